@@ -1,0 +1,67 @@
+/** CancelRequest: a client shows the key that it was greeted with, and PostgreSQL is sent the key of the server that
+ *  the client has at that moment. There is never an answer. PostgreSQL manual, "Canceling Requests in Progress". */
+import type { Receiver, Socket } from '../reactor/reactor.js';
+import { Timer, type TimerTarget } from '../reactor/timers.js';
+import { cancelRequest, type CancelKey } from '../wire/startup.js';
+import type { DataPlane } from './data-plane.js';
+import { CANCEL_TIMEOUT_MS } from './limits.js';
+import type { Pool } from './pool.js';
+import type { ServerSession } from './server-session.js';
+
+/** Passes a cancel on if the key is that of a client at work. */
+export function sendCancel(plane: DataPlane, key: CancelKey): void {
+  plane.countCancel();
+  const client = plane.findClient(key.processId);
+  if (client === null || key.secret.length !== 4) return;
+  if (Buffer.from(key.secret).readInt32BE(0) !== client.cancelSecret) return;
+  if (client.server === null) return;
+  new CancelDelivery(plane, client.server);
+}
+
+/** One connection that brings a CancelRequest to PostgreSQL. */
+class CancelDelivery implements Receiver, TimerTarget {
+  private readonly plane: DataPlane;
+  private readonly pool: Pool;
+  private readonly message: Uint8Array;
+  private readonly socket: Socket;
+  private readonly timer: Timer;
+
+  constructor(plane: DataPlane, server: ServerSession) {
+    this.plane = plane;
+    this.pool = server.pool;
+    this.message = cancelRequest(server.processId, server.cancelKey);
+    // It may arrive when the query is over: the server must not have become another client's by then.
+    server.wasCancelled = true;
+    this.pool.cancelRequests++;
+    this.timer = new Timer(this);
+    this.socket = plane.reactor.connect(this.pool.address, plane.serverSocketOptions, this);
+    plane.reactor.setTimer(this.timer, CANCEL_TIMEOUT_MS);
+  }
+
+  onConnected(): void {
+    this.socket.send(this.message, 0, this.message.length);
+  }
+
+  onBytes(_bytes: Uint8Array, _begin: number, end: number): number {
+    return end;
+  }
+
+  onWritable(): void {
+    // 16 bytes
+  }
+
+  /** PostgreSQL closes when it has passed the cancel on. */
+  onClosed(_errno: number): void {
+    this.ends();
+  }
+
+  onTimer(): void {
+    this.socket.close();
+    this.ends();
+  }
+
+  private ends(): void {
+    this.pool.cancelRequests--;
+    this.plane.reactor.clearTimer(this.timer);
+  }
+}

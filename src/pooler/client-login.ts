@@ -1,0 +1,394 @@
+/** A client that has connected and not yet logged in: startup packets, access rules, the password exchange, the
+ *  greeting. Afterwards a ClientSession or an AdminSession takes its place. PostgreSQL manual, "Start-up". */
+import type { Receiver, Socket } from '../reactor/reactor.js';
+import { Timer, type TimerTarget } from '../reactor/timers.js';
+import {
+  AuthenticationFailed,
+  AuthMethodUnsupported,
+  LoginTimeout,
+  PasswordAuthenticationFailed,
+} from '../wire/authentication-errors.js';
+import { int32At } from '../wire/bytes.js';
+import {
+  ClientFacingError,
+  MalformedStartup,
+  NoSuchPool,
+  NotPermittedByHba,
+  ProtocolViolation,
+  ShuttingDown,
+  TlsOnUnixSocket,
+  TlsRequired,
+  TooManyClients,
+  UnsupportedProtocol,
+} from '../wire/client-facing-error.js';
+import { errorResponse } from '../wire/error-response.js';
+import { Frame, Framer } from '../wire/framer.js';
+import { isMd5Response } from '../wire/md5.js';
+import {
+  authenticationMd5,
+  authenticationSasl,
+  authenticationSaslContinue,
+  authenticationSaslFinal,
+  backendKeyData,
+  parameterStatus,
+} from '../wire/message-builder.js';
+import { readPasswordMessage, readSaslInitialResponse } from '../wire/password-message.js';
+import { AUTHENTICATION_OK, READY_FOR_QUERY_IDLE, REFUSE_ENCRYPTION } from '../wire/ready-made.js';
+import { ScramServerExchange } from '../wire/scram-server.js';
+import { SCRAM_SHA_256, scramNonce } from '../wire/scram-verifier.js';
+import {
+  classifyStartup,
+  needsNegotiation,
+  negotiateProtocolVersion,
+  readCancelRequest,
+  readStartupParameters,
+  type StartupParameters,
+  StartupPacket,
+} from '../wire/startup.js';
+import { Frontend } from '../wire/tags.js';
+import { Verdict } from './access.js';
+import { AdminSession } from './admin-session.js';
+import { sendCancel } from './cancel.js';
+import { ClientSession } from './client-session.js';
+import type { DataPlane } from './data-plane.js';
+import { LOGIN_MESSAGE_MAX, LOGIN_TIMEOUT_MS } from './limits.js';
+import type { Pool } from './pool.js';
+import type { ClientSecret } from './settings.js';
+
+const enum LoginState {
+  Startup,
+  Md5Response,
+  SaslInitialResponse,
+  SaslResponse,
+  /** Who it is is known; its pool has still to learn what its servers say of themselves. */
+  Parameters,
+  Ended,
+}
+
+/** Parameters whose value in the startup packet takes the place of the server's in the greeting, in lower case. */
+const CLIENTS_OWN = new Map(
+  ['application_name', 'client_encoding', 'DateStyle', 'IntervalStyle', 'standard_conforming_strings', 'TimeZone'].map(
+    (name) => [name.toLowerCase(), name],
+  ),
+);
+const ADMIN_DATABASES = ['pgdoorman', 'pgbouncer'];
+const ADMIN_PARAMETERS: readonly (readonly [string, string])[] = [
+  ['client_encoding', 'UTF8'],
+  ['DateStyle', 'ISO, MDY'],
+  ['TimeZone', 'Etc/UTC'],
+  ['server_encoding', 'UTF-8'],
+  ['standard_conforming_strings', 'on'],
+  ['integer_datetimes', 'on'],
+  ['application_name', 'pg_doorman'],
+];
+
+export class ClientLogin implements Receiver, TimerTarget {
+  private readonly plane: DataPlane;
+  private readonly socket: Socket;
+  private readonly timer: Timer;
+  /** One client too many: it may cancel or be told so. */
+  private readonly isTooMany: boolean;
+  private state = LoginState.Startup;
+  /** What has come of a packet that is not yet whole. */
+  private kept: Buffer = Buffer.alloc(0);
+  private readonly framer = new Framer(LOGIN_MESSAGE_MAX);
+  private startup: StartupParameters | null = null;
+  private pool: Pool | null = null;
+  private secret: ClientSecret = { kind: 'none' };
+  private salt: Uint8Array = new Uint8Array(0);
+  private scram: ScramServerExchange | null = null;
+  private askedForTls = false;
+
+  constructor(plane: DataPlane, socket: Socket, isTooMany: boolean) {
+    this.plane = plane;
+    this.socket = socket;
+    this.isTooMany = isTooMany;
+    this.timer = new Timer(this);
+    plane.reactor.setTimer(this.timer, LOGIN_TIMEOUT_MS);
+  }
+
+  onConnected(): void {
+    // accepted, not connected
+  }
+
+  onWritable(): void {
+    // nothing is held back for it
+  }
+
+  onClosed(_errno: number): void {
+    this.ends();
+  }
+
+  onTimer(): void {
+    this.refuse(new LoginTimeout());
+  }
+
+  onBytes(bytes: Uint8Array, begin: number, end: number): number {
+    // Logins are few and short: their bytes are copied into one piece, and read from there.
+    this.kept = Buffer.concat([this.kept, bytes.subarray(begin, end)]);
+    try {
+      while (this.takeOne()) if (this.state === LoginState.Ended) break;
+    } catch (error) {
+      if (!(error instanceof ClientFacingError)) throw error;
+      this.refuse(error);
+    }
+    return end;
+  }
+
+  /** The pool knows what its servers say of themselves. */
+  parametersCame(): void {
+    if (this.state === LoginState.Parameters) this.greet();
+  }
+
+  /** No server of the pool could be asked. */
+  noParameters(error: ClientFacingError): void {
+    this.refuse(error);
+  }
+
+  // ── packets and messages ───────────────────────────────────────────────────────────────────────────────────────
+
+  /** Deals with the next packet or message; false when it is not whole, or has to wait. */
+  private takeOne(): boolean {
+    if (this.state === LoginState.Startup) return this.takePacket();
+    if (this.state === LoginState.Parameters || this.state === LoginState.Ended) return false;
+    return this.takeMessage();
+  }
+
+  private takePacket(): boolean {
+    const { kept } = this;
+    const packet = classifyStartup(kept, 0, kept.length);
+    switch (packet) {
+      case StartupPacket.Incomplete:
+        return false;
+      case StartupPacket.SslRequest:
+      case StartupPacket.GssEncRequest:
+        this.consume(int32At(kept, 0));
+        return this.refuseEncryption(packet);
+      case StartupPacket.CancelRequest:
+        sendCancel(this.plane, readCancelRequest(kept, 0));
+        this.close();
+        return false;
+      case StartupPacket.Startup: {
+        const length = int32At(kept, 0);
+        if (this.isTooMany) throw new TooManyClients();
+        const startup = readStartupParameters(kept, 4, length);
+        this.consume(length);
+        this.begin(startup);
+        return true;
+      }
+      case StartupPacket.UnsupportedMajor: {
+        const version = int32At(kept, 4);
+        throw new UnsupportedProtocol(version >>> 16, version & 0xffff);
+      }
+      default:
+        this.plane.log('warn', `${this.peer()} sent a startup packet of an impossible length; closed`);
+        this.plane.countRefused();
+        this.close();
+        return false;
+    }
+  }
+
+  private takeMessage(): boolean {
+    const { framer, kept } = this;
+    const frame = framer.next(kept, 0, kept.length);
+    if (frame === Frame.Violation) throw new ProtocolViolation('a login message of this length');
+    if (frame === Frame.Starved || framer.remaining > 0) {
+      framer.reset();
+      return false;
+    }
+    if (framer.tag !== Frontend.Password) throw new ProtocolViolation('expected a password message');
+    const { bodyAt, bodyEnd } = framer;
+    this.onPassword(kept, bodyAt, bodyEnd);
+    this.consume(bodyEnd);
+    return true;
+  }
+
+  private refuseEncryption(packet: StartupPacket): boolean {
+    if (this.askedForTls && packet === StartupPacket.SslRequest) throw new ProtocolViolation('a second SSLRequest');
+    if (packet === StartupPacket.SslRequest) {
+      this.askedForTls = true;
+      if (this.socket.peerAddress().isUnix) throw new TlsOnUnixSocket();
+    }
+    this.send(REFUSE_ENCRYPTION);
+    // Whoever insists on TLS goes away now; the others, and libpq's cancel, go on in the clear.
+    if (this.isTooMany && packet === StartupPacket.SslRequest) throw new TooManyClients();
+    return true;
+  }
+
+  // ── who is it? ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  private begin(startup: StartupParameters): void {
+    this.startup = startup;
+    const { plane } = this;
+    if (plane.settings.tlsRequired) throw new TlsRequired();
+    if (plane.isShuttingDown) throw new ShuttingDown();
+    if (needsNegotiation(startup)) this.send(negotiateProtocolVersion(startup.unknownOptions));
+    const { user, database } = startup;
+    const peer = this.socket.peerAddress();
+    const verdict = plane.access.judge(peer, false, database, user);
+    if (verdict === Verdict.Reject) throw this.notPermitted(startup);
+    if (ADMIN_DATABASES.includes(database)) {
+      if (user !== plane.settings.admin.username) throw new PasswordAuthenticationFailed(user);
+      this.secret = plane.settings.admin.secret;
+    } else {
+      this.pool = plane.findPool(database, user);
+      if (this.pool === null) throw new NoSuchPool(database, user);
+      this.secret = this.pool.settings.clientSecret;
+    }
+    if (verdict === Verdict.Trust) this.authenticated();
+    else this.askForProof(startup, verdict);
+  }
+
+  private askForProof(startup: StartupParameters, verdict: Verdict): void {
+    const { secret } = this;
+    switch (secret.kind) {
+      case 'md5':
+        if (verdict === Verdict.Scram) throw this.notPermitted(startup);
+        this.salt = this.plane.reactor.random(4);
+        this.state = LoginState.Md5Response;
+        return this.send(authenticationMd5(this.salt));
+      case 'scram':
+        this.scram = new ScramServerExchange(secret, scramNonce((length) => this.plane.reactor.random(length)));
+        this.state = LoginState.SaslInitialResponse;
+        return this.send(authenticationSasl([SCRAM_SHA_256]));
+      case 'none':
+        this.plane.log('warn', `${this.who()} has no password in the configuration, and no rule of pg_hba trusts it`);
+        throw new AuthenticationFailed();
+      case 'unusable':
+        this.plane.log('warn', `${this.who()} cannot log in: ${secret.why}`);
+        throw new AuthMethodUnsupported();
+    }
+  }
+
+  private onPassword(bytes: Uint8Array, bodyAt: number, bodyEnd: number): void {
+    const { scram } = this;
+    switch (this.state) {
+      case LoginState.Md5Response: {
+        const response = readPasswordMessage(bytes, bodyAt, bodyEnd);
+        if (this.secret.kind !== 'md5' || !isMd5Response(this.secret.hash, this.salt, response)) {
+          throw new AuthenticationFailed();
+        }
+        return this.authenticated();
+      }
+      case LoginState.SaslInitialResponse: {
+        const { mechanism, data } = readSaslInitialResponse(bytes, bodyAt, bodyEnd);
+        if (mechanism !== SCRAM_SHA_256 || scram === null) {
+          throw new ProtocolViolation('a SASL mechanism that was not offered');
+        }
+        this.state = LoginState.SaslResponse;
+        return this.send(authenticationSaslContinue(scram.clientFirst(data)));
+      }
+      case LoginState.SaslResponse: {
+        if (scram === null) throw new ProtocolViolation('a SASL response out of turn');
+        this.send(authenticationSaslFinal(scram.clientFinal(bytes.slice(bodyAt, bodyEnd))));
+        if (this.pool !== null) this.pool.clientKey ??= scram.clientKey;
+        return this.authenticated();
+      }
+      default:
+        throw new ProtocolViolation('a password that nobody asked for');
+    }
+  }
+
+  // ── welcome ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  private authenticated(): void {
+    const { pool, startup } = this;
+    if (startup === null) throw new MalformedStartup('there was none');
+    if (pool === null) return this.welcomeAdmin();
+    this.state = LoginState.Parameters;
+    if (pool.knowsParameters) this.greet();
+    else pool.wantParameters(this);
+  }
+
+  private greet(): void {
+    const { pool, startup, plane, socket } = this;
+    if (pool === null || startup === null) return;
+    const overrides = new Map([['application_name', startup.applicationName]]);
+    for (const [name, value] of startup.others) {
+      const own = CLIENTS_OWN.get(name.toLowerCase());
+      if (own !== undefined) overrides.set(own, value);
+    }
+    const { id, secret } = plane.newClientKey();
+    const session = new ClientSession(plane, pool, socket, id, secret, startup.applicationName);
+    this.sendGreeting([...new Map([...pool.parameters, ...overrides])], id, secret);
+    plane.clientBegins(session, this.peer());
+    this.handOver(session);
+  }
+
+  private welcomeAdmin(): void {
+    const { plane, socket, startup } = this;
+    const { id, secret } = plane.newClientKey();
+    const session = new AdminSession(plane, socket, id, startup?.user ?? '');
+    this.sendGreeting([...ADMIN_PARAMETERS, ['server_version', plane.start.version]], id, secret);
+    plane.adminBegins(session);
+    this.handOver(session);
+  }
+
+  private sendGreeting(parameters: readonly (readonly [string, string])[], id: number, secret: number): void {
+    const key = Buffer.alloc(4);
+    key.writeInt32BE(secret);
+    this.send(
+      Buffer.concat([
+        AUTHENTICATION_OK,
+        ...parameters.map(([name, value]) => parameterStatus(name, value)),
+        backendKeyData(id, key),
+        READY_FOR_QUERY_IDLE,
+      ]),
+    );
+  }
+
+  /** What the client has sent ahead is the session's. */
+  private handOver(session: Receiver): void {
+    const { kept, socket } = this;
+    this.ends();
+    socket.receiver = session;
+    socket.unread(kept, 0, kept.length);
+  }
+
+  // ── the end ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  private refuse(error: ClientFacingError): void {
+    if (this.state === LoginState.Ended) return;
+    this.plane.countRefused();
+    this.plane.log('warn', `login of ${this.who()} refused: ${error.message}`);
+    this.send(errorResponse(error, 'FATAL'));
+    this.ends();
+    this.socket.closeAfterSend();
+  }
+
+  private close(): void {
+    this.ends();
+    this.socket.close();
+  }
+
+  private ends(): void {
+    if (this.state === LoginState.Ended) return;
+    this.state = LoginState.Ended;
+    this.kept = Buffer.alloc(0);
+    this.pool?.leaveGreeters(this);
+    this.plane.reactor.clearTimer(this.timer);
+    this.plane.loginEnded();
+  }
+
+  private notPermitted(startup: StartupParameters): NotPermittedByHba {
+    return new NotPermittedByHba(this.peer(), startup.user, startup.database, false);
+  }
+
+  private consume(length: number): void {
+    this.kept = this.kept.subarray(length);
+  }
+
+  private send(message: Uint8Array): void {
+    this.socket.send(message, 0, message.length);
+  }
+
+  private peer(): string {
+    const { isUnix, host } = this.socket.peerAddress();
+    return isUnix ? 'a unix socket' : host;
+  }
+
+  private who(): string {
+    const { startup } = this;
+    return startup === null ? this.peer() : `${startup.user}@${startup.database} from ${this.peer()}`;
+  }
+}

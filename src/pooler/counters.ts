@@ -1,0 +1,43 @@
+/** Counts of one pool in memory that the control plane reads without asking. One worker writes a row; numbers are
+ *  doubles, exact up to 2^53. */
+
+export const enum Counter {
+  Transactions,
+  Queries,
+  /** Bytes from clients and to clients. */
+  Received,
+  Sent,
+  /** Microseconds. */
+  TransactionTime,
+  QueryTime,
+  WaitTime,
+  Errors,
+  ServersOpened,
+  ServersClosed,
+  PreparedHits,
+  PreparedMisses,
+  Assignments,
+  Size,
+}
+
+/** Bytes of shared memory for so many pools. */
+export function countersBytes(pools: number): number {
+  return pools * Counter.Size * Float64Array.BYTES_PER_ELEMENT;
+}
+
+/** One pool's row. */
+export class Counters {
+  private readonly values: Float64Array;
+
+  constructor(memory: SharedArrayBuffer, row: number) {
+    this.values = new Float64Array(memory, countersBytes(row), Counter.Size);
+  }
+
+  add(counter: Counter, amount: number): void {
+    this.values[counter] = (this.values[counter] as number) + amount;
+  }
+
+  get(counter: Counter): number {
+    return this.values[counter] as number;
+  }
+}

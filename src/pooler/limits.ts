@@ -1,0 +1,25 @@
+/** Limits of the data plane that no setting changes, and what happens there. */
+
+/** Longest message of a client; a longer one ends its connection with 53200. Bytes. */
+export const CLIENT_MESSAGE_MAX = 256 * 1024 * 1024;
+/** Longest message of a server; PostgreSQL itself sends none above 1 GB. A longer one is a broken server. Bytes. */
+export const SERVER_MESSAGE_MAX = 0x3fffffff;
+/** A backend message that must be seen whole (ErrorResponse, ParameterStatus, …) but is longer than this is passed
+ *  on without a look. Bytes. */
+export const WHOLE_MESSAGE_MAX = 64 * 1024;
+/** Messages that a client may send before it has logged in. Bytes. */
+export const LOGIN_MESSAGE_MAX = 16 * 1024;
+/** How long a client may take to log in. Milliseconds. */
+export const LOGIN_TIMEOUT_MS = 60_000;
+/** Answers that one server may owe at a time; then a Flush makes it answer and the client is not read for so long.
+ *  PostgreSQL sends by itself after 8 KB of answers, of at least 5 bytes each: 2048 always suffice to go on. */
+export const ANSWERS_OWED_MAX = 4096;
+/** A client's message up to this length is complete before a server is taken for it, so that half a message occupies
+ *  none; longer ones are passed on as they come. Bytes. */
+export const GATHERED_BEFORE_CHECKOUT_MAX = 1024 * 1024;
+/** Longest message that must be seen whole (Parse, Describe, Close); a longer one gets 53200. Bytes. */
+export const GATHERED_MAX = 64 * 1024 * 1024;
+/** After a server could not be opened the pool waits for this long. Milliseconds. */
+export const CREATE_PAUSE_MS = 10;
+/** How long a CancelRequest may take to be delivered. Milliseconds. */
+export const CANCEL_TIMEOUT_MS = 5_000;

@@ -1,0 +1,630 @@
+/** One connection to PostgreSQL: finds the messages in what it sends, relays them to the client it is linked to in
+ *  the order in which they are owed, and leaves itself clean for the next. Not for: logging in (server-login.ts),
+ *  choosing who gets it (pool.ts). PostgreSQL manual, "Message Flow". */
+import type { Receiver, Socket } from '../reactor/reactor.js';
+import { Timer, type TimerTarget } from '../reactor/timers.js';
+import { Bug } from '../reactor/words.js';
+import { byteAt } from '../wire/bytes.js';
+import { ServerDied } from '../wire/client-facing-error.js';
+import { readErrorResponse } from '../wire/error-response.js';
+import { Frame, Framer, SPLIT } from '../wire/framer.js';
+import { query } from '../wire/message-builder.js';
+import { CLOSE_COMPLETE, PARSE_COMPLETE, SYNC, TERMINATE } from '../wire/ready-made.js';
+import { Backend, HEADER_LENGTH, TransactionStatus } from '../wire/tags.js';
+import { AnswerQueue, Owed } from './answer-queue.js';
+import { isWhole, Meaning, meaningOf } from './backend-meaning.js';
+import type { ClientSession } from './client-session.js';
+import type { CloseReason } from './close-reason.js';
+import { dirtFromTag, ServerDirt } from './command-tag.js';
+import { Counter } from './counters.js';
+import { ANSWERS_OWED_MAX, SERVER_MESSAGE_MAX, WHOLE_MESSAGE_MAX } from './limits.js';
+import type { Pool } from './pool.js';
+import { ServerLogin } from './server-login.js';
+import type { Statement } from './statements.js';
+import type { ServerSnapshot } from './thread-messages.js';
+
+export const enum ServerState {
+  /** Connecting and logging in; counted against pool_size. */
+  Login,
+  /** In the pool: outside a transaction, nothing owed. */
+  Idle,
+  /** Linked to one client. */
+  Active,
+  /** Nobody's until what is owed has come: left by its client, or being reset. */
+  Cleaning,
+  /** Nobody's until it has answered that it is alive. */
+  Checking,
+  Closed,
+}
+
+/** What becomes of a message's bytes. */
+const enum Fate {
+  Relay,
+  Swallow,
+  /** Relayed, and then something of ours follows or the client may be parted from the server. */
+  RelayAndAct,
+  /** The server is closed: nothing more is read. */
+  Stop,
+}
+
+const enum Copy {
+  None,
+  In,
+  Out,
+}
+
+const ROLLBACK = query('ROLLBACK');
+const LIVENESS_CHECK = query(';');
+
+export class ServerSession implements Receiver, TimerTarget {
+  readonly pool: Pool;
+  readonly id: number;
+  readonly socket: Socket;
+  readonly createdMs: number;
+  readonly lifetimeMs: number;
+  readonly queue = new AnswerQueue();
+  /** What is prepared on it, confirmed or on its way. */
+  readonly statements = new Set<Statement>();
+  state = ServerState.Login;
+  client: ClientSession | null = null;
+  status = TransactionStatus.Idle;
+  processId = 0;
+  cancelKey: Uint8Array = new Uint8Array(0);
+  idleSinceMs = 0;
+  /** When what it is doing was asked for. */
+  busySinceMs = 0;
+  /** A CancelRequest was sent for it: it is not given to another client. */
+  wasCancelled = false;
+  transactions = 0;
+  queries = 0;
+  bytesSent = 0;
+  bytesReceived = 0;
+  preparedHits = 0;
+  preparedMisses = 0;
+  private readonly framer = new Framer(SERVER_MESSAGE_MAX);
+  private readonly login: ServerLogin;
+  private readonly timer: Timer;
+  private dirt = 0;
+  private copy = Copy.None;
+  private sawFatal = false;
+  private hadError = false;
+  /** Whether the rest of the current message goes to the client. */
+  private relaysBody = false;
+  /** `act` is due when the current message has been relayed to its end. */
+  private actsAtEnd = false;
+  /** A message that must be seen whole and is not here yet. */
+  private whole: Buffer | null = null;
+  private wholeFilled = 0;
+
+  /** Begins to connect. */
+  constructor(pool: Pool, id: number, lifetimeMs: number) {
+    const { plane } = pool;
+    this.pool = pool;
+    this.id = id;
+    this.createdMs = plane.reactor.nowMs;
+    this.lifetimeMs = lifetimeMs;
+    this.timer = new Timer(this);
+    this.login = new ServerLogin(this);
+    this.socket = plane.reactor.connect(pool.address, plane.serverSocketOptions, this);
+    plane.reactor.setTimer(this.timer, pool.settings.connectTimeoutMs);
+  }
+
+  get isClosed(): boolean {
+    return this.state === ServerState.Closed;
+  }
+
+  /** Whether COPY data of the client has somewhere to go. */
+  get takesCopyData(): boolean {
+    return this.copy === Copy.In || !this.queue.isEmpty;
+  }
+
+  get isInCopyIn(): boolean {
+    return this.copy === Copy.In;
+  }
+
+  // ── from the socket ────────────────────────────────────────────────────────────────────────────────────────────
+
+  onConnected(): void {
+    this.login.begin();
+  }
+
+  onWritable(): void {
+    this.client?.socket.resume();
+  }
+
+  onClosed(errno: number): void {
+    if (this.state === ServerState.Closed) return;
+    const reason: CloseReason =
+      this.state === ServerState.Login ? 'connect_failed' : this.sawFatal ? 'server_fatal' : 'server_closed';
+    this.wasLost(reason, errno);
+  }
+
+  onTimer(): void {
+    if (this.state === ServerState.Login) this.login.timedOut();
+    else if (this.state === ServerState.Checking) this.close('liveness_check_failed');
+  }
+
+  onBytes(bytes: Uint8Array, begin: number, end: number): number {
+    this.bytesReceived += end - begin;
+    const { framer } = this;
+    let at = begin;
+    let runFrom = begin; // bytes from here to `at` are the client's and not yet sent
+    while (at < end) {
+      const frame = framer.next(bytes, at, end);
+      if (frame === Frame.Violation) {
+        this.violated(`message ${String.fromCharCode(framer.tag)} with an impossible length`);
+        return end;
+      }
+      if (frame === Frame.Starved) {
+        this.relay(bytes, runFrom, at);
+        return end;
+      }
+      // A split header stands at the beginning of these bytes; it is sent from a copy.
+      if (frame === Frame.Message && framer.headerAt === SPLIT) runFrom = framer.bodyAt;
+      const fate = frame === Frame.Message ? this.messageBegins(bytes) : this.messageGoesOn(bytes);
+      at = framer.bodyEnd;
+      if (fate === Fate.Stop) return end;
+      if (fate === Fate.Swallow) {
+        const isHeaderHere = frame === Frame.Message && framer.headerAt !== SPLIT;
+        this.relay(bytes, runFrom, isHeaderHere ? framer.headerAt : framer.bodyAt);
+        runFrom = at;
+        continue;
+      }
+      if (frame === Frame.Message && framer.headerAt === SPLIT) this.relayHeader();
+      if (fate === Fate.Relay) continue;
+      this.relay(bytes, runFrom, at);
+      runFrom = at;
+      this.act();
+      if (this.isClosed) return end;
+    }
+    this.relay(bytes, runFrom, end);
+    if (this.client?.waitsForAnswers === true && this.queue.length < ANSWERS_OWED_MAX / 2) this.client.socket.resume();
+    return end;
+  }
+
+  // ── for the client that holds it ───────────────────────────────────────────────────────────────────────────────
+
+  /** Sends a client's bytes; what they ask for has been entered in the queue. */
+  send(bytes: Uint8Array, begin: number, end: number): void {
+    this.bytesSent += end - begin;
+    this.socket.send(bytes, begin, end);
+  }
+
+  /** The server is taken out of the pool for a client. */
+  link(client: ClientSession): void {
+    if (this.state !== ServerState.Idle || !this.queue.isEmpty) throw new Bug(`server ${this.id} is not clean`);
+    this.state = ServerState.Active;
+    this.client = client;
+  }
+
+  /** Something new is owed by a server that owed nothing: its time begins. */
+  begins(): void {
+    if (this.queue.isEmpty) this.busySinceMs = this.pool.plane.reactor.nowMs;
+  }
+
+  /** Has a statement prepared if it is not, unseen by the client. */
+  prepare(statement: Statement): void {
+    if (this.statements.has(statement)) {
+      this.preparedHits++;
+      this.pool.counters.add(Counter.PreparedHits, 1);
+      return;
+    }
+    if (!this.queue.pushFor(Owed.SwallowedParse, statement)) return;
+    this.addStatement(statement);
+    this.send(statement.parse, 0, statement.parse.length);
+  }
+
+  /** A client's own Parse: sent unless the statement is there. The client sees the same either way. */
+  parse(statement: Statement): void {
+    if (this.statements.has(statement)) {
+      this.preparedHits++;
+      this.pool.counters.add(Counter.PreparedHits, 1);
+      this.answerLocally(Owed.SyntheticParseComplete);
+      return;
+    }
+    if (this.queue.pushFor(Owed.ParseComplete, statement)) this.addStatement(statement);
+    this.send(statement.parse, 0, statement.parse.length);
+  }
+
+  /** Something of ours in place of an answer of PostgreSQL's: now if nothing is owed before it. */
+  answerLocally(kind: Owed.SyntheticParseComplete | Owed.SyntheticCloseComplete): void {
+    if (!this.queue.isEmpty) this.queue.push(kind);
+    else if (!this.queue.skipsToSync) this.sendSynthetic(kind);
+  }
+
+  /** The client is done with it or has gone; `isMidBatch`: its last messages were not followed by a Sync. */
+  leave(isMidBatch: boolean, isMidMessage: boolean): void {
+    this.client = null;
+    if (this.isClosed) return;
+    this.state = ServerState.Cleaning;
+    this.socket.resume();
+    if (isMidMessage || this.copy !== Copy.None) return this.close('client_lost');
+    if (isMidBatch) {
+      this.queue.push(Owed.SwallowedSync);
+      this.send(SYNC, 0, SYNC.length);
+    }
+    if (this.queue.isEmpty) this.checkIn();
+  }
+
+  /** A client's CopyDone or CopyFail goes out. */
+  copyInEnds(): void {
+    if (this.copy === Copy.In) this.copy = Copy.None;
+    else this.queue.push(Owed.CopyEnd);
+  }
+
+  /** Something was sent that leaves state behind. */
+  soil(dirt: ServerDirt): void {
+    this.dirt |= dirt;
+  }
+
+  /** Asks a server that was idle for long whether it is alive; it offers itself to the pool when it is. */
+  checkLiveness(timeoutMs: number): void {
+    this.state = ServerState.Checking;
+    this.ask(LIVENESS_CHECK);
+    this.pool.plane.reactor.setTimer(this.timer, timeoutMs);
+  }
+
+  close(reason: CloseReason): void {
+    if (this.isClosed) return;
+    this.ends(reason, 0);
+    this.socket.send(TERMINATE, 0, TERMINATE.length);
+    this.socket.closeAfterSend();
+  }
+
+  snapshot(): ServerSnapshot {
+    const { settings, plane } = this.pool;
+    return {
+      id: this.id,
+      processId: this.processId,
+      database: settings.serverDatabase,
+      user: settings.serverUser,
+      applicationName: settings.applicationName,
+      state: this.stateText,
+      wait: this.socket.unsent > 0 ? 'write' : this.queue.isEmpty ? 'idle' : 'read',
+      transactions: this.transactions,
+      queries: this.queries,
+      bytesSent: this.bytesSent,
+      bytesReceived: this.bytesReceived,
+      ageMs: plane.reactor.nowMs - this.createdMs,
+      preparedHits: this.preparedHits,
+      preparedMisses: this.preparedMisses,
+      preparedSize: this.statements.size,
+    };
+  }
+
+  /** Active while it owes something, used while a client has it and it does not. */
+  private get stateText(): ServerSnapshot['state'] {
+    if (this.state === ServerState.Login) return 'login';
+    if (this.state === ServerState.Idle) return 'idle';
+    return this.queue.isEmpty ? 'used' : 'active';
+  }
+
+  // ── for its login ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** ReadyForQuery has come for the first time. */
+  loggedIn(): void {
+    this.pool.plane.reactor.clearTimer(this.timer);
+    this.state = ServerState.Cleaning;
+    this.becomeIdle();
+    this.pool.opened(this);
+  }
+
+  /** It cannot be used; the pool has been told why. */
+  loginFailed(reason: CloseReason): void {
+    this.close(reason);
+  }
+
+  // ── messages ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  private messageBegins(bytes: Uint8Array): Fate {
+    const { framer } = this;
+    const meaning = meaningOf(framer.tag);
+    if (meaning === Meaning.Violation) return this.violated(`unknown message 0x${framer.tag.toString(16)}`);
+    const wantsWhole = isWhole(meaning) || this.state === ServerState.Login;
+    if (framer.remaining > 0 && wantsWhole && framer.bodyLength <= WHOLE_MESSAGE_MAX) {
+      this.whole = Buffer.allocUnsafe(HEADER_LENGTH + framer.bodyLength);
+      framer.writeHeader(this.whole, 0, framer.bodyLength);
+      this.wholeFilled = HEADER_LENGTH;
+      return this.gather(bytes);
+    }
+    const fate = this.decide(framer.tag, meaning, bytes, framer.bodyAt, framer.bodyEnd);
+    this.relaysBody = fate === Fate.Relay || fate === Fate.RelayAndAct;
+    this.actsAtEnd = fate === Fate.RelayAndAct && framer.remaining > 0;
+    return this.actsAtEnd ? Fate.Relay : fate;
+  }
+
+  private messageGoesOn(bytes: Uint8Array): Fate {
+    if (this.whole !== null) return this.gather(bytes);
+    if (this.actsAtEnd && this.framer.remaining === 0) {
+      this.actsAtEnd = false;
+      return Fate.RelayAndAct;
+    }
+    return this.relaysBody ? Fate.Relay : Fate.Swallow;
+  }
+
+  /** Collects a message that is to be seen whole. Its bytes are passed on from the collection. */
+  private gather(bytes: Uint8Array): Fate {
+    const { framer, whole } = this;
+    if (whole === null) throw new Bug('nothing is being gathered');
+    whole.set(bytes.subarray(framer.bodyAt, framer.bodyEnd), this.wholeFilled);
+    this.wholeFilled += framer.bodyEnd - framer.bodyAt;
+    if (framer.remaining > 0) return Fate.Swallow;
+    this.whole = null;
+    // The run before this message was relayed when its beginning was swallowed: the collection may follow.
+    const fate = this.decide(framer.tag, meaningOf(framer.tag), whole, HEADER_LENGTH, whole.length);
+    if (fate === Fate.Stop) return fate;
+    if (fate !== Fate.Swallow) this.relay(whole, 0, whole.length);
+    if (fate === Fate.RelayAndAct) this.act();
+    return this.isClosed ? Fate.Stop : Fate.Swallow;
+  }
+
+  private decide(tag: number, meaning: Meaning, bytes: Uint8Array, bodyAt: number, bodyEnd: number): Fate {
+    if (this.state === ServerState.Login) {
+      return this.login.onMessage(tag, bytes, bodyAt, bodyEnd) ? Fate.Swallow : Fate.Stop;
+    }
+    if (this.state === ServerState.Idle) return this.unasked(tag, bytes, bodyAt, bodyEnd);
+    const head = this.queue.head;
+    const relayed = head >= Owed.SwallowedParse ? Fate.Swallow : Fate.Relay;
+    switch (meaning) {
+      case Meaning.Data:
+        return relayed;
+      case Meaning.Answer:
+        return this.answered(tag, head, relayed);
+      case Meaning.CommandComplete:
+        this.dirt = dirtFromTag(this.dirt, bytes, bodyAt, bodyEnd, this);
+        this.copy = Copy.None;
+        return this.answered(tag, head, relayed);
+      case Meaning.CycleEnds:
+        return this.cycleEnds(byteAt(bytes, bodyAt), head);
+      case Meaning.Error:
+        return this.errorCame(bytes, bodyAt, bodyEnd, head);
+      case Meaning.CopyIn:
+        this.copy = Copy.In;
+        if (this.queue.beginCopyIn()) this.copy = Copy.None;
+        return relayed;
+      case Meaning.CopyOut:
+        this.copy = Copy.Out;
+        return relayed;
+      case Meaning.Unasked:
+        return this.client === null ? Fate.Swallow : Fate.Relay;
+      case Meaning.Parameter:
+        this.pool.parameterChanged(bytes, bodyAt, bodyEnd);
+        return this.client === null || relayed === Fate.Swallow ? Fate.Swallow : Fate.Relay;
+      default:
+        return this.violated(`message ${String.fromCharCode(tag)} at the wrong time`);
+    }
+  }
+
+  /** A message that is or ends the answer at the head of the queue. */
+  private answered(tag: number, head: Owed, relayed: Fate): Fate {
+    if (head === Owed.Query || head === Owed.FunctionCall || head === Owed.SwallowedQuery) return relayed;
+    if (!answers(tag, head)) return this.violated(`message ${String.fromCharCode(tag)} that nobody asked for`);
+    this.queue.pop();
+    const next = this.queue.head;
+    const acts = next === Owed.CopyEnd || isSynthetic(next);
+    if (!acts) return relayed;
+    if (relayed === Fate.Relay) return Fate.RelayAndAct;
+    this.act();
+    return Fate.Swallow;
+  }
+
+  private cycleEnds(status: number, head: Owed): Fate {
+    if (status !== TransactionStatus.Idle && status !== TransactionStatus.InTransaction && status !== TransactionStatus.Failed) {
+      return this.violated('ReadyForQuery with an unknown status');
+    }
+    this.status = status;
+    this.copy = Copy.None;
+    switch (head) {
+      case Owed.Query:
+      case Owed.FunctionCall:
+      case Owed.Sync:
+        this.queue.pop();
+        this.countQuery();
+        return this.client === null ? this.thenAct() : Fate.RelayAndAct;
+      case Owed.SwallowedQuery:
+      case Owed.SwallowedSync:
+        this.queue.pop();
+        return this.thenAct();
+      default:
+        return this.violated('ReadyForQuery that nobody asked for');
+    }
+  }
+
+  private thenAct(): Fate {
+    this.act();
+    return this.isClosed ? Fate.Stop : Fate.Swallow;
+  }
+
+  /** What follows an answer: our own answers whose turn has come, and the end of the cycle. */
+  private act(): void {
+    this.queue.dropCopyEnds();
+    for (let kind = this.queue.head; isSynthetic(kind); kind = this.queue.head) {
+      this.queue.pop();
+      this.sendSynthetic(kind);
+    }
+    if (!this.queue.isEmpty || this.queue.skipsToSync) return;
+    if (this.client !== null) this.client.answersCame(this);
+    else if (this.state === ServerState.Checking) this.isAlive();
+    else this.checkIn();
+  }
+
+  private errorCame(bytes: Uint8Array, bodyAt: number, bodyEnd: number, head: Owed): Fate {
+    const fields = readErrorResponse(bytes, bodyAt, bodyEnd);
+    const isFatal = fields.severity === 'FATAL' || fields.severity === 'PANIC';
+    if (isFatal) this.sawFatal = true;
+    this.copy = Copy.None;
+    if (head === Owed.SwallowedQuery && !isFatal) {
+      this.hadError = true;
+      if (this.client === null) return Fate.Swallow;
+      this.wasLost('cleanup_failed', 0); // a deferred BEGIN: the client must not go on outside a transaction
+      return Fate.Stop;
+    }
+    this.pool.counters.add(Counter.Errors, 1);
+    if (this.client !== null) this.client.errors++;
+    if (head !== Owed.Query && head !== Owed.FunctionCall && head !== Owed.Nothing) {
+      this.queue.skipToSync((statement) => this.statements.delete(statement));
+    }
+    return this.client === null ? Fate.Swallow : Fate.Relay;
+  }
+
+  /** PostgreSQL speaks to a server that is in the pool. */
+  private unasked(tag: number, bytes: Uint8Array, bodyAt: number, bodyEnd: number): Fate {
+    if (tag === Backend.ParameterStatus) this.pool.parameterChanged(bytes, bodyAt, bodyEnd);
+    else if (tag === Backend.ErrorResponse) {
+      const { sqlstate, message } = readErrorResponse(bytes, bodyAt, bodyEnd);
+      this.pool.plane.log('warn', `${this.description} was ended by PostgreSQL while idle: ${message} (${sqlstate})`);
+      this.close('server_fatal');
+      return Fate.Stop;
+    } else if (tag !== Backend.NoticeResponse && tag !== Backend.NotificationResponse) {
+      return this.violated(`message ${String.fromCharCode(tag)} while idle`);
+    }
+    return Fate.Swallow;
+  }
+
+  private violated(what: string): Fate {
+    this.pool.plane.log('error', `${this.description} broke the protocol: ${what}; it is closed`);
+    this.wasLost('protocol_violation', 0);
+    return Fate.Stop;
+  }
+
+  // ── clean for the next ─────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Puts the server back into the pool, after what must be undone has been undone. */
+  checkIn(): void {
+    if (this.wasCancelled) return this.close('cancelled');
+    if (this.hadError) return this.close('cleanup_failed');
+    this.client = null;
+    if (this.status !== TransactionStatus.Idle) return this.clean(ROLLBACK);
+    if (this.dirt !== 0 && this.pool.settings.cleanupServerConnections) {
+      const reset = resetQuery(this.dirt);
+      if ((this.dirt & ServerDirt.Prepare) !== 0) this.statements.clear();
+      this.dirt = 0;
+      return this.clean(reset);
+    }
+    this.becomeIdle();
+    this.pool.offer(this);
+  }
+
+  /** Everything that was prepared on it is gone. */
+  forgetStatements(): void {
+    this.statements.clear();
+  }
+
+  private clean(message: Uint8Array): void {
+    this.state = ServerState.Cleaning;
+    this.ask(message);
+  }
+
+  private ask(message: Uint8Array): void {
+    this.queue.push(Owed.SwallowedQuery);
+    this.send(message, 0, message.length);
+  }
+
+  private isAlive(): void {
+    this.pool.plane.reactor.clearTimer(this.timer);
+    this.becomeIdle();
+    this.pool.offer(this);
+  }
+
+  private becomeIdle(): void {
+    this.state = ServerState.Idle;
+    this.idleSinceMs = this.pool.plane.reactor.nowMs;
+  }
+
+  private countQuery(): void {
+    const { counters, plane } = this.pool;
+    counters.add(Counter.Queries, 1);
+    counters.add(Counter.QueryTime, (plane.reactor.nowMs - this.busySinceMs) * 1000);
+    this.busySinceMs = plane.reactor.nowMs;
+    this.queries++;
+  }
+
+  // ── bytes to the client ────────────────────────────────────────────────────────────────────────────────────────
+
+  private relay(bytes: Uint8Array, from: number, to: number): void {
+    const { client } = this;
+    if (client === null || from >= to) return;
+    client.socket.send(bytes, from, to);
+    this.pool.counters.add(Counter.Sent, to - from);
+    if (client.socket.isCongested) this.socket.pause(false);
+  }
+
+  private relayHeader(): void {
+    const header = this.pool.plane.scratch(HEADER_LENGTH);
+    this.framer.writeHeader(header, 0, this.framer.bodyLength);
+    this.relay(header, 0, HEADER_LENGTH);
+  }
+
+  private sendSynthetic(kind: Owed): void {
+    const message = kind === Owed.SyntheticParseComplete ? PARSE_COMPLETE : CLOSE_COMPLETE;
+    this.client?.socket.send(message, 0, message.length);
+  }
+
+  private addStatement(statement: Statement): void {
+    this.preparedMisses++;
+    this.pool.counters.add(Counter.PreparedMisses, 1);
+    this.statements.add(statement);
+  }
+
+  // ── the end ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The connection has failed or cannot be trusted any more. */
+  private wasLost(reason: CloseReason, errno: number): void {
+    const { client, sawFatal } = this;
+    if (this.state === ServerState.Login && reason !== 'protocol_violation') this.login.wasLost(errno);
+    this.ends(reason, errno);
+    this.socket.close();
+    if (client === null) return;
+    // PostgreSQL's own word has been passed on when there was one.
+    client.serverWasLost(sawFatal ? null : new ServerDied());
+  }
+
+  private ends(reason: CloseReason, errno: number): void {
+    const before = this.state;
+    this.state = ServerState.Closed;
+    this.client = null;
+    this.queue.clear();
+    this.pool.plane.reactor.clearTimer(this.timer);
+    this.pool.closed(this, before, reason, errno);
+  }
+
+  /** For log lines. */
+  get description(): string {
+    return `server ${this.id} (pid ${this.processId}) of ${this.pool.name}`;
+  }
+}
+
+function isSynthetic(kind: Owed): boolean {
+  return kind === Owed.SyntheticParseComplete || kind === Owed.SyntheticCloseComplete;
+}
+
+/** Whether a message ends the answer of this kind. */
+function answers(tag: number, kind: Owed): boolean {
+  switch (tag) {
+    case Backend.ParseComplete:
+      return kind === Owed.ParseComplete || kind === Owed.SwallowedParse;
+    case Backend.BindComplete:
+      return kind === Owed.BindComplete;
+    case Backend.CloseComplete:
+      return kind === Owed.CloseComplete || kind === Owed.SwallowedClose;
+    case Backend.RowDescription:
+    case Backend.NoData:
+      return kind === Owed.StatementDescription || kind === Owed.PortalDescription;
+    case Backend.CommandComplete:
+    case Backend.EmptyQueryResponse:
+    case Backend.PortalSuspended:
+      return kind === Owed.ExecuteResult;
+    default:
+      return false;
+  }
+}
+
+/** One simple query that undoes what the dirt says was done. */
+function resetQuery(dirt: number): Uint8Array {
+  const parts: string[] = [];
+  if ((dirt & ServerDirt.Set) !== 0) parts.push('RESET ROLE', 'RESET ALL');
+  if ((dirt & ServerDirt.Declare) !== 0) parts.push('CLOSE ALL');
+  if ((dirt & ServerDirt.Prepare) !== 0) parts.push('DEALLOCATE ALL');
+  if ((dirt & ServerDirt.Listen) !== 0) parts.push('UNLISTEN *');
+  return query(parts.join(';'));
+}

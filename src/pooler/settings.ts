@@ -1,0 +1,112 @@
+/** What the data plane needs to know of the configuration: plain data, posted to the workers by the control plane.
+ *  Everything is resolved here: units, overrides of pool and user, host names, passwords turned into verifiers. */
+
+export const enum PoolMode {
+  Transaction,
+  Session,
+}
+
+/** Where PostgreSQL listens: an IP address and port, or the path of a unix socket. */
+export type ServerAddress =
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+  | { readonly kind: 'unix'; readonly path: string };
+
+/** How a client proves who it is, once the access rules have let it come so far. */
+export type ClientSecret =
+  | { readonly kind: 'md5'; readonly hash: string } // 'md5' and 32 hex digits
+  | {
+      readonly kind: 'scram';
+      readonly salt: Uint8Array;
+      readonly iterations: number;
+      readonly storedKey: Uint8Array;
+      readonly serverKey: Uint8Array;
+    }
+  | { readonly kind: 'none' } // an empty password: only trust lets such a user in
+  | { readonly kind: 'unusable'; readonly why: string }; // a form that is not supported (yet)
+
+/** How the pooler proves who it is to PostgreSQL. */
+export type ServerSecret =
+  | { readonly kind: 'plain'; readonly password: string }
+  | { readonly kind: 'md5'; readonly hash: string }
+  | { readonly kind: 'scram-passthrough' } // signs with the ClientKey of the first client that logged in
+  | { readonly kind: 'none' };
+
+/** One pool: a database and a user as clients name them. */
+export interface PoolSettings {
+  readonly database: string;
+  readonly user: string;
+  readonly address: ServerAddress;
+  readonly serverDatabase: string;
+  readonly serverUser: string;
+  readonly clientSecret: ClientSecret;
+  readonly serverSecret: ServerSecret;
+  readonly mode: PoolMode;
+  readonly poolSize: number;
+  /** application_name of the server connections. */
+  readonly applicationName: string;
+  readonly connectTimeoutMs: number;
+  /** 0: never. */
+  readonly idleTimeoutMs: number;
+  /** 0: for ever. */
+  readonly serverLifetimeMs: number;
+  readonly cleanupServerConnections: boolean;
+}
+
+/** Options of TCP sockets, see tcp(7). Seconds; 0 leaves the system's value. */
+export interface TcpSettings {
+  readonly noDelay: boolean;
+  readonly keepalivesCount: number;
+  readonly keepalivesIdleS: number;
+  readonly keepalivesIntervalS: number;
+  /** 0: close sends RST and forgets unsent bytes. */
+  readonly lingerS: number;
+  readonly userTimeoutS: number;
+}
+
+/** One row of pg_hba, or of the older list of networks. */
+export interface AccessRule {
+  readonly type: 'local' | 'host' | 'hostssl' | 'hostnossl';
+  /** Empty: all. */
+  readonly databases: readonly string[];
+  /** Empty: all. */
+  readonly users: readonly string[];
+  /** 'local' has none. */
+  readonly network: { readonly address: string; readonly prefixLength: number } | null;
+  readonly method: 'trust' | 'md5' | 'scram-sha-256' | 'reject' | 'unknown';
+  /** The line it stands in, 0 when it has none. */
+  readonly line: number;
+}
+
+export interface DataPlaneSettings {
+  /** Grows with every accepted reload. */
+  readonly generation: number;
+  readonly host: string;
+  readonly port: number;
+  readonly backlog: number;
+  readonly ioBackend: 'auto' | 'io_uring' | 'epoll';
+  readonly maxConnections: number;
+  readonly queryWaitTimeoutMs: number;
+  readonly maxConcurrentCreates: number;
+  readonly serverIdleCheckTimeoutMs: number;
+  readonly serverRoundRobin: boolean;
+  /** How often servers past their time are looked for. */
+  readonly retainConnectionsTimeMs: number;
+  /** How many of them are closed at a time, over all pools; 0: all. */
+  readonly retainConnectionsMax: number;
+  readonly preparedStatements: boolean;
+  readonly preparedStatementsCacheSize: number;
+  /** 0: without limit. */
+  readonly clientPreparedStatementsCacheSize: number;
+  /** The text of the Query that is answered without a server. */
+  readonly poolerCheckQuery: string;
+  readonly logClientConnections: boolean;
+  readonly logClientDisconnections: boolean;
+  readonly shutdownTimeoutMs: number;
+  readonly unixSocketBufferSize: number;
+  readonly tcp: TcpSettings;
+  readonly tlsRequired: boolean;
+  readonly admin: { readonly username: string; readonly secret: ClientSecret };
+  /** null: no rule was written, everybody may try. */
+  readonly accessRules: readonly AccessRule[] | null;
+  readonly pools: readonly PoolSettings[];
+}

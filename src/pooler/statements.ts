@@ -1,0 +1,186 @@
+/** Prepared statements of a pool: what clients call S_1 is kept once per text and parameter types, under a name that
+ *  follows from them, and prepared on whichever server needs it. The name is a keyed hash, so that every worker finds
+ *  the same one and nobody outside can guess it. PostgreSQL manual, "Extended Query". */
+import { createHmac } from 'node:crypto';
+import { byteAt, copyOf, equalsAt, putInt32 } from '../wire/bytes.js';
+import { Frontend, HEADER_LENGTH, LENGTH_LENGTH } from '../wire/tags.js';
+
+/** Every name on a server begins so: scripts look for it. */
+const NAME_PREFIX = 'DOORMAN_';
+const HASH_BYTES = 16;
+
+/** A statement as servers know it. */
+export class Statement {
+  /** The name on servers, with its terminating zero. */
+  readonly name: Uint8Array;
+  /** The Parse message that prepares it. */
+  readonly parse: Uint8Array;
+  /** Query text and parameter types as they stand in a Parse behind its name. */
+  readonly content: Uint8Array;
+  readonly hash: number;
+  /** The next one with the same hash. */
+  next: Statement | null = null;
+  /** When it was last used, in the pool's count of uses. */
+  lastUse = 0;
+
+  constructor(content: Uint8Array, hash: number, key: Uint8Array) {
+    const digest = createHmac('sha256', key).update(content).digest().subarray(0, HASH_BYTES);
+    this.name = Buffer.from(`${NAME_PREFIX}${digest.toString('base64url')}\0`, 'latin1');
+    this.hash = hash;
+    const length = this.name.length + content.length;
+    this.parse = new Uint8Array(HEADER_LENGTH + length);
+    this.parse[0] = Frontend.Parse;
+    putInt32(this.parse, 1, length + LENGTH_LENGTH);
+    this.parse.set(this.name, HEADER_LENGTH);
+    this.parse.set(content, HEADER_LENGTH + this.name.length);
+    this.content = this.parse.subarray(HEADER_LENGTH + this.name.length);
+  }
+}
+
+/** The statements of one pool, by content. Holds at most so many; those unused for longest go first. Clients and
+ *  servers that still use one that went keep it alive, and it is simply found anew. */
+export class StatementCache {
+  private readonly byHash = new Map<number, Statement>();
+  private readonly sizeMax: number;
+  private readonly key: Uint8Array;
+  private count = 0;
+  private uses = 0;
+
+  constructor(sizeMax: number, key: Uint8Array) {
+    this.sizeMax = Math.max(1, sizeMax);
+    this.key = key;
+  }
+
+  get size(): number {
+    return this.count;
+  }
+
+  /** The statement with this content: bytes[begin, end) of a Parse, behind the name. */
+  find(bytes: Uint8Array, begin: number, end: number): Statement {
+    const hash = hashOf(bytes, begin, end);
+    const first = this.byHash.get(hash) ?? null;
+    for (let each = first; each !== null; each = each.next) {
+      if (each.content.length === end - begin && equalsAt(bytes, begin, each.content)) return this.used(each);
+    }
+    const made = new Statement(bytes.subarray(begin, end), hash, this.key);
+    made.next = first;
+    this.byHash.set(hash, made);
+    this.count++;
+    if (this.count > this.sizeMax) this.evict();
+    return this.used(made);
+  }
+
+  used(statement: Statement): Statement {
+    statement.lastUse = ++this.uses;
+    return statement;
+  }
+
+  /** Rare, so it may look at all of them; a tenth goes at once to keep it rare. */
+  private evict(): void {
+    const all = [...this.byHash.values()].flatMap(chain).sort((a, b) => a.lastUse - b.lastUse);
+    for (const each of all.slice(0, Math.max(1, Math.floor(this.sizeMax / 10)))) this.remove(each);
+  }
+
+  private remove(statement: Statement): void {
+    const rest = chain(this.byHash.get(statement.hash) ?? null).filter((each) => each !== statement);
+    this.count--;
+    if (rest.length === 0) this.byHash.delete(statement.hash);
+    else this.byHash.set(statement.hash, linked(rest));
+  }
+}
+
+/** What one client calls its statements. */
+export class StatementNames {
+  private readonly byHash = new Map<number, Named>();
+  private readonly sizeMax: number;
+  private count = 0;
+
+  /** sizeMax 0: without limit. */
+  constructor(sizeMax: number) {
+    this.sizeMax = sizeMax;
+  }
+
+  get size(): number {
+    return this.count;
+  }
+
+  /** The statement that the client calls bytes[begin, end), null when there is none. */
+  get(bytes: Uint8Array, begin: number, end: number): Statement | null {
+    return this.find(bytes, begin, end, hashOf(bytes, begin, end))?.statement ?? null;
+  }
+
+  /** From now on the name stands for this statement. The oldest names are forgotten when there are too many. */
+  set(bytes: Uint8Array, begin: number, end: number, statement: Statement): void {
+    const hash = hashOf(bytes, begin, end);
+    const named = this.find(bytes, begin, end, hash);
+    if (named !== null) {
+      named.statement = statement;
+      return;
+    }
+    this.byHash.set(hash, { name: copyOf(bytes, begin, end), statement, next: this.byHash.get(hash) ?? null });
+    this.count++;
+    if (this.sizeMax > 0 && this.count > this.sizeMax) this.forgetOldest();
+  }
+
+  /** Returns whether there was one. */
+  delete(bytes: Uint8Array, begin: number, end: number): boolean {
+    const hash = hashOf(bytes, begin, end);
+    const named = this.find(bytes, begin, end, hash);
+    if (named === null) return false;
+    this.count--;
+    let rest: Named | null = null;
+    for (let each = this.byHash.get(hash) ?? null; each !== null; each = each.next) {
+      if (each !== named) rest = { name: each.name, statement: each.statement, next: rest };
+    }
+    if (rest === null) this.byHash.delete(hash);
+    else this.byHash.set(hash, rest);
+    return true;
+  }
+
+  clear(): void {
+    this.byHash.clear();
+    this.count = 0;
+  }
+
+  private find(bytes: Uint8Array, begin: number, end: number, hash: number): Named | null {
+    for (let each = this.byHash.get(hash) ?? null; each !== null; each = each.next) {
+      if (each.name.length === end - begin && equalsAt(bytes, begin, each.name)) return each;
+    }
+    return null;
+  }
+
+  private forgetOldest(): void {
+    for (const [hash, first] of this.byHash) {
+      this.byHash.delete(hash);
+      for (let each: Named | null = first; each !== null; each = each.next) this.count--;
+      return;
+    }
+  }
+}
+
+interface Named {
+  readonly name: Uint8Array;
+  statement: Statement;
+  readonly next: Named | null;
+}
+
+/** FNV-1a over the bytes with a final mix: to find a place in a table, not to tell two contents apart. */
+function hashOf(bytes: Uint8Array, begin: number, end: number): number {
+  let hash = 0x811c9dc5;
+  for (let at = begin; at < end; at++) hash = Math.imul(hash ^ byteAt(bytes, at), 0x01000193);
+  hash ^= hash >>> 15;
+  return hash >> 1; // a small integer in V8: no allocation as a key
+}
+
+function chain(first: Statement | null): Statement[] {
+  const all: Statement[] = [];
+  for (let each = first; each !== null; each = each.next) all.push(each);
+  return all;
+}
+
+function linked(statements: Statement[]): Statement {
+  const [first, ...rest] = statements;
+  if (first === undefined) throw new RangeError('nothing to link');
+  first.next = rest.length === 0 ? null : linked(rest);
+  return first;
+}

@@ -1,0 +1,27 @@
+/** The program of a worker thread: opens its reactor, serves, and returns when it is told to stop. It has no event
+ *  loop of its own: the thread is in the reactor all the time, and looks for messages when it is woken. */
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { openReactor } from '../reactor/open-reactor.js';
+import { DataPlane } from './data-plane.js';
+import type { ToControl, ToWorker, WorkerStart } from './thread-messages.js';
+
+const port = parentPort;
+if (port === null) throw new Error('worker-main is the program of a worker thread');
+const post = (message: ToControl): void => port.postMessage(message);
+const start: WorkerStart = workerData;
+
+try {
+  const { reactor, why } = openReactor(start.settings.ioBackend);
+  const plane = new DataPlane(start, reactor, post);
+  reactor.onBug = (error) => plane.log('error', `bug: ${error instanceof Error ? error.stack : String(error)}`);
+  reactor.onWake = () => {
+    for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port)) {
+      const message: ToWorker = next.message;
+      plane.onMessage(message);
+    }
+  };
+  post({ type: 'listening', port: plane.listen(), backend: reactor.name, why, wakeFd: reactor.wakeFd });
+  reactor.run();
+} catch (error) {
+  post({ type: 'cannotStart', why: error instanceof Error ? error.message : String(error) });
+}

@@ -1,0 +1,168 @@
+/** What io_uring's and epoll's reactors have in common: memory, time, chance, timers, and the order of a round:
+ *
+ *      wait ─▶ what happened ─▶ timers ─▶ replays of kept bytes ─▶ sends ─▶ wait
+ *
+ *  No session runs inside another's call: what one causes for another is queued for later in the round. */
+import { randomBytes } from 'node:crypto';
+import { Buffers } from './buffers.js';
+import { Gather } from './gather.js';
+import { IPPROTO_TCP } from './kernel-structs.js';
+import * as k from './kernel-structs.js';
+import { type Fd, close, eventfd, setLinger, setSocketOption, socket, SystemError } from './libc.js';
+import { SEND_HIGH_WATER, type SocketAddress, type SocketOptions } from './reactor.js';
+import { Segments } from './segments.js';
+import { familyOf } from './socket-address.js';
+import { Outbox, type SocketHost, type StreamSocket } from './stream-socket.js';
+import { type Timer, TimerHeap } from './timers.js';
+
+/** With so many buffers in use slow readers may hold only a little each. */
+const BUFFERS_SCARCE = 8192;
+const SEND_HIGH_WATER_SCARCE = 16 * 1024;
+
+export abstract class BaseReactor implements SocketHost {
+  readonly buffers = new Buffers();
+  readonly segments = new Segments(this.buffers);
+  readonly outbox = new Outbox(this.buffers);
+  readonly gather = new Gather();
+  readonly wakeFd: Fd;
+  onWake: () => void = () => undefined;
+  onBug: (error: unknown) => void = () => undefined;
+  nowMs = performance.now();
+  protected readonly timers = new TimerHeap();
+  protected isStopped = false;
+  private flushQueue: StreamSocket[] = [];
+  private flushing: StreamSocket[] = [];
+  private replayQueue: StreamSocket[] = [];
+  private replaying: StreamSocket[] = [];
+
+  constructor() {
+    const fd = eventfd(k.EFD_NONBLOCK | k.EFD_CLOEXEC);
+    if (fd < 0) throw new SystemError('eventfd', fd);
+    this.wakeFd = fd as Fd;
+  }
+
+  /** Waits until something happens, or for so many milliseconds, and tells the sockets. */
+  protected abstract waitAndDispatch(timeoutMs: number): void;
+
+  get sendHighWater(): number {
+    return this.buffers.inUse > BUFFERS_SCARCE ? SEND_HIGH_WATER_SCARCE : SEND_HIGH_WATER;
+  }
+
+  random(length: number): Uint8Array {
+    return randomBytes(length);
+  }
+
+  setTimer(timer: Timer, afterMs: number): void {
+    this.timers.set(timer, this.nowMs + afterMs);
+  }
+
+  clearTimer(timer: Timer): void {
+    this.timers.clear(timer);
+  }
+
+  queueFlush(socket: StreamSocket): void {
+    this.flushQueue.push(socket);
+  }
+
+  queueReplay(socket: StreamSocket): void {
+    this.replayQueue.push(socket);
+  }
+
+  run(): void {
+    while (!this.isStopped) this.round();
+  }
+
+  stop(): void {
+    this.isStopped = true;
+  }
+
+  private round(): void {
+    const isBusy = this.replayQueue.length > 0 || this.flushQueue.length > 0;
+    const timeoutMs = isBusy ? 0 : Math.max(0, this.timers.nextDeadlineMs - this.nowMs);
+    this.waitAndDispatch(timeoutMs);
+    this.nowMs = performance.now();
+    this.fireTimers();
+    this.replayAll();
+    this.flushAll();
+  }
+
+  /** A session threw: it loses its connection, and nobody else does. */
+  protected sessionFailed(socket: StreamSocket, error: unknown): void {
+    this.onBug(error);
+    try {
+      socket.abort();
+    } catch (another) {
+      this.onBug(another);
+    }
+  }
+
+  private fireTimers(): void {
+    try {
+      this.timers.fire(this.nowMs);
+    } catch (error) {
+      this.onBug(error);
+    }
+  }
+
+  private replayAll(): void {
+    if (this.replayQueue.length === 0) return;
+    const sockets = this.replayQueue;
+    this.replayQueue = this.replaying;
+    this.replaying = sockets;
+    for (const each of sockets) {
+      try {
+        each.replay();
+      } catch (error) {
+        this.sessionFailed(each, error);
+      }
+    }
+    sockets.length = 0;
+  }
+
+  private flushAll(): void {
+    if (this.flushQueue.length === 0) return;
+    const sockets = this.flushQueue;
+    this.flushQueue = this.flushing;
+    this.flushing = sockets;
+    for (const each of sockets) {
+      try {
+        each.flush();
+      } catch (error) {
+        this.sessionFailed(each, error);
+      }
+    }
+    sockets.length = 0;
+  }
+}
+
+/** A new stream socket for an address, its options set. Throws SystemError. */
+export function openSocket(address: SocketAddress, options: SocketOptions, extraType: number): Fd {
+  const fd = socket(familyOf(address), k.SOCK_STREAM | k.SOCK_CLOEXEC | extraType);
+  if (fd < 0) throw new SystemError('socket', fd);
+  setOptions(fd as Fd, address, options);
+  return fd as Fd;
+}
+
+/** Sets what was asked for. A listener's options pass to what it accepts, tcp(7). */
+function setOptions(fd: Fd, address: SocketAddress, options: SocketOptions): void {
+  if (address.kind === 'unix') {
+    if (options.unixBufferBytes > 0) {
+      setSocketOption(fd, k.SOL_SOCKET, k.SO_SNDBUF, options.unixBufferBytes);
+      setSocketOption(fd, k.SOL_SOCKET, k.SO_RCVBUF, options.unixBufferBytes);
+    }
+    return;
+  }
+  if (options.noDelay) setSocketOption(fd, IPPROTO_TCP, k.TCP_NODELAY, 1);
+  setSocketOption(fd, k.SOL_SOCKET, k.SO_KEEPALIVE, 1);
+  if (options.keepaliveCount > 0) setSocketOption(fd, IPPROTO_TCP, k.TCP_KEEPCNT, options.keepaliveCount);
+  if (options.keepaliveIdleS > 0) setSocketOption(fd, IPPROTO_TCP, k.TCP_KEEPIDLE, options.keepaliveIdleS);
+  if (options.keepaliveIntervalS > 0) setSocketOption(fd, IPPROTO_TCP, k.TCP_KEEPINTVL, options.keepaliveIntervalS);
+  if (options.userTimeoutS > 0) setSocketOption(fd, IPPROTO_TCP, k.TCP_USER_TIMEOUT, options.userTimeoutS * 1000);
+  if (options.lingerS >= 0) setLinger(fd, options.lingerS);
+}
+
+/** Closes a descriptor that could not be put to use, and says why. */
+export function abandon(fd: Fd, call: string, errno: number, about: string): SystemError {
+  close(fd);
+  return new SystemError(call, errno, about);
+}

@@ -1,0 +1,109 @@
+/** The memory that bytes are received into and sent from: one mapping, cut into small and large buffers, counted by
+ *  reference. It is named by offset everywhere, and touched page by page as the need grows. Not for: what a session
+ *  keeps for itself. */
+import { mapMemory } from './libc.js';
+import { Bug, wordAt } from './words.js';
+
+export const SMALL_SHIFT = 13;
+export const SMALL_BYTES = 1 << SMALL_SHIFT;
+export const SMALL_COUNT = 16384;
+export const LARGE_SHIFT = 16;
+export const LARGE_BYTES = 1 << LARGE_SHIFT;
+export const LARGE_COUNT = 2048;
+/** Where the large buffers begin. */
+export const LARGE_BEGIN = SMALL_COUNT * SMALL_BYTES;
+const MEMORY_BYTES = LARGE_BEGIN + LARGE_COUNT * LARGE_BYTES;
+
+export const NO_BUFFER = -1;
+
+/** Told when a buffer that was lent to the kernel is nobody's any more, so that it can be lent again. */
+export interface Lender {
+  onFree(buffer: number): void;
+}
+
+/** Small buffers have the numbers 0 … SMALL_COUNT-1, large ones those from SMALL_COUNT on. */
+export class Buffers {
+  readonly memory: Uint8Array;
+  readonly address: number;
+  private readonly references = new Uint16Array(SMALL_COUNT + LARGE_COUNT);
+  /** 1 for the buffers that go back to the lender instead of onto a stack. */
+  private readonly isLent = new Uint8Array(SMALL_COUNT + LARGE_COUNT);
+  private readonly freeSmall = new Int32Array(SMALL_COUNT);
+  private freeSmallCount = 0;
+  private readonly freeLarge = new Int32Array(LARGE_COUNT);
+  private freeLargeCount = 0;
+  private freshSmall = 0;
+  private freshLarge = SMALL_COUNT;
+  /** Buffers that somebody holds a reference to. */
+  inUse = 0;
+  lender: Lender | null = null;
+
+  constructor() {
+    const mapping = mapMemory(MEMORY_BYTES);
+    this.memory = new Uint8Array(mapping.buffer);
+    this.address = mapping.address;
+  }
+
+  /** Where a buffer's first byte stands in `memory`. */
+  beginOf(buffer: number): number {
+    return buffer < SMALL_COUNT
+      ? buffer << SMALL_SHIFT
+      : LARGE_BEGIN + ((buffer - SMALL_COUNT) << LARGE_SHIFT);
+  }
+
+  /** The buffer that an offset lies in. */
+  at(offset: number): number {
+    return offset < LARGE_BEGIN
+      ? offset >> SMALL_SHIFT
+      : SMALL_COUNT + ((offset - LARGE_BEGIN) >> LARGE_SHIFT);
+  }
+
+  /** A small buffer for ourselves, with one reference; NO_BUFFER when all are taken. */
+  takeSmall(): number {
+    let buffer = NO_BUFFER;
+    if (this.freeSmallCount > 0) buffer = wordAt(this.freeSmall, --this.freeSmallCount);
+    else if (this.freshSmall < SMALL_COUNT) buffer = this.freshSmall++;
+    else return NO_BUFFER;
+    this.hold(buffer);
+    return buffer;
+  }
+
+  /** A large buffer for ourselves, with one reference; NO_BUFFER when all are taken. */
+  takeLarge(): number {
+    let buffer = NO_BUFFER;
+    if (this.freeLargeCount > 0) buffer = wordAt(this.freeLarge, --this.freeLargeCount);
+    else if (this.freshLarge < SMALL_COUNT + LARGE_COUNT) buffer = this.freshLarge++;
+    else return NO_BUFFER;
+    this.hold(buffer);
+    return buffer;
+  }
+
+  /** A buffer that nobody has used yet, to be lent to the kernel from now on; NO_BUFFER when there is none left. */
+  freshToLend(large: boolean): number {
+    const limit = large ? SMALL_COUNT + LARGE_COUNT : SMALL_COUNT;
+    const buffer = large ? this.freshLarge : this.freshSmall;
+    if (buffer === limit) return NO_BUFFER;
+    if (large) this.freshLarge++;
+    else this.freshSmall++;
+    this.isLent[buffer] = 1;
+    return buffer;
+  }
+
+  /** One more reference: `release` must follow. The first one takes a lent buffer out of the kernel's hands. */
+  hold(buffer: number): void {
+    const count = wordAt(this.references, buffer);
+    if (count === 0) this.inUse++;
+    this.references[buffer] = count + 1;
+  }
+
+  release(buffer: number): void {
+    const count = wordAt(this.references, buffer);
+    if (count === 0) throw new Bug(`buffer ${buffer} is released more often than held`);
+    this.references[buffer] = count - 1;
+    if (count > 1) return;
+    this.inUse--;
+    if (this.isLent[buffer] === 1) this.lender?.onFree(buffer);
+    else if (buffer < SMALL_COUNT) this.freeSmall[this.freeSmallCount++] = buffer;
+    else this.freeLarge[this.freeLargeCount++] = buffer;
+  }
+}

@@ -1,0 +1,204 @@
+/** The reactor on epoll, for kernels and containers that do not allow io_uring. epoll(7). */
+import { BaseReactor, openSocket } from '../base-reactor.js';
+import * as k from '../kernel-structs.js';
+import { accept4, close, Errno, epollControl, epollCreate, epollWait, type Fd, read, SystemError } from '../libc.js';
+import { ACCEPT_PAUSE_MS, isPeersFault, openListening, removeSocketFile } from '../listening.js';
+import type {
+  Acceptor,
+  Listener,
+  Reactor,
+  ReactorUsage,
+  Receiver,
+  Socket,
+  SocketAddress,
+  SocketOptions,
+} from '../reactor.js';
+import { encodeSocketAddress } from '../socket-address.js';
+import { nobody, SocketState } from '../stream-socket.js';
+import { Timer, type TimerTarget } from '../timers.js';
+import { Bug } from '../words.js';
+import { EpollSocket } from './epoll-socket.js';
+
+const EVENTS_MAX = 512;
+/** Slots that are no sockets: the eventfd, and from LISTENER_SLOT on the listeners. */
+const WAKE_SLOT = 0x7fffffff;
+const LISTENER_SLOT = 0x40000000;
+const ACCEPTS_PER_TURN = 64;
+
+export class EpollReactor extends BaseReactor implements Reactor {
+  readonly name = 'epoll';
+  private readonly epoll: Fd;
+  private readonly events = Buffer.alloc(EVENTS_MAX * k.EPOLL_EVENT_BYTES);
+  private readonly event = Buffer.alloc(k.EPOLL_EVENT_BYTES);
+  private readonly sockets: (EpollSocket | null)[] = [];
+  private readonly freeSlots: number[] = [];
+  private readonly listeners: EpollListener[] = [];
+  private readonly failing: { socket: EpollSocket; errno: number }[] = [];
+  private readonly wakeCount = new Uint8Array(8);
+  private generation = 0;
+  private socketCount = 0;
+
+  constructor() {
+    super();
+    const fd = epollCreate(k.EPOLL_CLOEXEC);
+    if (fd < 0) throw new SystemError('epoll_create1', fd);
+    this.epoll = fd as Fd;
+    this.control(k.EPOLL_CTL_ADD, this.wakeFd, k.EPOLLIN, WAKE_SLOT, 0);
+  }
+
+  listen(address: SocketAddress, backlog: number, options: SocketOptions, acceptor: Acceptor): Listener {
+    const { fd, port } = openListening(address, backlog, options, k.SOCK_NONBLOCK);
+    const listener = new EpollListener(this, fd, port, LISTENER_SLOT + this.listeners.length, acceptor, address);
+    this.listeners.push(listener);
+    return listener;
+  }
+
+  connect(address: SocketAddress, options: SocketOptions, receiver: Receiver): Socket {
+    const encoded = encodeSocketAddress(address);
+    const socket = this.adopt(openSocket(address, options, k.SOCK_NONBLOCK), SocketState.Connecting, receiver);
+    socket.connect(encoded);
+    return socket;
+  }
+
+  usage(): ReactorUsage {
+    return {
+      sockets: this.socketCount,
+      buffers: this.buffers.inUse,
+      segments: this.segments.inUse,
+      timers: this.timers.size,
+    };
+  }
+
+  /** Gives a descriptor a place among the sockets. */
+  adopt(fd: Fd, state: SocketState, receiver: Receiver): EpollSocket {
+    const slot = this.freeSlots.pop() ?? this.sockets.length;
+    this.generation = (this.generation + 1) & 0x7fffffff;
+    const adopted = new EpollSocket(this, fd, slot, this.generation, state, receiver);
+    this.sockets[slot] = adopted;
+    this.socketCount++;
+    return adopted;
+  }
+
+  watch(socket: EpollSocket, operation: number, interest: number): void {
+    this.control(operation, socket.fd, interest, socket.slot, socket.generation);
+  }
+
+  /** Watches a listener, or does not for a while. */
+  watchListener(fd: Fd, slot: number, operation: number): void {
+    this.control(operation, fd, k.EPOLLIN, slot, 0);
+  }
+
+  /** Tells a socket of its failure in the next round, not inside the call that made it. */
+  failLater(socket: EpollSocket, errno: number): void {
+    this.failing.push({ socket, errno });
+  }
+
+  closeSocket(socket: EpollSocket): void {
+    if (this.sockets[socket.slot] !== socket) throw new Bug('a socket is closed twice');
+    this.sockets[socket.slot] = null;
+    this.freeSlots.push(socket.slot);
+    this.socketCount--;
+    close(socket.fd); // epoll forgets it by itself
+  }
+
+  protected waitAndDispatch(timeoutMs: number): void {
+    let milliseconds = timeoutMs === Number.POSITIVE_INFINITY ? -1 : Math.min(Math.ceil(timeoutMs), 0x7fffffff);
+    if (this.failing.length > 0) milliseconds = 0;
+    const count = epollWait(this.epoll, this.events, EVENTS_MAX, milliseconds);
+    if (count < 0 && count !== -Errno.EINTR) throw new SystemError('epoll_wait', count);
+    for (let left = this.failing.length; left > 0; left--) {
+      const failed = this.failing.shift();
+      failed?.socket.fail(failed.errno);
+    }
+    for (let i = 0; i < count; i++) this.dispatch(i * k.EPOLL_EVENT_BYTES);
+  }
+
+  private dispatch(at: number): void {
+    const happened = this.events.readInt32LE(at);
+    const slot = this.events.readInt32LE(at + k.EPOLL_EVENT_DATA_AT);
+    if (slot === WAKE_SLOT) {
+      read(this.wakeFd, this.wakeCount);
+      return this.onWake();
+    }
+    if (slot >= LISTENER_SLOT) return this.listeners[slot - LISTENER_SLOT]?.accept();
+    const socket = this.sockets[slot];
+    // One closed earlier in this round may have had its place taken: the generation tells.
+    if (socket && socket.generation === this.events.readInt32LE(at + k.EPOLL_EVENT_DATA_AT + 4)) {
+      try {
+        socket.happened(happened);
+      } catch (error) {
+        this.sessionFailed(socket, error);
+      }
+    }
+  }
+
+  private control(operation: number, fd: Fd, interest: number, slot: number, generation: number): void {
+    this.event.writeInt32LE(interest, 0);
+    this.event.writeInt32LE(slot, k.EPOLL_EVENT_DATA_AT);
+    this.event.writeInt32LE(generation, k.EPOLL_EVENT_DATA_AT + 4);
+    const result = epollControl(this.epoll, operation, fd, this.event);
+    if (result < 0) throw new SystemError('epoll_ctl', result);
+  }
+}
+
+class EpollListener implements Listener, TimerTarget {
+  readonly port: number;
+  private readonly reactor: EpollReactor;
+  private readonly fd: Fd;
+  private readonly slot: number;
+  private readonly acceptor: Acceptor;
+  private readonly address: SocketAddress;
+  private readonly again: Timer = new Timer(this);
+  private isClosed = false;
+
+  constructor(
+    reactor: EpollReactor,
+    fd: Fd,
+    port: number,
+    slot: number,
+    acceptor: Acceptor,
+    address: SocketAddress,
+  ) {
+    this.reactor = reactor;
+    this.fd = fd;
+    this.port = port;
+    this.slot = slot;
+    this.acceptor = acceptor;
+    this.address = address;
+    reactor.watchListener(fd, slot, k.EPOLL_CTL_ADD);
+  }
+
+  accept(): void {
+    for (let turn = 0; turn < ACCEPTS_PER_TURN && !this.isClosed; turn++) {
+      const result = accept4(this.fd, k.SOCK_NONBLOCK | k.SOCK_CLOEXEC);
+      if (result >= 0) this.take(result as Fd);
+      else if (result === -Errno.EAGAIN) return;
+      else if (!isPeersFault(result)) return this.takeBreath(-result);
+    }
+  }
+
+  onTimer(): void {
+    this.reactor.watchListener(this.fd, this.slot, k.EPOLL_CTL_ADD);
+  }
+
+  close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.reactor.clearTimer(this.again);
+    removeSocketFile(this.address);
+    close(this.fd);
+  }
+
+  private take(fd: Fd): void {
+    const socket = this.reactor.adopt(fd, SocketState.Open, nobody);
+    socket.receiver = this.acceptor.onAccept(socket);
+    socket.startReceiving();
+  }
+
+  /** accept(2) would fail again at once: the listener is left alone for a moment. */
+  private takeBreath(errno: number): void {
+    this.acceptor.onAcceptFailed(errno);
+    this.reactor.watchListener(this.fd, this.slot, k.EPOLL_CTL_DEL);
+    this.reactor.setTimer(this.again, ACCEPT_PAUSE_MS);
+  }
+}

@@ -1,0 +1,153 @@
+/** A socket on epoll: read when the kernel says that there is something, written when the round ends, and again when
+ *  the kernel says that there is room. epoll(7). */
+import { LARGE_BYTES, NO_BUFFER, SMALL_BYTES } from '../buffers.js';
+import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP, MSG_NOSIGNAL } from '../kernel-structs.js';
+import { connect, Errno, type Fd, recv, send, sendmsg, socketError } from '../libc.js';
+import type { Receiver } from '../reactor.js';
+import { NONE } from '../segments.js';
+import { SocketState, StreamSocket } from '../stream-socket.js';
+import type { EpollReactor } from './epoll-reactor.js';
+
+/** So many receives of one socket in a row, then it is another's turn. */
+const RECEIVES_PER_TURN = 4;
+
+export class EpollSocket extends StreamSocket {
+  private readonly reactor: EpollReactor;
+  readonly slot: number;
+  readonly generation: number;
+  /** The events that the kernel watches for. */
+  private interest = 0;
+  private isReceiving = false;
+  /** The kernel's buffer was full: nothing is sent until EPOLLOUT. */
+  private isBlocked = false;
+  private hasLeft = false;
+  /** The last receive filled its buffer: a large one serves better. */
+  private wantsLarge = false;
+
+  constructor(reactor: EpollReactor, fd: Fd, slot: number, generation: number, state: SocketState, receiver: Receiver) {
+    super(reactor, fd, state, receiver);
+    this.reactor = reactor;
+    this.slot = slot;
+    this.generation = generation;
+  }
+
+  /** Begins to connect. The outcome comes as an event, a refusal at once too. */
+  connect(address: Uint8Array): void {
+    const result = connect(this.fd, address);
+    if (result === 0 || result === -Errno.EINPROGRESS) this.watch(EPOLLOUT);
+    else this.reactor.failLater(this, -result);
+  }
+
+  startReceiving(): void {
+    if (this.isReceiving || this.state === SocketState.Closing) return;
+    this.isReceiving = true;
+    this.watch(this.interest | EPOLLIN | EPOLLRDHUP);
+  }
+
+  protected stopReceiving(): void {
+    if (!this.isReceiving) return;
+    this.isReceiving = false;
+    this.watch(this.interest & (this.seesEnd ? ~EPOLLIN : ~(EPOLLIN | EPOLLRDHUP)));
+  }
+
+  protected startSending(): void {
+    if (this.isBlocked) return;
+    const result = this.sendOnce();
+    if (result > 0) {
+      this.sent(result);
+      if (this.unsent > 0) this.block(); // a short send: the kernel's buffer is full
+    } else if (result === -Errno.EAGAIN || result === -Errno.ENOBUFS) this.block();
+    else if (result === -Errno.EINTR) this.sent(0);
+    else this.sendFailed(-result);
+  }
+
+  protected release(): void {
+    if (this.hasLeft) return;
+    this.hasLeft = true;
+    this.dropUnsent();
+    this.reactor.closeSocket(this);
+  }
+
+  /** The connect could not even begin. */
+  fail(errno: number): void {
+    if (this.state !== SocketState.Closing) this.ended(errno);
+  }
+
+  /** What epoll_wait(2) said of this socket. */
+  happened(events: number): void {
+    if (this.state === SocketState.Connecting) return this.connected();
+    if ((events & EPOLLOUT) !== 0 && this.isBlocked) this.unblock();
+    if (this.state === SocketState.Closing) return;
+    if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR | EPOLLRDHUP)) === 0) return;
+    if (this.isReceiving && this.wantsBytes) return this.receive();
+    this.stopReceiving();
+    if ((events & (EPOLLHUP | EPOLLERR | EPOLLRDHUP)) === 0) return;
+    if (this.seesEnd) this.ended(socketError(this.fd));
+    else this.watch(0); // the kernel would go on saying it
+  }
+
+  private connected(): void {
+    const errno = socketError(this.fd);
+    if (errno !== 0) return this.ended(errno);
+    this.state = SocketState.Open;
+    this.receiver.onConnected();
+    if (this.state !== SocketState.Open) return;
+    this.watch(this.interest & ~EPOLLOUT);
+    if (this.wantsBytes) this.startReceiving();
+  }
+
+  private receive(): void {
+    for (let turn = 0; turn < RECEIVES_PER_TURN && this.wantsBytes && this.state !== SocketState.Closing; turn++) {
+      const { buffers } = this.host;
+      let buffer = this.wantsLarge ? buffers.takeLarge() : NO_BUFFER;
+      const room = buffer === NO_BUFFER ? SMALL_BYTES : LARGE_BYTES;
+      if (buffer === NO_BUFFER) buffer = buffers.takeSmall();
+      if (buffer === NO_BUFFER) return; // all in use: the kernel tells us again, others give some back meanwhile
+      const begin = buffers.beginOf(buffer);
+      const result = recv(this.fd, buffers.address + begin, room);
+      if (result > 0) this.deliver(begin, result);
+      buffers.release(buffer);
+      if (result <= 0) return this.receivedNothing(result);
+      this.wantsLarge = result >= SMALL_BYTES;
+      if (result < room) return;
+    }
+  }
+
+  private receivedNothing(result: number): void {
+    if (this.state === SocketState.Closing) return;
+    if (result !== -Errno.EAGAIN && result !== -Errno.EINTR) this.ended(0 - result);
+  }
+
+  private sendOnce(): number {
+    const { segments, buffers } = this.host;
+    const first = this.sendHead;
+    if (first === this.sendTail) {
+      return send(this.fd, buffers.address + segments.beginOf(first), segments.lengthOf(first), MSG_NOSIGNAL);
+    }
+    const { gather } = this.reactor;
+    gather.begin();
+    let segment = first;
+    while (segment !== NONE && gather.add(buffers.address + segments.beginOf(segment), segments.lengthOf(segment))) {
+      segment = segments.nextOf(segment);
+    }
+    return sendmsg(this.fd, gather.end(), MSG_NOSIGNAL);
+  }
+
+  private block(): void {
+    this.isBlocked = true;
+    this.watch(this.interest | EPOLLOUT);
+  }
+
+  private unblock(): void {
+    this.isBlocked = false;
+    this.watch(this.interest & ~EPOLLOUT);
+    this.flush();
+  }
+
+  private watch(interest: number): void {
+    if (interest === this.interest) return;
+    const operation = interest === 0 ? EPOLL_CTL_DEL : this.interest === 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+    this.reactor.watch(this, operation, interest);
+    this.interest = interest;
+  }
+}

@@ -1,0 +1,243 @@
+/** The only door to the system: every call that is not Node.js's own is declared here, once.
+ *  Each returns what its man page says, or the negative errno; pointers are plain numbers (addresses below 2^47). */
+import { constants } from 'node:os';
+import koffi from 'koffi';
+
+/** The number of an open file. Its value may belong to another file as soon as it is closed. */
+export type Fd = number & { readonly brand: 'Fd' };
+
+// The C library is already part of the node executable's process: no file name, so musl serves as well as glibc.
+const libc = koffi.load(null);
+
+type Call = (...args: (number | bigint | string | ArrayBufferView | null)[]) => number;
+const declare = (prototype: string): Call => libc.func(prototype);
+// syscall(2) is variadic: one fixed signature per use.
+const syscall = (types: string[]): Call => libc.func('syscall', 'long', ['int64', ...types]);
+
+const nativeMmap = declare('uintptr_t mmap(uintptr_t, uint64_t, int, int, int, int64_t)');
+const nativeMunmap = declare('int munmap(uintptr_t, uint64_t)');
+const nativeSocket = declare('int socket(int, int, int)');
+const nativeBind = declare('int bind(int, const void*, uint32_t)');
+const nativeListen = declare('int listen(int, int)');
+const nativeAccept4 = declare('int accept4(int, uintptr_t, uintptr_t, int)');
+const nativeConnect = declare('int connect(int, const void*, uint32_t)');
+const nativeSetsockopt = declare('int setsockopt(int, int, int, const void*, uint32_t)');
+const nativeGetsockopt = declare('int getsockopt(int, int, int, void*, void*)');
+const nativeGetpeername = declare('int getpeername(int, void*, void*)');
+const nativeGetsockname = declare('int getsockname(int, void*, void*)');
+const nativeClose = declare('int close(int)');
+const nativeShutdown = declare('int shutdown(int, int)');
+const nativeRecv = declare('int64_t recv(int, uintptr_t, uint64_t, int)');
+const nativeSend = declare('int64_t send(int, uintptr_t, uint64_t, int)');
+const nativeSendmsg = declare('int64_t sendmsg(int, uintptr_t, int)');
+const nativeRead = declare('int64_t read(int, void*, uint64_t)');
+const nativeWrite = declare('int64_t write(int, const void*, uint64_t)');
+const nativeEventfd = declare('int eventfd(uint32_t, int)');
+const nativeEpollCreate = declare('int epoll_create1(int)');
+const nativeEpollCtl = declare('int epoll_ctl(int, int, int, const void*)');
+const nativeEpollWait = declare('int epoll_wait(int, void*, int, int)');
+const nativeUringSetup = syscall(['uint32', 'void*']);
+const nativeUringEnter = syscall(['int', 'uint32', 'uint32', 'uint32', 'uintptr_t', 'uint64']);
+const nativeUringRegister = syscall(['int', 'uint32', 'void*', 'uint32']);
+
+const SYS_IO_URING_SETUP = 425;
+const SYS_IO_URING_ENTER = 426;
+const SYS_IO_URING_REGISTER = 427;
+
+/** Linux's errno values by name; calls return them negated. */
+export const Errno = constants.errno;
+
+/** What became of the last failed call, as a negative errno. */
+function failure(): number {
+  return -koffi.errno();
+}
+
+function checked(result: number): number {
+  return result < 0 ? failure() : result;
+}
+
+/** The name of an errno, for log lines: ECONNREFUSED rather than 111. Takes it positive or negative. */
+export function errnoName(errno: number): string {
+  const wanted = Math.abs(errno);
+  for (const [name, value] of Object.entries(Errno)) if (value === wanted) return name;
+  return `errno ${wanted}`;
+}
+
+const PROT_READ_WRITE = 3;
+const MAP_PRIVATE_ANONYMOUS_NORESERVE = 0x4022;
+const MAP_SHARED_POPULATE = 0x8001;
+
+/** Memory outside the JavaScript heap: its address never changes, so that the kernel may hold it. */
+export interface Mapping {
+  readonly address: number;
+  readonly buffer: ArrayBuffer;
+}
+
+function mapped(address: number, length: number): Mapping {
+  if (address < 0 || !Number.isSafeInteger(address)) throw new SystemError('mmap', failure());
+  return { address, buffer: koffi.view(BigInt(address), length) };
+}
+
+/** mmap(2) of zeroed private memory; pages cost nothing until they are touched. Throws SystemError. */
+export function mapMemory(length: number): Mapping {
+  return mapped(nativeMmap(0, length, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS_NORESERVE, -1, 0), length);
+}
+
+/** mmap(2) of a part of a file that the kernel shares with us, as io_uring's rings. Throws SystemError. */
+export function mapShared(fd: Fd, offset: number, length: number): Mapping {
+  return mapped(nativeMmap(0, length, PROT_READ_WRITE, MAP_SHARED_POPULATE, fd, offset), length);
+}
+
+/** munmap(2). Nobody may look at the mapping's buffer afterwards. */
+export function unmap(mapping: Mapping, length: number): void {
+  nativeMunmap(mapping.address, length);
+}
+
+/** A system call that must not fail did fail. */
+export class SystemError extends Error {
+  readonly errno: number;
+  constructor(call: string, errno: number, about = '') {
+    super(`${call}${about === '' ? '' : ` ${about}`}: ${errnoName(errno)}`);
+    this.name = 'SystemError';
+    this.errno = Math.abs(errno);
+  }
+}
+
+/** socket(2). */
+export function socket(domain: number, type: number): number {
+  return checked(nativeSocket(domain, type, 0));
+}
+
+/** bind(2). 0 or a negative errno. */
+export function bind(fd: Fd, address: Uint8Array): number {
+  return checked(nativeBind(fd, address, address.length));
+}
+
+/** listen(2). 0 or a negative errno. */
+export function listen(fd: Fd, backlog: number): number {
+  return checked(nativeListen(fd, backlog));
+}
+
+/** accept4(2) without the peer's address. */
+export function accept4(fd: Fd, flags: number): number {
+  return checked(nativeAccept4(fd, 0, 0, flags));
+}
+
+/** connect(2). 0 or a negative errno, -EINPROGRESS among them. */
+export function connect(fd: Fd, address: Uint8Array): number {
+  return checked(nativeConnect(fd, address, address.length));
+}
+
+/** setsockopt(2) with an int. 0 or a negative errno. */
+export function setSocketOption(fd: Fd, level: number, option: number, value: number): number {
+  return checked(nativeSetsockopt(fd, level, option, new Int32Array([value]), 4));
+}
+
+/** setsockopt(2) of SO_LINGER, see socket(7). 0 or a negative errno. */
+export function setLinger(fd: Fd, seconds: number): number {
+  const SOL_SOCKET = 1;
+  const SO_LINGER = 13;
+  return checked(nativeSetsockopt(fd, SOL_SOCKET, SO_LINGER, new Int32Array([1, seconds]), 8));
+}
+
+/** getsockopt(2) of SO_ERROR: what became of a connect that was in progress, as a positive errno or 0. */
+export function socketError(fd: Fd): number {
+  const SOL_SOCKET = 1;
+  const SO_ERROR = 4;
+  const value = new Int32Array(1);
+  nativeGetsockopt(fd, SOL_SOCKET, SO_ERROR, value, new Int32Array([4]));
+  return value[0] ?? 0;
+}
+
+const SOCKET_ADDRESS_MAX = 128; // struct sockaddr_storage
+
+/** getpeername(2): the struct sockaddr, empty when the peer has gone. */
+export function peerName(fd: Fd): Uint8Array {
+  const address = new Uint8Array(SOCKET_ADDRESS_MAX);
+  const length = new Int32Array([SOCKET_ADDRESS_MAX]);
+  return nativeGetpeername(fd, address, length) < 0 ? new Uint8Array(0) : address.subarray(0, length[0]);
+}
+
+/** getsockname(2): the struct sockaddr. */
+export function socketName(fd: Fd): Uint8Array {
+  const address = new Uint8Array(SOCKET_ADDRESS_MAX);
+  const length = new Int32Array([SOCKET_ADDRESS_MAX]);
+  return nativeGetsockname(fd, address, length) < 0 ? new Uint8Array(0) : address.subarray(0, length[0]);
+}
+
+/** close(2). 0 or a negative errno. */
+export function close(fd: Fd): number {
+  return checked(nativeClose(fd));
+}
+
+/** shutdown(2). 0 or a negative errno. */
+export function shutdown(fd: Fd, how: number): number {
+  return checked(nativeShutdown(fd, how));
+}
+
+/** recv(2) into memory at an address. Bytes, 0 at the end, or a negative errno. */
+export function recv(fd: Fd, address: number, length: number): number {
+  return checked(nativeRecv(fd, address, length, 0));
+}
+
+/** send(2) from memory at an address. Bytes or a negative errno. */
+export function send(fd: Fd, address: number, length: number, flags: number): number {
+  return checked(nativeSend(fd, address, length, flags));
+}
+
+/** sendmsg(2) of a struct msghdr at an address. Bytes or a negative errno. */
+export function sendmsg(fd: Fd, header: number, flags: number): number {
+  return checked(nativeSendmsg(fd, header, flags));
+}
+
+/** read(2). Bytes or a negative errno. */
+export function read(fd: Fd, into: Uint8Array): number {
+  return checked(nativeRead(fd, into, into.length));
+}
+
+/** write(2). Bytes or a negative errno. */
+export function write(fd: Fd, from: Uint8Array): number {
+  return checked(nativeWrite(fd, from, from.length));
+}
+
+/** eventfd(2). */
+export function eventfd(flags: number): number {
+  return checked(nativeEventfd(0, flags));
+}
+
+/** epoll_create1(2). */
+export function epollCreate(flags: number): number {
+  return checked(nativeEpollCreate(flags));
+}
+
+/** epoll_ctl(2). 0 or a negative errno. */
+export function epollControl(epoll: Fd, operation: number, fd: Fd, event: Uint8Array): number {
+  return checked(nativeEpollCtl(epoll, operation, fd, event));
+}
+
+/** epoll_wait(2). How many events there are, or a negative errno. */
+export function epollWait(epoll: Fd, events: Uint8Array, eventsMax: number, timeoutMs: number): number {
+  return checked(nativeEpollWait(epoll, events, eventsMax, timeoutMs));
+}
+
+/** io_uring_setup(2). */
+export function ioUringSetup(entries: number, parameters: Uint32Array): number {
+  return checked(nativeUringSetup(SYS_IO_URING_SETUP, entries, parameters));
+}
+
+/** io_uring_enter(2). How many submissions the kernel took, or a negative errno. */
+export function ioUringEnter(
+  fd: Fd,
+  toSubmit: number,
+  waitFor: number,
+  flags: number,
+  argument: number,
+  argumentLength: number,
+): number {
+  return checked(nativeUringEnter(SYS_IO_URING_ENTER, fd, toSubmit, waitFor, flags, argument, argumentLength));
+}
+
+/** io_uring_register(2). */
+export function ioUringRegister(fd: Fd, operation: number, argument: Uint8Array | null, count: number): number {
+  return checked(nativeUringRegister(SYS_IO_URING_REGISTER, fd, operation, argument, count));
+}

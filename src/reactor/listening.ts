@@ -1,0 +1,38 @@
+/** A listening socket: what is the same on every reactor. */
+import { rmSync } from 'node:fs';
+import { abandon, openSocket } from './base-reactor.js';
+import { IPPROTO_IPV6, IPV6_V6ONLY, SO_REUSEADDR, SOL_SOCKET } from './kernel-structs.js';
+import { bind, Errno, type Fd, listen, setSocketOption, socketName } from './libc.js';
+import type { SocketAddress, SocketOptions } from './reactor.js';
+import { decodePeerAddress, encodeSocketAddress } from './socket-address.js';
+
+/** After accept(2) has failed for want of descriptors or memory it is tried again after this. */
+export const ACCEPT_PAUSE_MS = 100;
+
+/** Binds and listens; returns the descriptor and the port. Throws SystemError. */
+export function openListening(
+  address: SocketAddress,
+  backlog: number,
+  options: SocketOptions,
+  extraType: number,
+): { fd: Fd; port: number } {
+  const fd = openSocket(address, options, extraType);
+  const about = address.kind === 'unix' ? address.path : `${address.host}:${address.port}`;
+  setSocketOption(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+  if (address.kind === 'tcp' && address.host === '::') setSocketOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+  const bound = bind(fd, encodeSocketAddress(address));
+  if (bound < 0) throw abandon(fd, 'bind', bound, about);
+  const listening = listen(fd, backlog);
+  if (listening < 0) throw abandon(fd, 'listen', listening, about);
+  return { fd, port: decodePeerAddress(socketName(fd)).port };
+}
+
+/** Removes a unix socket's file when its listener goes. */
+export function removeSocketFile(address: SocketAddress): void {
+  if (address.kind === 'unix') rmSync(address.path, { force: true });
+}
+
+/** Whether accept(2) failed because of the connection that went away, not because of us. */
+export function isPeersFault(errno: number): boolean {
+  return errno === -Errno.ECONNABORTED || errno === -Errno.EPROTO || errno === -Errno.EINTR;
+}

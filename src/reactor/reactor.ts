@@ -1,0 +1,119 @@
+/** The interface between the data plane and the system: sockets, time, chance, timers and wake-ups. Three
+ *  implementations (io_uring, epoll, simulated) behave alike. It knows no PostgreSQL. */
+import type { Timer } from './timers.js';
+
+/** Whoever uses a socket. Never called from inside a call of its own to the socket or the reactor. */
+export interface Receiver {
+  /** Bytes arrived in bytes[begin, end). They are lent: after the return they belong to the reactor again, but for
+   *  those handed on with `send`. Returns how far it has read; all of it, unless it has paused the socket: the rest
+   *  is then kept and delivered again after `resume`. */
+  onBytes(bytes: Uint8Array, begin: number, end: number): number;
+  /** A connect has succeeded. */
+  onConnected(): void;
+  /** The socket was congested and has room again. */
+  onWritable(): void;
+  /** The peer has closed (0), or the connection or the attempt to connect has failed (positive errno). Nothing
+   *  follows; the socket has closed itself. */
+  onClosed(errno: number): void;
+}
+
+/** With this many bytes unsent a socket is congested: whoever feeds it should stop until `onWritable`. */
+export const SEND_HIGH_WATER = 256 * 1024;
+/** With this many or fewer it has room again. */
+export const SEND_LOW_WATER = 64 * 1024;
+
+export interface Socket {
+  receiver: Receiver;
+  /** Bytes that `send` has taken and the kernel has not. */
+  readonly unsent: number;
+  /** Whether so much is unsent that whoever feeds it should stop. */
+  readonly isCongested: boolean;
+  /** Queues bytes[begin, end) behind all earlier ones. Received bytes are held where they lie, others are copied. */
+  send(bytes: Uint8Array, begin: number, end: number): void;
+  /** Stops delivering. What still arrives is kept, and after a little of it reading stops too. When the peer ends
+   *  meanwhile, `onClosed` is called at once (seesEnd; what was kept is lost) or behind what was kept. */
+  pause(seesEnd: boolean): void;
+  /** Delivers again, in this round or the next, never inside this call: first what was kept; when there is nothing,
+   *  an empty range, so that the receiver can do what it had put off. */
+  resume(): void;
+  /** Has these bytes delivered, by copy, before any that arrive from now on. Only while nothing is kept. */
+  unread(bytes: Uint8Array, begin: number, end: number): void;
+  /** Ends it at once; what is unsent is lost. The receiver is not called any more. */
+  close(): void;
+  /** Sends what is queued, then ends the sending side, waits a moment for the peer to close, and closes. The
+   *  receiver is not called any more. */
+  closeAfterSend(): void;
+  /** The peer's address, for log lines and access rules. */
+  peerAddress(): PeerAddress;
+}
+
+export interface PeerAddress {
+  /** IPv4 or IPv6 in text; empty for a unix socket. */
+  readonly host: string;
+  /** 0 for a unix socket. */
+  readonly port: number;
+  readonly isUnix: boolean;
+}
+
+export type SocketAddress =
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+  | { readonly kind: 'unix'; readonly path: string };
+
+/** See tcp(7) and socket(7). 0 leaves the system's value. */
+export interface SocketOptions {
+  readonly noDelay: boolean;
+  readonly keepaliveCount: number;
+  readonly keepaliveIdleS: number;
+  readonly keepaliveIntervalS: number;
+  readonly userTimeoutS: number;
+  /** Seconds that close waits for unsent bytes, 0: RST at once; -1 leaves the system's way. */
+  readonly lingerS: number;
+  /** SO_SNDBUF and SO_RCVBUF of unix sockets, bytes. */
+  readonly unixBufferBytes: number;
+}
+
+/** Takes new connections. */
+export interface Acceptor {
+  /** Returns who receives. It may close the socket at once. */
+  onAccept(socket: Socket): Receiver;
+  /** accept(2) failed; it is tried again after a moment. Positive errno. */
+  onAcceptFailed(errno: number): void;
+}
+
+export interface Listener {
+  /** The port that it got, for port 0. */
+  readonly port: number;
+  close(): void;
+}
+
+export interface Reactor {
+  readonly name: 'io_uring' | 'epoll' | 'simulated';
+  /** Milliseconds since some moment, with fractions; read once a round. */
+  readonly nowMs: number;
+  /** Bytes nobody can guess. */
+  random(length: number): Uint8Array;
+  /** Throws SystemError when the address cannot be listened on. */
+  listen(address: SocketAddress, backlog: number, options: SocketOptions, acceptor: Acceptor): Listener;
+  /** Begins to connect. */
+  connect(address: SocketAddress, options: SocketOptions, receiver: Receiver): Socket;
+  setTimer(timer: Timer, afterMs: number): void;
+  clearTimer(timer: Timer): void;
+  /** What another thread writes 8 bytes (a non-zero Uint64) to in order to have `onWake` called. */
+  readonly wakeFd: number;
+  onWake: () => void;
+  /** An error inside a session, which has lost its connection for it. */
+  onBug: (error: unknown) => void;
+  /** Works until `stop`. */
+  run(): void;
+  /** Ends `run` after this round. */
+  stop(): void;
+  /** Open sockets, buffers in use, timers set: all zero but for listeners when nothing is going on. */
+  usage(): ReactorUsage;
+}
+
+export interface ReactorUsage {
+  readonly sockets: number;
+  readonly buffers: number;
+  readonly segments: number;
+  readonly timers: number;
+}

@@ -1,0 +1,395 @@
+/** What io_uring's and epoll's sockets have in common: the queue of what is to be sent, the bytes that wait until the
+ *  receiver wants them, pausing, and the way to the end. Not for: system calls; the two implementations make them.
+ *
+ *      send ──▶ [ segment ▸ segment ▸ segment ] ──▶ one operation in flight ──▶ kernel
+ *      kernel ──▶ onBytes, or, while paused, [ segment ▸ segment ] until HELD_MAX, then reading stops
+ */
+import { type Buffers, NO_BUFFER, SMALL_BYTES } from './buffers.js';
+import { SHUT_WR } from './kernel-structs.js';
+import { Errno, type Fd, peerName, shutdown } from './libc.js';
+import {
+  type PeerAddress,
+  type Receiver,
+  SEND_LOW_WATER,
+  type Socket,
+} from './reactor.js';
+import { NONE, type Segments } from './segments.js';
+import { decodePeerAddress } from './socket-address.js';
+import { Timer, type TimerTarget } from './timers.js';
+import { Bug } from './words.js';
+
+/** Received bytes up to this many are copied together rather than keeping their whole buffer. */
+const COPY_MAX = 1024;
+/** A paused socket keeps this many bytes before it stops reading. */
+const HELD_MAX = 2 * SMALL_BYTES;
+const NOT_ENDED = -1;
+/** How long closeAfterSend waits for the peer. */
+const LINGER_MS = 2000;
+
+export const enum SocketState {
+  Connecting,
+  Open,
+  /** Sends the rest, then ends the sending side; what arrives is thrown away. */
+  Draining,
+  /** The sending side has ended; waits for the peer's end. */
+  Lingering,
+  /** Nobody's any more; waits for what is in flight. */
+  Closing,
+}
+
+/** What sockets share and need from their reactor. */
+export interface SocketHost {
+  readonly buffers: Buffers;
+  readonly segments: Segments;
+  /** Small messages of all sockets are written into it one behind the other. */
+  readonly outbox: Outbox;
+  /** SEND_HIGH_WATER, or less while buffers are scarce. */
+  readonly sendHighWater: number;
+  setTimer(timer: Timer, afterMs: number): void;
+  clearTimer(timer: Timer): void;
+  /** Has `flush` called at the end of the round. */
+  queueFlush(socket: StreamSocket): void;
+  /** Has `replay` called in this round or the next. */
+  queueReplay(socket: StreamSocket): void;
+}
+
+/** Where bytes are copied to that have no buffer of their own: a small buffer is filled by whoever comes next. */
+export class Outbox {
+  private readonly buffers: Buffers;
+  private buffer = NO_BUFFER;
+  private end = 0;
+  /** Where the next byte goes. */
+  at = 0;
+
+  constructor(buffers: Buffers) {
+    this.buffers = buffers;
+  }
+
+  /** Room at `at`, at least one byte of the length asked for; 0 when there is no memory left. */
+  room(length: number): number {
+    if (this.at === this.end || (length <= COPY_MAX && this.end - this.at < length)) this.next();
+    return Math.min(length, this.end - this.at);
+  }
+
+  private next(): void {
+    if (this.buffer !== NO_BUFFER) this.buffers.release(this.buffer);
+    this.buffer = this.buffers.takeSmall();
+    this.at = this.buffer === NO_BUFFER ? 0 : this.buffers.beginOf(this.buffer);
+    this.end = this.buffer === NO_BUFFER ? 0 : this.at + SMALL_BYTES;
+  }
+}
+
+/** Receives for sockets that have no receiver yet, or no longer. */
+export const nobody: Receiver = {
+  onBytes: (_bytes, _begin, end) => end,
+  onConnected: () => undefined,
+  onWritable: () => undefined,
+  onClosed: () => undefined,
+};
+
+export abstract class StreamSocket implements Socket, TimerTarget {
+  receiver: Receiver;
+  readonly fd: Fd;
+  protected readonly host: SocketHost;
+  protected state: SocketState;
+  unsent = 0;
+  /** Segments still to send; the first ones may be in flight. */
+  protected sendHead = NONE;
+  protected sendTail = NONE;
+  /** The last segment in flight must not grow: its length is in the kernel's hands. */
+  protected lastInFlight = NONE;
+  private heldHead = NONE;
+  private heldTail = NONE;
+  private heldBytes = 0;
+  private isPaused = false;
+  /** While paused: whether the peer's end is told at once, or only after what was kept. */
+  protected seesEnd = false;
+  /** The end has come, but kept bytes are to be delivered first: its errno, else NOT_ENDED. */
+  private endErrno = NOT_ENDED;
+  private isReplayQueued = false;
+  private isFlushQueued = false;
+  isCongested = false;
+  private isOutOfMemory = false;
+  private isSendBroken = false;
+  private lingerTimer: Timer | null = null;
+
+  constructor(host: SocketHost, fd: Fd, state: SocketState, receiver: Receiver) {
+    this.host = host;
+    this.fd = fd;
+    this.state = state;
+    this.receiver = receiver;
+  }
+
+  /** Begins to receive, or goes on. Does nothing when it already does. */
+  protected abstract startReceiving(): void;
+  /** Stops receiving as soon as can be. What has arrived until then is still delivered. */
+  protected abstract stopReceiving(): void;
+  /** Sends from `sendHead` on. Called only while nothing is in flight. */
+  protected abstract startSending(): void;
+  /** Closes the descriptor once nothing is in flight. */
+  protected abstract release(): void;
+
+  send(bytes: Uint8Array, begin: number, end: number): void {
+    if (this.state > SocketState.Open || this.isSendBroken || begin >= end) return;
+    const length = end - begin;
+    this.unsent += length;
+    if (this.unsent >= this.host.sendHighWater) this.isCongested = true;
+    if (bytes === this.host.buffers.memory && length > COPY_MAX) this.appendHeld(begin, length);
+    else this.appendCopy(bytes, begin, end);
+    this.wantFlush();
+  }
+
+  pause(seesEnd: boolean): void {
+    this.isPaused = true;
+    this.seesEnd = seesEnd;
+  }
+
+  resume(): void {
+    if (!this.isPaused) return;
+    this.isPaused = false;
+    this.wantReplay();
+  }
+
+  close(): void {
+    if (this.state === SocketState.Closing) return;
+    this.state = SocketState.Closing;
+    this.receiver = nobody;
+    this.dropHeld();
+    if (this.lingerTimer !== null) this.host.clearTimer(this.lingerTimer);
+    this.release();
+  }
+
+  closeAfterSend(): void {
+    if (this.state > SocketState.Open) return;
+    if (this.state === SocketState.Connecting) return this.close();
+    this.state = SocketState.Draining;
+    this.receiver = nobody;
+    this.isPaused = false;
+    this.dropHeld();
+    this.startReceiving(); // the peer's end is to be seen
+    this.lingerTimer = new Timer(this);
+    this.host.setTimer(this.lingerTimer, LINGER_MS);
+    if (this.unsent === 0) this.lingerNow();
+    else this.wantFlush();
+  }
+
+  onTimer(_timer: Timer): void {
+    this.close();
+  }
+
+  unread(bytes: Uint8Array, begin: number, end: number): void {
+    const { outbox, segments, buffers } = this.host;
+    for (let at = begin; at < end; ) {
+      const length = outbox.room(end - at);
+      if (length === 0) return this.runOutOfMemory(0);
+      buffers.memory.set(bytes.subarray(at, at + length), outbox.at);
+      this.heldTail = segments.append(this.heldTail, outbox.at, length);
+      if (this.heldHead === NONE) this.heldHead = this.heldTail;
+      this.heldBytes += length;
+      outbox.at += length;
+      at += length;
+    }
+    this.wantReplay();
+  }
+
+  /** The receiver has failed: it is told of the end, and the connection closes. */
+  abort(): void {
+    this.dropHeld();
+    this.ended(Errno.EPROTO);
+  }
+
+  peerAddress(): PeerAddress {
+    return decodePeerAddress(peerName(this.fd));
+  }
+
+  /** The reactor's end of round: sends what was queued unless something is on its way. */
+  flush(): void {
+    this.isFlushQueued = false;
+    if (this.isOutOfMemory) return this.sendFailed(Errno.ENOBUFS);
+    if (this.unsent === 0 || this.lastInFlight !== NONE) return;
+    if (this.state === SocketState.Open || this.state === SocketState.Draining) this.startSending();
+  }
+
+  /** Delivers what was kept while paused. */
+  replay(): void {
+    this.isReplayQueued = false;
+    const { segments } = this.host;
+    if (this.heldHead === NONE && !this.isPaused && this.state === SocketState.Open) {
+      this.receiver.onBytes(this.host.buffers.memory, 0, 0);
+    }
+    while (!this.isPaused && this.heldHead !== NONE) {
+      const segment = this.heldHead;
+      const begin = segments.beginOf(segment);
+      const length = segments.lengthOf(segment);
+      const read = this.receiver.onBytes(this.host.buffers.memory, begin, begin + length) - begin;
+      if (this.state !== SocketState.Open) return; // closed meanwhile: nothing is kept any more
+      this.heldBytes -= read;
+      if (read < length) {
+        if (!this.isPaused) throw new Bug('a receiver left bytes unread without pausing');
+        segments.advance(segment, read);
+        return;
+      }
+      this.heldHead = segments.drop(segment);
+    }
+    if (this.heldHead !== NONE) return;
+    this.heldTail = NONE;
+    if (this.isPaused || this.state !== SocketState.Open) return;
+    if (this.endErrno === NOT_ENDED) this.startReceiving();
+    else this.ended(this.endErrno);
+  }
+
+  /** Bytes arrived in `memory`; the caller holds the buffer until this returns. */
+  protected deliver(begin: number, length: number): void {
+    if (this.state !== SocketState.Open) return; // Draining and later: thrown away
+    if (this.isPaused || this.heldHead !== NONE) return this.keep(begin, length);
+    const end = begin + length;
+    const read = this.receiver.onBytes(this.host.buffers.memory, begin, end);
+    if (read === end || this.state !== SocketState.Open) return;
+    if (!this.isPaused) throw new Bug('a receiver left bytes unread without pausing');
+    this.keep(read, end - read);
+  }
+
+  /** Whether more should be read for now. */
+  protected get wantsBytes(): boolean {
+    if (this.endErrno !== NOT_ENDED) return false;
+    if (this.state === SocketState.Open) return !this.isPaused || this.heldBytes < HELD_MAX;
+    return this.state === SocketState.Draining || this.state === SocketState.Lingering;
+  }
+
+  /** The kernel took bytes from the head of the queue. */
+  protected sent(bytes: number): void {
+    const { segments } = this.host;
+    this.unsent -= bytes;
+    this.lastInFlight = NONE;
+    let left = bytes;
+    while (left > 0) {
+      const length = segments.lengthOf(this.sendHead);
+      if (length > left) {
+        segments.advance(this.sendHead, left);
+        break;
+      }
+      left -= length;
+      this.sendHead = segments.drop(this.sendHead);
+    }
+    if (this.sendHead === NONE) this.sendTail = NONE;
+    if (this.unsent > 0) this.wantFlush();
+    else if (this.state === SocketState.Draining) this.lingerNow();
+    if (this.isCongested && this.unsent <= SEND_LOW_WATER) {
+      this.isCongested = false;
+      this.receiver.onWritable();
+    }
+  }
+
+  /** The peer has ended (0) or the connection has failed. */
+  protected ended(errno: number): void {
+    if (this.state === SocketState.Closing) return;
+    if (this.heldHead !== NONE && !(this.isPaused && this.seesEnd)) {
+      this.endErrno = errno;
+      return;
+    }
+    const { receiver } = this;
+    // With SO_LINGER 0 closing would answer a peer that has ended properly with a reset.
+    if (errno === 0 && this.state === SocketState.Open) shutdown(this.fd, SHUT_WR);
+    this.close();
+    receiver.onClosed(errno);
+  }
+
+  /** Nothing more can be sent. What the peer has sent before is still read: the end shows there. */
+  protected sendFailed(errno: number): void {
+    this.lastInFlight = NONE;
+    this.isSendBroken = true;
+    this.dropUnsent();
+    if (this.state !== SocketState.Open || errno === Errno.ENOBUFS) this.ended(errno);
+  }
+
+  /** Everything that is in no list any more; the implementation calls it when the kernel holds nothing. */
+  protected dropUnsent(): void {
+    const { segments } = this.host;
+    while (this.sendHead !== NONE) this.sendHead = segments.drop(this.sendHead);
+    this.sendTail = NONE;
+    this.unsent = 0;
+  }
+
+  private lingerNow(): void {
+    this.state = SocketState.Lingering;
+    shutdown(this.fd, SHUT_WR);
+  }
+
+  private wantFlush(): void {
+    if (this.isFlushQueued || this.lastInFlight !== NONE) return;
+    this.isFlushQueued = true;
+    this.host.queueFlush(this);
+  }
+
+  private wantReplay(): void {
+    if (this.isReplayQueued) return;
+    this.isReplayQueued = true;
+    this.host.queueReplay(this);
+  }
+
+  /** Received bytes go out from where they lie. */
+  private appendHeld(begin: number, length: number): void {
+    if (!this.extendTail(begin, length)) this.append(begin, length);
+  }
+
+  private appendCopy(bytes: Uint8Array, begin: number, end: number): void {
+    const { outbox, buffers } = this.host;
+    const { memory } = buffers;
+    for (let at = begin; at < end; ) {
+      const length = outbox.room(end - at);
+      if (length === 0) return this.runOutOfMemory(end - at);
+      const to = outbox.at;
+      if (bytes === memory) memory.copyWithin(to, at, at + length);
+      else if (length <= 32) for (let i = 0; i < length; i++) memory[to + i] = bytes[at + i] as number;
+      else memory.set(bytes.subarray(at, at + length), to);
+      outbox.at = to + length;
+      if (!this.extendTail(to, length)) this.append(to, length);
+      at += length;
+    }
+  }
+
+  /** The peer cannot be told all of it: the connection ends at the end of the round. */
+  private runOutOfMemory(lost: number): void {
+    this.unsent -= lost;
+    this.isOutOfMemory = true;
+  }
+
+  /** Joins bytes to the last segment when they follow it in the same buffer. */
+  private extendTail(begin: number, length: number): boolean {
+    const tail = this.sendTail;
+    if (tail === NONE || tail === this.lastInFlight) return false;
+    const { segments, buffers } = this.host;
+    const tailBegin = segments.beginOf(tail);
+    if (tailBegin + segments.lengthOf(tail) !== begin || buffers.at(tailBegin) !== buffers.at(begin)) return false;
+    segments.extend(tail, length);
+    return true;
+  }
+
+  private append(begin: number, length: number): void {
+    this.sendTail = this.host.segments.append(this.sendTail, begin, length);
+    if (this.sendHead === NONE) this.sendHead = this.sendTail;
+  }
+
+  /** Keeps bytes until `resume`: small ones are copied together, so that they do not hold a whole buffer. */
+  private keep(begin: number, length: number): void {
+    const { outbox, segments, buffers } = this.host;
+    let from = begin;
+    if (length <= COPY_MAX && outbox.room(length) === length) {
+      from = outbox.at;
+      buffers.memory.copyWithin(from, begin, begin + length);
+      outbox.at += length;
+    }
+    this.heldTail = segments.append(this.heldTail, from, length);
+    if (this.heldHead === NONE) this.heldHead = this.heldTail;
+    this.heldBytes += length;
+    if (!this.isPaused) this.wantReplay();
+    if (!this.wantsBytes) this.stopReceiving();
+  }
+
+  private dropHeld(): void {
+    const { segments } = this.host;
+    while (this.heldHead !== NONE) this.heldHead = segments.drop(this.heldHead);
+    this.heldTail = NONE;
+    this.heldBytes = 0;
+  }
+}

@@ -1,0 +1,99 @@
+/** The two rings of buffers that are lent to the kernel, small and large: it picks one when bytes arrive, so that an
+ *  idle connection holds none. Few are lent at first and more when they run out. io_uring_register(2),
+ *  IORING_REGISTER_PBUF_RING. */
+import { type Buffers, LARGE_BYTES, LARGE_COUNT, NO_BUFFER, SMALL_BYTES, SMALL_COUNT } from '../buffers.js';
+import { BUF_REG_BYTES, IO_URING_BUF_BYTES, IORING_REGISTER_PBUF_RING } from '../kernel-structs.js';
+import { ioUringRegister, mapMemory, SystemError } from '../libc.js';
+import { wordAt } from '../words.js';
+import { type Ring, UringUnavailable } from './ring.js';
+
+export const SMALL_GROUP = 0;
+export const LARGE_GROUP = 1;
+
+/** Few at first: a small set stays in the processor's cache. */
+const LENT_AT_FIRST = 256;
+const LENT_AT_ONCE = 256;
+const LARGE_LENT_AT_ONCE = 16;
+const FOUR_GIB = 0x1_0000_0000;
+
+class Group {
+  private readonly entries: Int32Array;
+  private readonly halves: Uint16Array;
+  private readonly mask: number;
+  private tail = 0;
+
+  constructor(ring: Ring, group: number, count: number) {
+    const memory = mapMemory(count * IO_URING_BUF_BYTES);
+    this.entries = new Int32Array(memory.buffer);
+    this.halves = new Uint16Array(memory.buffer);
+    this.mask = count - 1;
+    const registration = Buffer.alloc(BUF_REG_BYTES);
+    registration.writeBigUInt64LE(BigInt(memory.address), 0);
+    registration.writeUInt32LE(count, 8);
+    registration.writeUInt16LE(group, 12);
+    const result = ioUringRegister(ring.fd, IORING_REGISTER_PBUF_RING, registration, 1);
+    if (result < 0) throw new UringUnavailable(new SystemError('buffer rings (kernel 5.19)', result).message);
+  }
+
+  /** struct io_uring_buf: addr, len, bid; the tail lies in the first one's last two bytes. */
+  lend(address: number, length: number, id: number): void {
+    const at = (this.tail & this.mask) * (IO_URING_BUF_BYTES / 4);
+    this.entries[at] = address % FOUR_GIB | 0;
+    this.entries[at + 1] = Math.floor(address / FOUR_GIB);
+    this.entries[at + 2] = length;
+    this.halves[at * 2 + 6] = id;
+    this.tail = (this.tail + 1) & 0xffff;
+    // The kernel reads the tail inside io_uring_enter on this very thread: an ordinary store is in time.
+    this.halves[7] = this.tail;
+  }
+}
+
+export class LentBuffers {
+  private readonly buffers: Buffers;
+  private readonly groups: readonly [Group, Group];
+  /** How many the kernel has, by group. */
+  private readonly withKernel = new Int32Array(2);
+
+  /** Throws UringUnavailable. */
+  constructor(ring: Ring, buffers: Buffers) {
+    this.buffers = buffers;
+    this.groups = [new Group(ring, SMALL_GROUP, SMALL_COUNT), new Group(ring, LARGE_GROUP, LARGE_COUNT)];
+    buffers.lender = this;
+    for (let i = 0; i < LENT_AT_FIRST; i++) this.lendFresh(SMALL_GROUP);
+  }
+
+  /** The buffer of a completion, with one reference. */
+  received(group: number, id: number): number {
+    this.withKernel[group] = wordAt(this.withKernel, group) - 1;
+    const buffer = group === SMALL_GROUP ? id : SMALL_COUNT + id;
+    this.buffers.hold(buffer);
+    return buffer;
+  }
+
+  /** Whether a receive of the group would find a buffer; lends more when there are any. */
+  ensure(group: number): boolean {
+    if (wordAt(this.withKernel, group) > 0) return true;
+    const count = group === SMALL_GROUP ? LENT_AT_ONCE : LARGE_LENT_AT_ONCE;
+    for (let i = 0; i < count && this.lendFresh(group); i++);
+    return wordAt(this.withKernel, group) > 0;
+  }
+
+  onFree(buffer: number): void {
+    this.lend(buffer);
+  }
+
+  private lendFresh(group: number): boolean {
+    const buffer = this.buffers.freshToLend(group === LARGE_GROUP);
+    if (buffer === NO_BUFFER) return false;
+    this.lend(buffer);
+    return true;
+  }
+
+  private lend(buffer: number): void {
+    const group = buffer < SMALL_COUNT ? SMALL_GROUP : LARGE_GROUP;
+    const id = group === SMALL_GROUP ? buffer : buffer - SMALL_COUNT;
+    const length = group === SMALL_GROUP ? SMALL_BYTES : LARGE_BYTES;
+    this.groups[group].lend(this.buffers.address + this.buffers.beginOf(buffer), length, id);
+    this.withKernel[group] = wordAt(this.withKernel, group) + 1;
+  }
+}

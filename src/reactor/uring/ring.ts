@@ -1,0 +1,226 @@
+/** One io_uring: the submission and completion rings are mapped memory viewed as typed arrays, so that queueing an
+ *  operation and reading a completion are no calls out of JavaScript; `enter` is the only one, once a round.
+ *  io_uring(7), io_uring_setup(2), io_uring_enter(2). */
+import {
+  CQE_BYTES,
+  CQE_WORDS,
+  GETEVENTS_ARG_BYTES,
+  GETEVENTS_ARG_TS_AT,
+  IORING_ENTER_EXT_ARG,
+  IORING_ENTER_GETEVENTS,
+  IORING_FEAT_EXT_ARG,
+  IORING_FEAT_NODROP,
+  IORING_FEAT_SINGLE_MMAP,
+  IORING_FEAT_SUBMIT_STABLE,
+  IORING_OFF_SQES,
+  IORING_SETUP_COOP_TASKRUN,
+  IORING_SETUP_CQSIZE,
+  IORING_SETUP_DEFER_TASKRUN,
+  IORING_SETUP_NO_SQARRAY,
+  IORING_SETUP_SINGLE_ISSUER,
+  type Op,
+  PARAMS_CQ_ENTRIES,
+  PARAMS_CQ_OFF_CQES,
+  PARAMS_CQ_OFF_HEAD,
+  PARAMS_CQ_OFF_TAIL,
+  PARAMS_FEATURES,
+  PARAMS_FLAGS,
+  PARAMS_SQ_ENTRIES,
+  PARAMS_SQ_OFF_ARRAY,
+  PARAMS_SQ_OFF_TAIL,
+  PARAMS_WORDS,
+  SQE_BYTES,
+  SQE_WORDS,
+} from '../kernel-structs.js';
+import { close, Errno, type Fd, ioUringEnter, ioUringSetup, mapMemory, mapShared, SystemError } from '../libc.js';
+import { wordAt } from '../words.js';
+
+const SUBMISSIONS = 1024;
+const COMPLETIONS = 16384;
+/** Features without which we do not want it; all of kernel 5.11 or newer. */
+const FEATURES_NEEDED =
+  IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE | IORING_FEAT_EXT_ARG;
+
+/** Ways to set a ring up, best first, with what the kernel must be for each. */
+export const SETUPS: readonly { readonly flags: number; readonly missing: string }[] = [
+  { flags: IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_NO_SQARRAY, missing: '' },
+  { flags: IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN, missing: 'NO_SQARRAY (kernel 6.6)' },
+  { flags: IORING_SETUP_COOP_TASKRUN, missing: 'DEFER_TASKRUN (kernel 6.1)' },
+];
+
+/** io_uring is not to be had, or lacks what we need. */
+export class UringUnavailable extends Error {
+  override readonly name = 'UringUnavailable';
+}
+
+const FOUR_GIB = 0x1_0000_0000;
+
+export class Ring {
+  readonly fd: Fd;
+  private readonly words: Int32Array;
+  private readonly sqes: Int32Array;
+  private readonly sqTailAt: number;
+  private readonly cqHeadAt: number;
+  private readonly cqTailAt: number;
+  private readonly cqesAt: number;
+  private readonly sqMask: number;
+  private readonly cqMask: number;
+  private readonly sqEntries: number;
+  private readonly waitArgument: { readonly address: number; readonly seconds: BigInt64Array };
+  private tail = 0;
+  private head = 0;
+  private knownTail = 0;
+  private pending = 0;
+  /** The fields of the completion that `next` has read. */
+  data0 = 0;
+  data1 = 0;
+  result = 0;
+  flags = 0;
+
+  /** Throws UringUnavailable with the reason. */
+  constructor(setupFlags: number) {
+    const parameters = new Uint32Array(PARAMS_WORDS);
+    parameters[PARAMS_CQ_ENTRIES] = COMPLETIONS;
+    parameters[PARAMS_FLAGS] = IORING_SETUP_CQSIZE | setupFlags;
+    const fd = ioUringSetup(SUBMISSIONS, parameters);
+    if (fd < 0) throw new UringUnavailable(new SystemError('io_uring_setup', fd).message);
+    this.fd = fd as Fd;
+    if ((wordAt(parameters, PARAMS_FEATURES) & FEATURES_NEEDED) !== FEATURES_NEEDED) {
+      close(this.fd);
+      throw new UringUnavailable('the kernel is older than 5.11');
+    }
+    this.sqEntries = wordAt(parameters, PARAMS_SQ_ENTRIES);
+    const cqEntries = wordAt(parameters, PARAMS_CQ_ENTRIES);
+    this.sqMask = this.sqEntries - 1;
+    this.cqMask = cqEntries - 1;
+    this.sqTailAt = wordAt(parameters, PARAMS_SQ_OFF_TAIL) >> 2;
+    this.cqHeadAt = wordAt(parameters, PARAMS_CQ_OFF_HEAD) >> 2;
+    this.cqTailAt = wordAt(parameters, PARAMS_CQ_OFF_TAIL) >> 2;
+    this.cqesAt = wordAt(parameters, PARAMS_CQ_OFF_CQES) >> 2;
+    const hasArray = (setupFlags & IORING_SETUP_NO_SQARRAY) === 0;
+    const arrayAt = wordAt(parameters, PARAMS_SQ_OFF_ARRAY);
+    const cqEnd = wordAt(parameters, PARAMS_CQ_OFF_CQES) + cqEntries * CQE_BYTES;
+    const ringBytes = hasArray ? Math.max(cqEnd, arrayAt + this.sqEntries * 4) : cqEnd;
+    this.words = new Int32Array(mapShared(this.fd, 0, ringBytes).buffer);
+    this.sqes = new Int32Array(mapShared(this.fd, IORING_OFF_SQES, this.sqEntries * SQE_BYTES).buffer);
+    // Without NO_SQARRAY the kernel looks entries up in an array of indices: each stands for itself, for good.
+    if (hasArray) for (let i = 0; i < this.sqEntries; i++) this.words[(arrayAt >> 2) + i] = i;
+    const argument = mapMemory(4096);
+    const timespecAt = 64;
+    new BigInt64Array(argument.buffer)[GETEVENTS_ARG_TS_AT / 8] = BigInt(argument.address + timespecAt);
+    this.waitArgument = {
+      address: argument.address,
+      seconds: new BigInt64Array(argument.buffer, timespecAt, 2),
+    };
+  }
+
+  /** Begins an operation and returns where its words stand; set those that differ from zero with the `put` calls.
+   *  (data0, data1) come back with its completion. The entry is complete before the next `begin` or `enter`. */
+  begin(op: Op, fd: number, data0: number, data1: number): number {
+    if (this.pending === this.sqEntries) this.submit();
+    const { sqes } = this;
+    const at = (this.tail & this.sqMask) * SQE_WORDS;
+    sqes.fill(0, at, at + SQE_WORDS);
+    sqes[at] = op;
+    sqes[at + 1] = fd;
+    sqes[at + 8] = data0;
+    sqes[at + 9] = data1;
+    this.tail = (this.tail + 1) | 0;
+    this.pending++;
+    return at;
+  }
+
+  putFlags(at: number, sqeFlags: number, ioprio: number): void {
+    this.sqes[at] = wordAt(this.sqes, at) | (sqeFlags << 8) | (ioprio << 16);
+  }
+
+  /** addr and len: memory, or what stands in their place for this operation. */
+  putMemory(at: number, address: number, length: number): void {
+    const { sqes } = this;
+    sqes[at + 4] = address % FOUR_GIB | 0;
+    sqes[at + 5] = Math.floor(address / FOUR_GIB);
+    sqes[at + 6] = length;
+  }
+
+  /** addr as two words of user data. */
+  putTarget(at: number, data0: number, data1: number): void {
+    this.sqes[at + 4] = data0;
+    this.sqes[at + 5] = data1;
+  }
+
+  /** off (or addr2), when it is below 2^53. */
+  putOffset(at: number, offset: number): void {
+    this.sqes[at + 2] = offset % FOUR_GIB | 0;
+    this.sqes[at + 3] = Math.floor(offset / FOUR_GIB);
+  }
+
+  /** msg_flags, accept_flags, cancel_flags: the operation's own. */
+  putOperationFlags(at: number, flags: number): void {
+    this.sqes[at + 7] = flags;
+  }
+
+  /** The buffer group that a receive takes from. */
+  putGroup(at: number, group: number): void {
+    this.sqes[at + 10] = group;
+  }
+
+  /** Hands what is queued to the kernel without waiting. */
+  submit(): void {
+    this.enter(0, 0);
+  }
+
+  /** Submits what is queued, and waits for a completion: for at most `timeoutMs`, Infinity for as long as it takes,
+   *  0 not at all. Throws SystemError. */
+  wait(timeoutMs: number): void {
+    if (timeoutMs === Number.POSITIVE_INFINITY) return this.enter(1, 0);
+    if (timeoutMs <= 0) return this.enter(0, 0);
+    const { seconds } = this.waitArgument;
+    const whole = Math.floor(timeoutMs / 1000);
+    seconds[0] = BigInt(whole);
+    seconds[1] = BigInt(Math.floor((timeoutMs - whole * 1000) * 1e6));
+    this.enter(1, IORING_ENTER_EXT_ARG);
+  }
+
+  private enter(waitFor: number, flags: number): void {
+    Atomics.store(this.words, this.sqTailAt, this.tail);
+    const argument = flags === 0 ? 0 : this.waitArgument.address;
+    const length = flags === 0 ? 0 : GETEVENTS_ARG_BYTES;
+    do {
+      const result = ioUringEnter(this.fd, this.pending, waitFor, IORING_ENTER_GETEVENTS | flags, argument, length);
+      if (result >= 0) this.pending -= result;
+      else if (!isOrdinary(result)) throw new SystemError('io_uring_enter', result);
+      else return;
+    } while (waitFor === 0 && this.pending === this.sqEntries);
+  }
+
+  /** Reads the next completion into the fields; false when there is none for now. */
+  next(): boolean {
+    const { words } = this;
+    if (this.head === this.knownTail && !this.hasMore()) return false;
+    const at = this.cqesAt + (this.head & this.cqMask) * CQE_WORDS;
+    this.data0 = wordAt(words, at);
+    this.data1 = wordAt(words, at + 1);
+    this.result = wordAt(words, at + 2);
+    this.flags = wordAt(words, at + 3);
+    this.head = (this.head + 1) | 0;
+    return true;
+  }
+
+  /** Gives the entries read so far back to the kernel, and looks for new ones. */
+  private hasMore(): boolean {
+    Atomics.store(this.words, this.cqHeadAt, this.head);
+    this.knownTail = Atomics.load(this.words, this.cqTailAt);
+    return this.head !== this.knownTail;
+  }
+
+  close(): void {
+    close(this.fd);
+  }
+}
+
+/** The time is over, a signal came, or completions are to be read first. */
+function isOrdinary(result: number): boolean {
+  return (
+    result === -Errno.ETIME || result === -Errno.EINTR || result === -Errno.EBUSY || result === -Errno.EAGAIN
+  );
+}

@@ -1,0 +1,219 @@
+/** The reactor on io_uring: one system call a round submits what the sessions asked for and waits for what happens. */
+import { BaseReactor, openSocket } from '../base-reactor.js';
+import {
+  IORING_ACCEPT_MULTISHOT,
+  IORING_ASYNC_CANCEL_ALL,
+  IORING_ASYNC_CANCEL_FD,
+  IORING_CQE_F_MORE,
+  Op,
+  SOCK_CLOEXEC,
+} from '../kernel-structs.js';
+import { close, type Fd, mapMemory } from '../libc.js';
+import { ACCEPT_PAUSE_MS, isPeersFault, openListening, removeSocketFile } from '../listening.js';
+import type {
+  Acceptor,
+  Listener,
+  Reactor,
+  ReactorUsage,
+  Receiver,
+  Socket,
+  SocketAddress,
+  SocketOptions,
+} from '../reactor.js';
+import { encodeSocketAddress } from '../socket-address.js';
+import { nobody, SocketState } from '../stream-socket.js';
+import { Timer, type TimerTarget } from '../timers.js';
+import { Bug } from '../words.js';
+import { LentBuffers } from './lent-buffers.js';
+import { Ring } from './ring.js';
+import { GENERATION_SHIFT, KIND_MASK, Kind, UringSocket } from './uring-socket.js';
+
+const GENERATION_MASK = 0x7fffff;
+
+export class UringReactor extends BaseReactor implements Reactor {
+  readonly name = 'io_uring';
+  readonly ring: Ring;
+  readonly lent: LentBuffers;
+  private readonly sockets: (UringSocket | null)[] = [];
+  private readonly freeSlots: number[] = [];
+  private readonly listeners: (UringListener | null)[] = [];
+  private readonly starving: UringSocket[] = [];
+  private readonly wakeMemory = mapMemory(4096);
+  private generation = 0;
+  private socketCount = 0;
+
+  /** Throws UringUnavailable when the kernel does not allow it, or lacks what these flags ask for. */
+  constructor(setupFlags: number) {
+    super();
+    this.ring = new Ring(setupFlags);
+    this.lent = new LentBuffers(this.ring, this.buffers);
+    this.listenForWakes();
+  }
+
+  listen(address: SocketAddress, backlog: number, options: SocketOptions, acceptor: Acceptor): Listener {
+    const { fd, port } = openListening(address, backlog, options, 0);
+    const listener = new UringListener(this, fd, port, this.listeners.length, acceptor, address);
+    this.listeners.push(listener);
+    return listener;
+  }
+
+  connect(address: SocketAddress, options: SocketOptions, receiver: Receiver): Socket {
+    const fd = openSocket(address, options, 0);
+    const connecting = this.adopt(fd, SocketState.Connecting, receiver);
+    if (!connecting.connect(encodeSocketAddress(address))) connecting.close();
+    return connecting;
+  }
+
+  usage(): ReactorUsage {
+    return {
+      sockets: this.socketCount,
+      buffers: this.buffers.inUse,
+      segments: this.segments.inUse,
+      timers: this.timers.size,
+    };
+  }
+
+  /** Gives a descriptor a place among the sockets. */
+  adopt(fd: Fd, state: SocketState, receiver: Receiver): UringSocket {
+    const slot = this.freeSlots.pop() ?? this.sockets.length;
+    this.generation = (this.generation + 1) & GENERATION_MASK;
+    const adopted = new UringSocket(this, fd, slot, this.generation, state, receiver);
+    this.sockets[slot] = adopted;
+    this.socketCount++;
+    return adopted;
+  }
+
+  /** Ends all that is in flight on a descriptor; each operation's last completion is still to come. */
+  cancelAll(socket: UringSocket): void {
+    const at = this.ring.begin(Op.AsyncCancel, socket.fd, 0, Kind.Ignored);
+    this.ring.putOperationFlags(at, IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_ALL);
+  }
+
+  /** Nothing is in flight any more: the descriptor and the place among the sockets are given back. */
+  closeSocket(socket: UringSocket): void {
+    if (this.sockets[socket.slot] !== socket) throw new Bug('a socket is closed twice');
+    this.sockets[socket.slot] = null;
+    this.freeSlots.push(socket.slot);
+    this.socketCount--;
+    this.ring.begin(Op.Close, socket.fd, 0, Kind.Ignored);
+  }
+
+  /** All buffers are in use: the socket receives again when there are some. */
+  waitForBuffers(socket: UringSocket): void {
+    this.starving.push(socket);
+  }
+
+  protected waitAndDispatch(timeoutMs: number): void {
+    this.ring.wait(timeoutMs);
+    while (this.ring.next()) this.dispatch();
+    if (this.starving.length > 0) this.feedStarving();
+  }
+
+  private dispatch(): void {
+    const { data0, data1, result, flags } = this.ring;
+    const kind = data1 & KIND_MASK;
+    switch (kind) {
+      case Kind.Recv:
+      case Kind.Send:
+      case Kind.Connect: {
+        const socket = this.sockets[data0];
+        if (!socket || socket.generation !== data1 >>> GENERATION_SHIFT) {
+          throw new Bug(`a completion of kind ${kind} for a socket that is gone`);
+        }
+        try {
+          socket.complete(kind, result, flags);
+        } catch (error) {
+          this.sessionFailed(socket, error);
+        }
+        return;
+      }
+      case Kind.Accept:
+        return this.listeners[data0]?.accepted(result, flags);
+      case Kind.Wake:
+        this.listenForWakes();
+        return this.onWake();
+      default: // Ignored: a cancel or close, whose outcome shows elsewhere
+    }
+  }
+
+  private listenForWakes(): void {
+    const at = this.ring.begin(Op.Read, this.wakeFd, 0, Kind.Wake);
+    this.ring.putMemory(at, this.wakeMemory.address, 8);
+  }
+
+  private feedStarving(): void {
+    for (let left = this.starving.length; left > 0; left--) this.starving.shift()?.startReceiving();
+  }
+}
+
+class UringListener implements Listener, TimerTarget {
+  readonly port: number;
+  private readonly reactor: UringReactor;
+  private readonly fd: Fd;
+  private readonly index: number;
+  private readonly acceptor: Acceptor;
+  private readonly address: SocketAddress;
+  private readonly again: Timer = new Timer(this);
+  private isClosed = false;
+
+  constructor(
+    reactor: UringReactor,
+    fd: Fd,
+    port: number,
+    index: number,
+    acceptor: Acceptor,
+    address: SocketAddress,
+  ) {
+    this.reactor = reactor;
+    this.fd = fd;
+    this.port = port;
+    this.index = index;
+    this.acceptor = acceptor;
+    this.address = address;
+    this.accept();
+  }
+
+  accepted(result: number, flags: number): void {
+    if (result >= 0) this.take(result as Fd);
+    else if (!this.isClosed && !isPeersFault(result)) this.acceptor.onAcceptFailed(-result);
+    if ((flags & IORING_CQE_F_MORE) !== 0) return;
+    if (this.isClosed) close(this.fd);
+    else if (result >= 0 || isPeersFault(result)) this.accept();
+    else this.reactor.setTimer(this.again, ACCEPT_PAUSE_MS);
+  }
+
+  onTimer(): void {
+    this.accept();
+  }
+
+  close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    removeSocketFile(this.address);
+    if (this.again.isSet) {
+      this.reactor.clearTimer(this.again);
+      close(this.fd);
+      return;
+    }
+    const { ring } = this.reactor;
+    const at = ring.begin(Op.AsyncCancel, 0, 0, Kind.Ignored);
+    ring.putTarget(at, this.index, Kind.Accept);
+  }
+
+  private accept(): void {
+    const { ring } = this.reactor;
+    const at = ring.begin(Op.Accept, this.fd, this.index, Kind.Accept);
+    ring.putFlags(at, 0, IORING_ACCEPT_MULTISHOT);
+    ring.putOperationFlags(at, SOCK_CLOEXEC);
+  }
+
+  private take(fd: Fd): void {
+    if (this.isClosed) {
+      close(fd);
+      return;
+    }
+    const socket = this.reactor.adopt(fd, SocketState.Open, nobody);
+    socket.receiver = this.acceptor.onAccept(socket);
+    socket.startReceiving();
+  }
+}

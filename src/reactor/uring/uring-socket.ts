@@ -1,0 +1,199 @@
+/** A socket on io_uring: at most one receive, one send and one connect of it are in the kernel at a time. Small
+ *  answers come by a multishot receive into small buffers; while they are large, by single receives into large ones,
+ *  which cost less per byte. */
+import { NO_BUFFER, SMALL_BYTES } from '../buffers.js';
+import {
+  IORING_CQE_BUFFER_SHIFT,
+  IORING_CQE_F_BUFFER,
+  IORING_CQE_F_MORE,
+  IORING_CQE_F_SOCK_NONEMPTY,
+  IORING_RECV_MULTISHOT,
+  IOSQE_BUFFER_SELECT,
+  MSG_NOSIGNAL,
+  MSG_WAITALL,
+  Op,
+} from '../kernel-structs.js';
+import { Errno, type Fd } from '../libc.js';
+import type { Receiver } from '../reactor.js';
+import { NONE } from '../segments.js';
+import { SocketState, StreamSocket } from '../stream-socket.js';
+import { LARGE_GROUP, SMALL_GROUP } from './lent-buffers.js';
+import type { UringReactor } from './uring-reactor.js';
+
+/** What a completion is of: the low byte of its second data word, the socket's generation above it. */
+export const enum Kind {
+  None,
+  Wake,
+  Accept,
+  Recv,
+  Send,
+  Connect,
+  Ignored,
+}
+export const KIND_MASK = 0xff;
+export const GENERATION_SHIFT = 8;
+
+/** So many receives in a row that would be better off with the other kind of buffer change it. */
+const RECEIVES_TO_CHANGE = 4;
+/** A receive into a large buffer that brings less than this would have done with small ones. */
+const LARGE_WORTHWHILE = 2 * SMALL_BYTES;
+
+const enum Receiving {
+  No,
+  Armed,
+  /** The kernel was asked to stop; its last completion is to come. */
+  Stopping,
+}
+
+export class UringSocket extends StreamSocket {
+  private readonly reactor: UringReactor;
+  readonly slot: number;
+  readonly generation: number;
+  private receiving = Receiving.No;
+  private group = SMALL_GROUP;
+  /** Receives in a row that speak for the other kind of buffer. */
+  private otherWay = 0;
+  private isSending = false;
+  private isConnecting = false;
+  private hasLeft = false;
+  /** Holds the address while the kernel may read it. */
+  private addressBuffer = NO_BUFFER;
+
+  constructor(reactor: UringReactor, fd: Fd, slot: number, generation: number, state: SocketState, receiver: Receiver) {
+    super(reactor, fd, state, receiver);
+    this.reactor = reactor;
+    this.slot = slot;
+    this.generation = generation;
+  }
+
+  /** Begins to connect; false when there is no memory for the address. */
+  connect(address: Uint8Array): boolean {
+    const { buffers } = this.host;
+    this.addressBuffer = buffers.takeSmall();
+    if (this.addressBuffer === NO_BUFFER) return false;
+    const begin = buffers.beginOf(this.addressBuffer);
+    buffers.memory.set(address, begin);
+    this.isConnecting = true;
+    const at = this.begin(Op.Connect, Kind.Connect);
+    this.reactor.ring.putMemory(at, buffers.address + begin, 0);
+    this.reactor.ring.putOffset(at, address.length);
+    return true;
+  }
+
+  startReceiving(): void {
+    if (this.receiving !== Receiving.No || this.state === SocketState.Closing) return;
+    if (this.otherWay >= RECEIVES_TO_CHANGE) {
+      this.group = this.group === SMALL_GROUP ? LARGE_GROUP : SMALL_GROUP;
+      this.otherWay = 0;
+    }
+    if (!this.reactor.lent.ensure(this.group)) return this.reactor.waitForBuffers(this);
+    this.receiving = Receiving.Armed;
+    const { ring } = this.reactor;
+    const at = this.begin(Op.Recv, Kind.Recv);
+    ring.putFlags(at, IOSQE_BUFFER_SELECT, this.group === SMALL_GROUP ? IORING_RECV_MULTISHOT : 0);
+    ring.putGroup(at, this.group);
+  }
+
+  protected stopReceiving(): void {
+    if (this.receiving !== Receiving.Armed) return;
+    this.receiving = Receiving.Stopping;
+    const at = this.begin(Op.AsyncCancel, Kind.Ignored);
+    this.reactor.ring.putTarget(at, this.slot, Kind.Recv | (this.generation << GENERATION_SHIFT));
+  }
+
+  protected startSending(): void {
+    this.isSending = true;
+    const { segments, buffers } = this.host;
+    const { ring } = this.reactor;
+    if (this.sendHead === this.sendTail) {
+      this.lastInFlight = this.sendTail;
+      const at = this.begin(Op.Send, Kind.Send);
+      ring.putMemory(at, buffers.address + segments.beginOf(this.sendHead), segments.lengthOf(this.sendHead));
+      ring.putOperationFlags(at, MSG_NOSIGNAL | MSG_WAITALL);
+      return;
+    }
+    const { gather } = this.reactor;
+    let segment = this.sendHead;
+    if (gather.isFull) ring.submit(); // the kernel has then read what was gathered before
+    gather.begin();
+    while (segment !== NONE && gather.add(buffers.address + segments.beginOf(segment), segments.lengthOf(segment))) {
+      this.lastInFlight = segment;
+      segment = segments.nextOf(segment);
+    }
+    const header = gather.end();
+    const at = this.begin(Op.Sendmsg, Kind.Send);
+    ring.putMemory(at, header, 1);
+    ring.putOperationFlags(at, MSG_NOSIGNAL | MSG_WAITALL);
+  }
+
+  protected release(): void {
+    if (!this.leaveIfIdle()) this.reactor.cancelAll(this);
+  }
+
+  /** A completion of this socket has come. */
+  complete(kind: number, result: number, flags: number): void {
+    if (kind === Kind.Recv) this.received(result, flags);
+    else if (kind === Kind.Send) this.wasSent(result);
+    else this.wasConnected(result);
+    if (this.state === SocketState.Closing) this.leaveIfIdle();
+  }
+
+  /** Closes the descriptor when nothing is in the kernel's hands; false when something still is. */
+  private leaveIfIdle(): boolean {
+    if (this.receiving !== Receiving.No || this.isSending || this.isConnecting) return false;
+    if (this.hasLeft) return true;
+    this.hasLeft = true;
+    this.dropUnsent();
+    this.reactor.closeSocket(this);
+    return true;
+  }
+
+  private begin(op: Op, kind: Kind): number {
+    return this.reactor.ring.begin(op, this.fd, this.slot, kind | (this.generation << GENERATION_SHIFT));
+  }
+
+  private received(result: number, flags: number): void {
+    const goesOn = (flags & IORING_CQE_F_MORE) !== 0;
+    const { group } = this;
+    if (!goesOn) this.receiving = Receiving.No;
+    if ((flags & IORING_CQE_F_BUFFER) !== 0) {
+      const buffer = this.reactor.lent.received(group, flags >>> IORING_CQE_BUFFER_SHIFT);
+      if (result > 0) this.deliver(this.host.buffers.beginOf(buffer), result);
+      this.host.buffers.release(buffer);
+    }
+    if (this.state === SocketState.Closing) return;
+    if (result > 0) this.watchSize(result, flags);
+    else if (result === 0) return this.ended(0);
+    else if (result !== -Errno.ENOBUFS && result !== -Errno.ECANCELED) return this.ended(-result);
+    if (!goesOn && this.wantsBytes) this.startReceiving();
+  }
+
+  /** Counts what speaks for the other kind of buffer; a multishot receive must end before the kind can change. */
+  private watchSize(result: number, flags: number): void {
+    if (this.group === LARGE_GROUP) this.otherWay = result < LARGE_WORTHWHILE ? this.otherWay + 1 : 0;
+    else {
+      const isFull = result === SMALL_BYTES && (flags & IORING_CQE_F_SOCK_NONEMPTY) !== 0;
+      this.otherWay = isFull ? this.otherWay + 1 : 0;
+      if (this.otherWay >= RECEIVES_TO_CHANGE) this.stopReceiving();
+    }
+  }
+
+  private wasSent(result: number): void {
+    this.isSending = false;
+    this.lastInFlight = NONE;
+    if (this.state === SocketState.Closing) return;
+    if (result >= 0) this.sent(result);
+    else if (result === -Errno.ENOBUFS || result === -Errno.EAGAIN || result === -Errno.EINTR) this.sent(0);
+    else this.sendFailed(-result);
+  }
+
+  private wasConnected(result: number): void {
+    this.isConnecting = false;
+    this.host.buffers.release(this.addressBuffer);
+    if (this.state === SocketState.Closing) return;
+    if (result < 0) return this.ended(-result);
+    this.state = SocketState.Open;
+    this.receiver.onConnected();
+    if (this.wantsBytes) this.startReceiving();
+  }
+}

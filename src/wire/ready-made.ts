@@ -1,0 +1,38 @@
+/** Messages that never vary, made once. They are shared: nobody writes into them.
+ *  PostgreSQL manual, "Message Formats". */
+import { commandComplete } from './message-builder.js';
+import { MessageWriter } from './message-writer.js';
+import { Authentication, Backend, Frontend, TransactionStatus } from './tags.js';
+
+// Frontend: what the pooler sends to PostgreSQL
+export const SYNC = withoutBody(Frontend.Sync);
+export const FLUSH = withoutBody(Frontend.Flush);
+export const TERMINATE = withoutBody(Frontend.Terminate);
+
+// Backend: what the pooler sends to clients
+export const READY_FOR_QUERY_IDLE = readyForQuery(TransactionStatus.Idle);
+export const READY_FOR_QUERY_IN_TRANSACTION = readyForQuery(TransactionStatus.InTransaction);
+export const READY_FOR_QUERY_FAILED = readyForQuery(TransactionStatus.Failed);
+export const PARSE_COMPLETE = withoutBody(Backend.ParseComplete);
+export const BIND_COMPLETE = withoutBody(Backend.BindComplete);
+export const CLOSE_COMPLETE = withoutBody(Backend.CloseComplete);
+export const EMPTY_QUERY_RESPONSE = withoutBody(Backend.EmptyQueryResponse);
+export const COMMAND_COMPLETE_BEGIN = commandComplete('BEGIN');
+export const COMMAND_COMPLETE_DEALLOCATE = commandComplete('DEALLOCATE');
+export const COMMAND_COMPLETE_DEALLOCATE_ALL = commandComplete('DEALLOCATE ALL');
+export const AUTHENTICATION_OK = authentication(Authentication.Ok);
+export const AUTHENTICATION_CLEARTEXT_PASSWORD = authentication(Authentication.CleartextPassword);
+/** The one byte that answers an SSLRequest or GSSENCRequest when there is no encryption to be had. */
+export const REFUSE_ENCRYPTION = Uint8Array.of(0x4e /* N */);
+
+function withoutBody(tag: number): Uint8Array {
+  return MessageWriter.tagged(tag).finish();
+}
+
+function readyForQuery(status: TransactionStatus): Uint8Array {
+  return MessageWriter.tagged(Backend.ReadyForQuery).byte(status).finish();
+}
+
+function authentication(request: Authentication): Uint8Array {
+  return MessageWriter.tagged(Backend.Authentication).int32(request).finish();
+}

@@ -1,0 +1,43 @@
+/** Reading a SCRAM message attribute by attribute: `name=value`, joined by commas. Texts are held with one character
+ *  per byte (latin1), so that what is signed is what was sent, whatever it was. RFC 5802 section 7. */
+
+/** Makes the error that this side of an exchange throws. `what` contains nothing of the message. */
+export type ScramFailure = (what: string) => Error;
+
+export class ScramMessageReader {
+  private readonly text: string;
+  private readonly fail: ScramFailure;
+  private at = 0;
+
+  constructor(text: string, fail: ScramFailure) {
+    this.text = text;
+    this.fail = fail;
+  }
+
+  /** The value of the next attribute, which must have this name. */
+  take(name: string): string {
+    if (!this.text.startsWith(`${name}=`, this.at)) throw this.fail(`attribute ${name} is missing`);
+    const comma = this.text.indexOf(',', this.at);
+    const end = comma === -1 ? this.text.length : comma;
+    const value = this.text.slice(this.at + name.length + 1, end);
+    this.at = end + 1;
+    return value;
+  }
+}
+
+/** The message as text. Throws what `fail` makes when it is empty, too long, or contains a zero byte. */
+export function scramText(bytes: Uint8Array, lengthMax: number, fail: ScramFailure): string {
+  if (bytes.length === 0 || bytes.length > lengthMax) throw fail('a message has an impossible length');
+  if (bytes.includes(0)) throw fail('a message contains a zero byte');
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+}
+
+/** The bytes of a text made by scramText. */
+export function scramBytes(text: string): Uint8Array {
+  return new Uint8Array(Buffer.from(text, 'latin1'));
+}
+
+/** Printable ASCII without the comma, at least one. */
+export function isNonce(text: string): boolean {
+  return /^[\x21-\x2b\x2d-\x7e]+$/.test(text);
+}

@@ -1,0 +1,105 @@
+/** The server's side of SCRAM-SHA-256: a client proves to us that it knows its password. RFC 5802, RFC 7677.
+ *
+ *    client: n,,n=,r=CNONCE               us: r=CNONCE SNONCE,s=SALT,i=ITERATIONS
+ *    client: c=biws,r=…,p=PROOF           us: v=SIGNATURE
+ *
+ *  Channel binding is not offered, so `p` is refused, and `y` (the client could, and believes that we cannot) is
+ *  right. When SCRAM-SHA-256-PLUS is offered one day, `y` is a downgrade attack, and the bound data follows the
+ *  header in bindingInput: readHeader and bindingInput are all that changes. */
+import { timingSafeEqual } from 'node:crypto';
+import { AuthenticationFailed, ScramProtocolError, StoredSecretUnusable } from './authentication-errors.js';
+import { decodeBase64, encodeBase64 } from './base64.js';
+import { isNonce, ScramMessageReader, scramBytes, scramText } from './scram-message.js';
+import { hmac, SCRAM_KEY_LENGTH, type ScramVerifier, storedKeyOf, xorKeys } from './scram-verifier.js';
+
+/** Bytes of a message from a client; PostgreSQL has the same limit. */
+const MESSAGE_LENGTH_MAX = 1024;
+const PROOF_ATTRIBUTE = ',p=';
+const NO_KEY = new Uint8Array(0);
+
+const enum Expected {
+  ClientFirst,
+  ClientFinal,
+  Nothing,
+}
+
+const fail = (what: string) => new ScramProtocolError(what);
+
+export class ScramServerExchange {
+  private readonly verifier: ScramVerifier;
+  private readonly serverNonce: string;
+  private expected = Expected.ClientFirst;
+  private header = '';
+  private clientFirstBare = '';
+  private serverFirst = '';
+  private nonce = '';
+  /** Empty until clientFinal has succeeded; then it logs in, as this user, to a server with the same verifier. */
+  clientKey: Uint8Array = NO_KEY;
+
+  /** `nonce` comes from scramNonce and serves one exchange only. For a user that does not exist, mockVerifier makes
+   *  an exchange that looks like any other and fails. Throws StoredSecretUnusable for keys of a wrong length. */
+  constructor(verifier: ScramVerifier, nonce: string) {
+    const { storedKey, serverKey } = verifier;
+    if (storedKey.length !== SCRAM_KEY_LENGTH || serverKey.length !== SCRAM_KEY_LENGTH) {
+      throw new StoredSecretUnusable();
+    }
+    if (!isNonce(nonce)) throw new TypeError('a nonce is printable and without commas');
+    this.verifier = verifier;
+    this.serverNonce = nonce;
+  }
+
+  /** Takes the client-first-message, returns the server-first-message. Throws ScramProtocolError. */
+  clientFirst(bytes: Uint8Array): Uint8Array {
+    this.step(Expected.ClientFirst);
+    const text = scramText(bytes, MESSAGE_LENGTH_MAX, fail);
+    this.header = readHeader(text);
+    this.clientFirstBare = text.slice(this.header.length);
+    const reader = new ScramMessageReader(this.clientFirstBare, fail);
+    reader.take('n'); // PostgreSQL's clients leave it empty: the startup packet has named the user
+    const clientNonce = reader.take('r'); // extensions behind it are optional by their nature
+    if (!isNonce(clientNonce)) throw fail('the nonce is malformed');
+    this.nonce = clientNonce + this.serverNonce;
+    this.serverFirst = `r=${this.nonce},s=${encodeBase64(this.verifier.salt)},i=${this.verifier.iterations}`;
+    this.expected = Expected.ClientFinal;
+    return scramBytes(this.serverFirst);
+  }
+
+  /** Takes the client-final-message, returns the server-final-message and sets `clientKey`.
+   *  Throws ScramProtocolError, or AuthenticationFailed when the proof is wrong. */
+  clientFinal(bytes: Uint8Array): Uint8Array {
+    this.step(Expected.ClientFinal);
+    const text = scramText(bytes, MESSAGE_LENGTH_MAX, fail);
+    const proofAt = text.lastIndexOf(PROOF_ATTRIBUTE);
+    if (proofAt === -1) throw fail('the proof is missing');
+    const withoutProof = text.slice(0, proofAt);
+    const reader = new ScramMessageReader(withoutProof, fail);
+    if (reader.take('c') !== this.bindingInput()) throw fail('the channel binding does not match');
+    if (reader.take('r') !== this.nonce) throw fail('the nonce does not match');
+    const proof = decodeBase64(text.slice(proofAt + PROOF_ATTRIBUTE.length));
+    if (proof === null || proof.length !== SCRAM_KEY_LENGTH) throw fail('the proof is malformed');
+    const signed = scramBytes(`${this.clientFirstBare},${this.serverFirst},${withoutProof}`);
+    const clientKey = xorKeys(proof, hmac(this.verifier.storedKey, signed));
+    if (!timingSafeEqual(storedKeyOf(clientKey), this.verifier.storedKey)) throw new AuthenticationFailed();
+    this.clientKey = clientKey;
+    return scramBytes(`v=${encodeBase64(hmac(this.verifier.serverKey, signed))}`);
+  }
+
+  /** After any failure, and after the end, an exchange takes nothing more: there is one attempt per exchange. */
+  private step(expected: Expected): void {
+    const isExpected = this.expected === expected;
+    this.expected = Expected.Nothing;
+    if (!isExpected) throw fail('a message came out of turn');
+  }
+
+  private bindingInput(): string {
+    return encodeBase64(scramBytes(this.header));
+  }
+}
+
+/** The gs2-header: flag, comma, no authorization identity, comma. */
+function readHeader(text: string): string {
+  if (text.startsWith('p=')) throw fail('channel binding was not offered');
+  if (!text.startsWith('n,') && !text.startsWith('y,')) throw fail('the first message is malformed');
+  if (text[2] !== ',') throw fail('an authorization identity is not supported');
+  return text.slice(0, 3);
+}
