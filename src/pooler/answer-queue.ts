@@ -33,6 +33,9 @@ export const enum Owed {
   SwallowedSync,
 }
 
+/** ANSWERS_OWED_MAX is a power of two. */
+const MASK = ANSWERS_OWED_MAX - 1;
+
 export class AnswerQueue {
   private readonly kinds = new Uint8Array(ANSWERS_OWED_MAX);
   private readonly statements: (Statement | null)[] = [];
@@ -85,7 +88,7 @@ export class AnswerQueue {
       this.isSkipping = false;
     }
     if (this.count === ANSWERS_OWED_MAX) throw new Bug('more answers owed than there is room for');
-    const at = (this.first + this.count) % ANSWERS_OWED_MAX;
+    const at = (this.first + this.count) & MASK;
     this.kinds[at] = kind;
     if (statement !== null) this.statements[at] = statement;
     this.count++;
@@ -95,7 +98,7 @@ export class AnswerQueue {
   pop(): void {
     if (this.count === 0) throw new Bug('an answer that nobody asked for');
     if (this.statements[this.first]) this.statements[this.first] = null;
-    this.first = (this.first + 1) % ANSWERS_OWED_MAX;
+    this.first = (this.first + 1) & MASK;
     this.count--;
   }
 
@@ -137,13 +140,13 @@ export class AnswerQueue {
   }
 
   private at(index: number): Owed {
-    return this.kinds[(this.first + index) % ANSWERS_OWED_MAX] as Owed;
+    return this.kinds[(this.first + index) & MASK] as Owed;
   }
 
   private move(from: number, to: number): void {
     if (from === to) return;
-    const source = (this.first + from) % ANSWERS_OWED_MAX;
-    const target = (this.first + to) % ANSWERS_OWED_MAX;
+    const source = (this.first + from) & MASK;
+    const target = (this.first + to) & MASK;
     this.kinds[target] = this.at(from);
     this.statements[target] = this.statements[source] ?? null;
     this.statements[source] = null;

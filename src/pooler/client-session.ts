@@ -8,7 +8,6 @@ import { byteAt, zeroAt } from '../wire/bytes.js';
 import {
   type ClientFacingError,
   MessageTooLarge,
-  NoSuchPool,
   ProtocolViolation,
   ShuttingDown,
 } from '../wire/client-facing-error.js';
@@ -519,9 +518,6 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
       return Step.Later;
     }
     if (this.plane.isShuttingDown) return this.ended(new ShuttingDown());
-    if (!this.plane.hasPool(this.pool)) {
-      return this.ended(new NoSuchPool(this.pool.settings.database, this.pool.settings.user));
-    }
     if (this.pool.acquire(this)) return Step.Done;
     this.socket.pause(true);
     return Step.Later;

@@ -99,10 +99,6 @@ export class DataPlane implements Acceptor, TimerTarget {
     return this.pools.get(keyOf(database, user)) ?? null;
   }
 
-  hasPool(pool: Pool): boolean {
-    return this.findPool(pool.settings.database, pool.settings.user) === pool;
-  }
-
   /** The client that was greeted with this process id. */
   findClient(id: number): ClientSession | null {
     return this.clients.get(id) ?? null;

@@ -43,6 +43,8 @@ export class Pool implements TimerTarget {
   private opening = 0;
   /** Idle for long, being asked whether they are alive. */
   private readonly checking = new Set<ServerSession>();
+  /** Fires when the one that waits longest may have waited long enough. It is not moved when that one is served: it
+   *  then fires too early, once, and is set anew. */
   private readonly waitTimer: Timer = new Timer(this);
   private readonly pauseTimer: Timer = new Timer(this);
   private isShutDown = false;
@@ -89,12 +91,10 @@ export class Pool implements TimerTarget {
   /** The client does not want a server any more. */
   leave(client: ClientSession): void {
     this.waiters.remove(client);
-    if (this.waiters.isEmpty) this.plane.reactor.clearTimer(this.waitTimer);
   }
 
   /** A clean server is there: for the client that has waited longest, or for later. */
   offer(server: ServerSession): void {
-    this.checking.delete(server);
     if (this.isShutDown) return server.close('shutdown');
     if (this.servers.size > this.settings.poolSize) return server.close('idle_timeout');
     const client = this.waiters.shift();
@@ -102,11 +102,16 @@ export class Pool implements TimerTarget {
       this.idle.push(server);
       return;
     }
-    this.rearmWaitTimer();
     this.countWait(client);
     server.link(client);
     this.counters.add(Counter.Assignments, 1);
     client.serverCame(server);
+  }
+
+  /** A server that was asked has answered that it is alive. */
+  isAlive(server: ServerSession): void {
+    this.checking.delete(server);
+    this.offer(server);
   }
 
   /** A server has logged in. */
@@ -141,7 +146,6 @@ export class Pool implements TimerTarget {
     for (let client = this.waiters.shift(); client !== null; client = this.waiters.shift()) {
       client.noServer(error);
     }
-    reactor.clearTimer(this.waitTimer);
     const greeters = [...this.greeters];
     this.greeters.clear();
     for (const each of greeters) each.noParameters(error);
@@ -208,7 +212,8 @@ export class Pool implements TimerTarget {
       this.countWait(first);
       first.noServer(new PoolExhausted());
     }
-    this.rearmWaitTimer();
+    const { first } = this.waiters;
+    if (first !== null) reactor.setTimer(this.waitTimer, first.waitingSinceMs + limit - reactor.nowMs);
   }
 
   snapshot(clientsActive: number): PoolSnapshot {
@@ -292,15 +297,6 @@ export class Pool implements TimerTarget {
 
   private countWait(client: ClientSession): void {
     this.counters.add(Counter.WaitTime, (this.plane.reactor.nowMs - client.waitingSinceMs) * 1000);
-  }
-
-  private rearmWaitTimer(): void {
-    const { reactor, settings } = this.plane;
-    const { first } = this.waiters;
-    if (first === null) reactor.clearTimer(this.waitTimer);
-    else if (!this.waitTimer.isSet || this.waitTimer.deadlineMs > first.waitingSinceMs + settings.queryWaitTimeoutMs) {
-      reactor.setTimer(this.waitTimer, first.waitingSinceMs + settings.queryWaitTimeoutMs - reactor.nowMs);
-    }
   }
 }
 

@@ -523,7 +523,7 @@ export class ServerSession implements Receiver, TimerTarget {
   private isAlive(): void {
     this.pool.plane.reactor.clearTimer(this.timer);
     this.becomeIdle();
-    this.pool.offer(this);
+    this.pool.isAlive(this);
   }
 
   private becomeIdle(): void {

@@ -4,6 +4,7 @@
  *
  *  No session runs inside another's call: what one causes for another is queued for later in the round. */
 import { randomBytes } from 'node:crypto';
+import { performance } from 'node:perf_hooks'; // the global of this name is a getter that stays slow in workers
 import { Buffers } from './buffers.js';
 import { Gather } from './gather.js';
 import { IPPROTO_TCP } from './kernel-structs.js';
@@ -14,6 +15,7 @@ import { Segments } from './segments.js';
 import { familyOf } from './socket-address.js';
 import { Outbox, type SocketHost, type StreamSocket } from './stream-socket.js';
 import { type Timer, TimerHeap } from './timers.js';
+import { Bug } from './words.js';
 
 /** With so many buffers in use slow readers may hold only a little each. */
 const BUFFERS_SCARCE = 8192;
@@ -30,10 +32,10 @@ export abstract class BaseReactor implements SocketHost {
   nowMs = performance.now();
   protected readonly timers = new TimerHeap();
   protected isStopped = false;
-  private flushQueue: StreamSocket[] = [];
-  private flushing: StreamSocket[] = [];
-  private replayQueue: StreamSocket[] = [];
-  private replaying: StreamSocket[] = [];
+  private flushes = new SocketQueue();
+  private flushing = new SocketQueue();
+  private replays = new SocketQueue();
+  private replaying = new SocketQueue();
 
   constructor() {
     const fd = eventfd(k.EFD_NONBLOCK | k.EFD_CLOEXEC);
@@ -61,11 +63,11 @@ export abstract class BaseReactor implements SocketHost {
   }
 
   queueFlush(socket: StreamSocket): void {
-    this.flushQueue.push(socket);
+    this.flushes.push(socket);
   }
 
   queueReplay(socket: StreamSocket): void {
-    this.replayQueue.push(socket);
+    this.replays.push(socket);
   }
 
   run(): void {
@@ -77,7 +79,7 @@ export abstract class BaseReactor implements SocketHost {
   }
 
   private round(): void {
-    const isBusy = this.replayQueue.length > 0 || this.flushQueue.length > 0;
+    const isBusy = this.replays.count > 0 || this.flushes.count > 0;
     const timeoutMs = isBusy ? 0 : Math.max(0, this.timers.nextDeadlineMs - this.nowMs);
     this.waitAndDispatch(timeoutMs);
     this.nowMs = performance.now();
@@ -104,34 +106,55 @@ export abstract class BaseReactor implements SocketHost {
     }
   }
 
+  /** What is queued meanwhile is for the next round. */
   private replayAll(): void {
-    if (this.replayQueue.length === 0) return;
-    const sockets = this.replayQueue;
-    this.replayQueue = this.replaying;
-    this.replaying = sockets;
-    for (const each of sockets) {
+    const queue = this.replays;
+    if (queue.count === 0) return;
+    this.replays = this.replaying;
+    this.replaying = queue;
+    for (let i = 0; i < queue.count; i++) {
+      const socket = queue.at(i);
       try {
-        each.replay();
+        socket.replay();
       } catch (error) {
-        this.sessionFailed(each, error);
+        this.sessionFailed(socket, error);
       }
     }
-    sockets.length = 0;
+    queue.count = 0;
   }
 
   private flushAll(): void {
-    if (this.flushQueue.length === 0) return;
-    const sockets = this.flushQueue;
-    this.flushQueue = this.flushing;
-    this.flushing = sockets;
-    for (const each of sockets) {
+    const queue = this.flushes;
+    if (queue.count === 0) return;
+    this.flushes = this.flushing;
+    this.flushing = queue;
+    for (let i = 0; i < queue.count; i++) {
+      const socket = queue.at(i);
       try {
-        each.flush();
+        socket.flush();
       } catch (error) {
-        this.sessionFailed(each, error);
+        this.sessionFailed(socket, error);
       }
     }
-    sockets.length = 0;
+    queue.count = 0;
+  }
+}
+
+/** Sockets that something is due for. Emptied by its count: shortening an array would make it grow anew each round. */
+class SocketQueue {
+  private readonly sockets: StreamSocket[] = [];
+  count = 0;
+
+  push(socket: StreamSocket): void {
+    if (this.count === this.sockets.length) this.sockets.push(socket);
+    else this.sockets[this.count] = socket;
+    this.count++;
+  }
+
+  at(index: number): StreamSocket {
+    const socket = this.sockets[index];
+    if (socket === undefined) throw new Bug('beyond the end of a queue');
+    return socket;
   }
 }
 

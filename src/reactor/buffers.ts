@@ -25,9 +25,9 @@ export interface Lender {
 export class Buffers {
   readonly memory: Uint8Array;
   readonly address: number;
-  private readonly references = new Uint16Array(SMALL_COUNT + LARGE_COUNT);
+  private readonly references = new Int32Array(SMALL_COUNT + LARGE_COUNT);
   /** 1 for the buffers that go back to the lender instead of onto a stack. */
-  private readonly isLent = new Uint8Array(SMALL_COUNT + LARGE_COUNT);
+  private readonly isLent = new Int32Array(SMALL_COUNT + LARGE_COUNT);
   private readonly freeSmall = new Int32Array(SMALL_COUNT);
   private freeSmallCount = 0;
   private readonly freeLarge = new Int32Array(LARGE_COUNT);
@@ -102,7 +102,7 @@ export class Buffers {
     this.references[buffer] = count - 1;
     if (count > 1) return;
     this.inUse--;
-    if (this.isLent[buffer] === 1) this.lender?.onFree(buffer);
+    if (wordAt(this.isLent, buffer) === 1) this.lender?.onFree(buffer);
     else if (buffer < SMALL_COUNT) this.freeSmall[this.freeSmallCount++] = buffer;
     else this.freeLarge[this.freeLargeCount++] = buffer;
   }

@@ -221,7 +221,7 @@ export function epollWait(epoll: Fd, events: Uint8Array, eventsMax: number, time
 }
 
 /** io_uring_setup(2). */
-export function ioUringSetup(entries: number, parameters: Uint32Array): number {
+export function ioUringSetup(entries: number, parameters: Int32Array): number {
   return checked(nativeUringSetup(SYS_IO_URING_SETUP, entries, parameters));
 }
 

@@ -48,6 +48,11 @@ export class Segments {
     return segment;
   }
 
+  /** Has one list follow another's last segment. */
+  join(tail: number, head: number): void {
+    this.nexts[tail] = head;
+  }
+
   /** Makes a segment longer at its end; the bytes behind it are in the same buffer. */
   extend(segment: number, length: number): void {
     this.lengths[segment] = this.lengthOf(segment) + length;

@@ -280,6 +280,14 @@ export abstract class StreamSocket implements Socket, TimerTarget {
     }
   }
 
+  /** Puts segments back that had been taken off the queue to be sent. */
+  protected putInFront(head: number, tail: number, length: number): void {
+    this.host.segments.join(tail, this.sendHead);
+    this.sendHead = head;
+    if (this.sendTail === NONE) this.sendTail = tail;
+    this.unsent += length;
+  }
+
   /** The peer has ended (0) or the connection has failed. */
   protected ended(errno: number): void {
     if (this.state === SocketState.Closing) return;

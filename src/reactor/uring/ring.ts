@@ -18,6 +18,7 @@ import {
   IORING_SETUP_DEFER_TASKRUN,
   IORING_SETUP_NO_SQARRAY,
   IORING_SETUP_SINGLE_ISSUER,
+  IOSQE_CQE_SKIP_SUCCESS,
   type Op,
   PARAMS_CQ_ENTRIES,
   PARAMS_CQ_OFF_CQES,
@@ -66,7 +67,9 @@ export class Ring {
   private readonly sqMask: number;
   private readonly cqMask: number;
   private readonly sqEntries: number;
-  private readonly waitArgument: { readonly address: number; readonly seconds: BigInt64Array };
+  private readonly waitAddress: number;
+  /** struct __kernel_timespec of the next wait, in 32-bit words. */
+  private readonly timespec: Int32Array;
   private tail = 0;
   private head = 0;
   private knownTail = 0;
@@ -79,7 +82,7 @@ export class Ring {
 
   /** Throws UringUnavailable with the reason. */
   constructor(setupFlags: number) {
-    const parameters = new Uint32Array(PARAMS_WORDS);
+    const parameters = new Int32Array(PARAMS_WORDS);
     parameters[PARAMS_CQ_ENTRIES] = COMPLETIONS;
     parameters[PARAMS_FLAGS] = IORING_SETUP_CQSIZE | setupFlags;
     const fd = ioUringSetup(SUBMISSIONS, parameters);
@@ -108,10 +111,8 @@ export class Ring {
     const argument = mapMemory(4096);
     const timespecAt = 64;
     new BigInt64Array(argument.buffer)[GETEVENTS_ARG_TS_AT / 8] = BigInt(argument.address + timespecAt);
-    this.waitArgument = {
-      address: argument.address,
-      seconds: new BigInt64Array(argument.buffer, timespecAt, 2),
-    };
+    this.waitAddress = argument.address;
+    this.timespec = new Int32Array(argument.buffer, timespecAt, 4);
   }
 
   /** Begins an operation and returns where its words stand; set those that differ from zero with the `put` calls.
@@ -120,11 +121,22 @@ export class Ring {
     if (this.pending === this.sqEntries) this.submit();
     const { sqes } = this;
     const at = (this.tail & this.sqMask) * SQE_WORDS;
-    sqes.fill(0, at, at + SQE_WORDS);
     sqes[at] = op;
     sqes[at + 1] = fd;
+    sqes[at + 2] = 0;
+    sqes[at + 3] = 0;
+    sqes[at + 4] = 0;
+    sqes[at + 5] = 0;
+    sqes[at + 6] = 0;
+    sqes[at + 7] = 0;
     sqes[at + 8] = data0;
     sqes[at + 9] = data1;
+    sqes[at + 10] = 0;
+    sqes[at + 11] = 0;
+    sqes[at + 12] = 0;
+    sqes[at + 13] = 0;
+    sqes[at + 14] = 0;
+    sqes[at + 15] = 0;
     this.tail = (this.tail + 1) | 0;
     this.pending++;
     return at;
@@ -132,6 +144,18 @@ export class Ring {
 
   putFlags(at: number, sqeFlags: number, ioprio: number): void {
     this.sqes[at] = wordAt(this.sqes, at) | (sqeFlags << 8) | (ioprio << 16);
+  }
+
+  /** Makes an entry of this round one whose completion comes in any case, with other user data and own flags. */
+  retarget(at: number, data1: number, operationFlags: number): void {
+    this.sqes[at] = wordAt(this.sqes, at) & ~(IOSQE_CQE_SKIP_SUCCESS << 8);
+    this.sqes[at + 7] = operationFlags;
+    this.sqes[at + 9] = data1;
+  }
+
+  /** Whether all that was queued has been handed to the kernel. */
+  get isSubmitted(): boolean {
+    return this.pending === 0;
   }
 
   /** addr and len: memory, or what stands in their place for this operation. */
@@ -174,16 +198,15 @@ export class Ring {
   wait(timeoutMs: number): void {
     if (timeoutMs === Number.POSITIVE_INFINITY) return this.enter(1, 0);
     if (timeoutMs <= 0) return this.enter(0, 0);
-    const { seconds } = this.waitArgument;
-    const whole = Math.floor(timeoutMs / 1000);
-    seconds[0] = BigInt(whole);
-    seconds[1] = BigInt(Math.floor((timeoutMs - whole * 1000) * 1e6));
+    const seconds = Math.min(Math.floor(timeoutMs / 1000), 0x7fffffff);
+    this.timespec[0] = seconds;
+    this.timespec[2] = Math.floor((timeoutMs - seconds * 1000) * 1e6) % 1e9;
     this.enter(1, IORING_ENTER_EXT_ARG);
   }
 
   private enter(waitFor: number, flags: number): void {
     Atomics.store(this.words, this.sqTailAt, this.tail);
-    const argument = flags === 0 ? 0 : this.waitArgument.address;
+    const argument = flags === 0 ? 0 : this.waitAddress;
     const length = flags === 0 ? 0 : GETEVENTS_ARG_BYTES;
     do {
       const result = ioUringEnter(this.fd, this.pending, waitFor, IORING_ENTER_GETEVENTS | flags, argument, length);

@@ -26,6 +26,7 @@ import { Timer, type TimerTarget } from '../timers.js';
 import { Bug } from '../words.js';
 import { LentBuffers } from './lent-buffers.js';
 import { Ring } from './ring.js';
+import { SendsAtOnce } from './sends-at-once.js';
 import { GENERATION_SHIFT, KIND_MASK, Kind, UringSocket } from './uring-socket.js';
 
 const GENERATION_MASK = 0x7fffff;
@@ -34,6 +35,7 @@ export class UringReactor extends BaseReactor implements Reactor {
   readonly name = 'io_uring';
   readonly ring: Ring;
   readonly lent: LentBuffers;
+  readonly sendsAtOnce = new SendsAtOnce();
   private readonly sockets: (UringSocket | null)[] = [];
   private readonly freeSlots: number[] = [];
   private readonly listeners: (UringListener | null)[] = [];
@@ -105,7 +107,9 @@ export class UringReactor extends BaseReactor implements Reactor {
 
   protected waitAndDispatch(timeoutMs: number): void {
     this.ring.wait(timeoutMs);
+    const isSubmitted = this.ring.isSubmitted;
     while (this.ring.next()) this.dispatch();
+    if (isSubmitted) this.sendsAtOnce.settle(this.segments);
     if (this.starving.length > 0) this.feedStarving();
   }
 
@@ -127,6 +131,8 @@ export class UringReactor extends BaseReactor implements Reactor {
         }
         return;
       }
+      case Kind.SendAtOnce:
+        return this.sendsAtOnce.failed(data0, data1 >>> GENERATION_SHIFT, result);
       case Kind.Accept:
         return this.listeners[data0]?.accepted(result, flags);
       case Kind.Wake:

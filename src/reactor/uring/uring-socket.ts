@@ -9,6 +9,8 @@ import {
   IORING_CQE_F_SOCK_NONEMPTY,
   IORING_RECV_MULTISHOT,
   IOSQE_BUFFER_SELECT,
+  IOSQE_CQE_SKIP_SUCCESS,
+  MSG_DONTWAIT,
   MSG_NOSIGNAL,
   MSG_WAITALL,
   Op,
@@ -27,12 +29,15 @@ export const enum Kind {
   Accept,
   Recv,
   Send,
+  SendAtOnce,
   Connect,
   Ignored,
 }
 export const KIND_MASK = 0xff;
 export const GENERATION_SHIFT = 8;
 
+/** A queue up to this length is sent at once. Bytes. */
+const SENT_AT_ONCE_MAX = 32 * 1024;
 /** So many receives in a row that would be better off with the other kind of buffer change it. */
 const RECEIVES_TO_CHANGE = 4;
 /** A receive into a large buffer that brings less than this would have done with small ones. */
@@ -54,6 +59,8 @@ export class UringSocket extends StreamSocket {
   /** Receives in a row that speak for the other kind of buffer. */
   private otherWay = 0;
   private isSending = false;
+  /** The last send at once did not find room: the next send waits for it. */
+  private wasFull = false;
   private isConnecting = false;
   private hasLeft = false;
   /** Holds the address while the kernel may read it. */
@@ -102,15 +109,54 @@ export class UringSocket extends StreamSocket {
   }
 
   protected startSending(): void {
+    if (this.unsent <= SENT_AT_ONCE_MAX && this.state === SocketState.Open && !this.wasFull) return this.sendAtOnce();
     this.isSending = true;
+    const { ring } = this.reactor;
+    const at = this.beginSend(Kind.Send);
+    ring.putOperationFlags(at, MSG_NOSIGNAL | MSG_WAITALL);
+  }
+
+  /** The whole queue in one send that does not wait. */
+  private sendAtOnce(): void {
+    const { ring } = this.reactor;
+    const at = this.beginSend(Kind.SendAtOnce);
+    ring.putFlags(at, IOSQE_CQE_SKIP_SUCCESS, 0);
+    ring.putOperationFlags(at, MSG_NOSIGNAL | MSG_WAITALL | MSG_DONTWAIT);
+    if (this.lastInFlight !== this.sendTail) return this.sendTheRestLater(at);
+    this.reactor.sendsAtOnce.add(this, this.sendHead, this.sendTail, this.unsent);
+    this.sendHead = NONE;
+    this.sendTail = NONE;
+    this.lastInFlight = NONE;
+    this.unsent = 0;
+  }
+
+  /** The queue has too many segments for one message: an ordinary send after all. */
+  private sendTheRestLater(at: number): void {
+    this.isSending = true;
+    this.reactor.ring.retarget(at, Kind.Send | (this.generation << GENERATION_SHIFT), MSG_NOSIGNAL | MSG_WAITALL);
+  }
+
+  /** A send at once took only `result` bytes, or said no: what is left goes in front of what has come since. False
+   *  when nobody wants it any more. */
+  takeBack(head: number, tail: number, length: number, result: number): boolean {
+    if (this.state > SocketState.Draining) return false;
+    this.wasFull = true;
+    this.putInFront(head, tail, length);
+    if (result >= 0) this.sent(result);
+    else if (isNotNow(result)) this.sent(0);
+    else this.sendFailed(-result);
+    return true;
+  }
+
+  /** Begins a send of the queue, or of its beginning up to lastInFlight. */
+  private beginSend(kind: Kind): number {
     const { segments, buffers } = this.host;
     const { ring } = this.reactor;
     if (this.sendHead === this.sendTail) {
       this.lastInFlight = this.sendTail;
-      const at = this.begin(Op.Send, Kind.Send);
+      const at = this.begin(Op.Send, kind);
       ring.putMemory(at, buffers.address + segments.beginOf(this.sendHead), segments.lengthOf(this.sendHead));
-      ring.putOperationFlags(at, MSG_NOSIGNAL | MSG_WAITALL);
-      return;
+      return at;
     }
     const { gather } = this.reactor;
     let segment = this.sendHead;
@@ -121,9 +167,9 @@ export class UringSocket extends StreamSocket {
       segment = segments.nextOf(segment);
     }
     const header = gather.end();
-    const at = this.begin(Op.Sendmsg, Kind.Send);
+    const at = this.begin(Op.Sendmsg, kind);
     ring.putMemory(at, header, 1);
-    ring.putOperationFlags(at, MSG_NOSIGNAL | MSG_WAITALL);
+    return at;
   }
 
   protected release(): void {
@@ -182,8 +228,9 @@ export class UringSocket extends StreamSocket {
     this.isSending = false;
     this.lastInFlight = NONE;
     if (this.state === SocketState.Closing) return;
+    this.wasFull = false;
     if (result >= 0) this.sent(result);
-    else if (result === -Errno.ENOBUFS || result === -Errno.EAGAIN || result === -Errno.EINTR) this.sent(0);
+    else if (isNotNow(result)) this.sent(0);
     else this.sendFailed(-result);
   }
 
@@ -196,4 +243,9 @@ export class UringSocket extends StreamSocket {
     this.receiver.onConnected();
     if (this.wantsBytes) this.startReceiving();
   }
+}
+
+/** Whether a send failed only for the moment. */
+function isNotNow(result: number): boolean {
+  return result === -Errno.ENOBUFS || result === -Errno.EAGAIN || result === -Errno.EINTR;
 }
