@@ -1,7 +1,11 @@
 /** A client of the admin console: what it asks goes to the control plane, which answers in whole messages. */
 import type { Receiver, Socket } from '../reactor/reactor.js';
 import { textBetween } from '../wire/bytes.js';
-import { type ClientFacingError, FeatureNotSupported, ProtocolViolation } from '../wire/client-facing-error.js';
+import {
+  type ClientFacingError,
+  FeatureNotSupported,
+  ProtocolViolation,
+} from '../wire/client-facing-error.js';
 import { errorResponse } from '../wire/error-response.js';
 import { Frame, Framer } from '../wire/framer.js';
 import { READY_FOR_QUERY_IDLE } from '../wire/ready-made.js';
@@ -93,7 +97,9 @@ export class AdminSession implements Receiver {
       default:
         if (this.skipsToSync) return;
         this.skipsToSync = true;
-        this.send(errorResponse(new FeatureNotSupported('the admin console speaks the simple query protocol only')));
+        this.send(
+          errorResponse(new FeatureNotSupported('the admin console speaks the simple query protocol only')),
+        );
     }
   }
 

@@ -67,6 +67,11 @@ export class AnswerQueue {
     return this.count === 0 ? Owed.Nothing : this.at(0);
   }
 
+  /** Whether something is owed, and the client is to see it. */
+  get headIsRelayed(): boolean {
+    return this.count > 0 && this.at(0) < Owed.SwallowedParse;
+  }
+
   /** The statement that the next answer is about. */
   get headStatement(): Statement | null {
     return this.statements[this.first] ?? null;

@@ -2,7 +2,7 @@
  *  the client has at that moment. There is never an answer. PostgreSQL manual, "Canceling Requests in Progress". */
 import type { Receiver, Socket } from '../reactor/reactor.js';
 import { Timer, type TimerTarget } from '../reactor/timers.js';
-import { cancelRequest, type CancelKey } from '../wire/startup.js';
+import { type CancelKey, cancelRequest } from '../wire/startup.js';
 import type { DataPlane } from './data-plane.js';
 import { CANCEL_TIMEOUT_MS } from './limits.js';
 import type { Pool } from './pool.js';

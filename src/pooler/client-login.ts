@@ -42,8 +42,8 @@ import {
   negotiateProtocolVersion,
   readCancelRequest,
   readStartupParameters,
-  type StartupParameters,
   StartupPacket,
+  type StartupParameters,
 } from '../wire/startup.js';
 import { Frontend } from '../wire/tags.js';
 import { Verdict } from './access.js';
@@ -67,9 +67,14 @@ const enum LoginState {
 
 /** Parameters whose value in the startup packet takes the place of the server's in the greeting, in lower case. */
 const CLIENTS_OWN = new Map(
-  ['application_name', 'client_encoding', 'DateStyle', 'IntervalStyle', 'standard_conforming_strings', 'TimeZone'].map(
-    (name) => [name.toLowerCase(), name],
-  ),
+  [
+    'application_name',
+    'client_encoding',
+    'DateStyle',
+    'IntervalStyle',
+    'standard_conforming_strings',
+    'TimeZone',
+  ].map((name) => [name.toLowerCase(), name]),
 );
 const ADMIN_DATABASES = ['pgdoorman', 'pgbouncer'];
 const ADMIN_PARAMETERS: readonly (readonly [string, string])[] = [
@@ -204,7 +209,8 @@ export class ClientLogin implements Receiver, TimerTarget {
   }
 
   private refuseEncryption(packet: StartupPacket): boolean {
-    if (this.askedForTls && packet === StartupPacket.SslRequest) throw new ProtocolViolation('a second SSLRequest');
+    if (this.askedForTls && packet === StartupPacket.SslRequest)
+      throw new ProtocolViolation('a second SSLRequest');
     if (packet === StartupPacket.SslRequest) {
       this.askedForTls = true;
       if (this.socket.peerAddress().isUnix) throw new TlsOnUnixSocket();
@@ -248,11 +254,17 @@ export class ClientLogin implements Receiver, TimerTarget {
         this.state = LoginState.Md5Response;
         return this.send(authenticationMd5(this.salt));
       case 'scram':
-        this.scram = new ScramServerExchange(secret, scramNonce((length) => this.plane.reactor.random(length)));
+        this.scram = new ScramServerExchange(
+          secret,
+          scramNonce((length) => this.plane.reactor.random(length)),
+        );
         this.state = LoginState.SaslInitialResponse;
         return this.send(authenticationSasl([SCRAM_SHA_256]));
       case 'none':
-        this.plane.log('warn', `${this.who()} has no password in the configuration, and no rule of pg_hba trusts it`);
+        this.plane.log(
+          'warn',
+          `${this.who()} has no password in the configuration, and no rule of pg_hba trusts it`,
+        );
         throw new AuthenticationFailed();
       case 'unusable':
         this.plane.log('warn', `${this.who()} cannot log in: ${secret.why}`);

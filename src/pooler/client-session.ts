@@ -1,8 +1,9 @@
 /** One client that has logged in: finds the messages in what it sends, gets it a server when one is needed, and hands
  *  on what asks for an answer. Not for: logging in (client-login.ts), the console (admin-session.ts), what servers
  *  answer (server-session.ts). PostgreSQL manual, "Message Flow". */
-import type { Receiver, Socket } from '../reactor/reactor.js';
+
 import { errnoName } from '../reactor/libc.js';
+import type { Receiver, Socket } from '../reactor/reactor.js';
 import { Bug } from '../reactor/words.js';
 import { byteAt, zeroAt } from '../wire/bytes.js';
 import {
@@ -13,6 +14,7 @@ import {
 } from '../wire/client-facing-error.js';
 import { errorResponse } from '../wire/error-response.js';
 import { Frame, Framer, SPLIT } from '../wire/framer.js';
+import { query } from '../wire/message-builder.js';
 import {
   CLOSE_COMPLETE,
   COMMAND_COMPLETE_BEGIN,
@@ -23,7 +25,6 @@ import {
   READY_FOR_QUERY_IDLE,
   READY_FOR_QUERY_IN_TRANSACTION,
 } from '../wire/ready-made.js';
-import { query } from '../wire/message-builder.js';
 import { Frontend, HEADER_LENGTH, TransactionStatus } from '../wire/tags.js';
 import { Owed } from './answer-queue.js';
 import { ServerDirt } from './command-tag.js';
@@ -99,7 +100,14 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
   private whole: Buffer | null = null;
   private wholeFilled = 0;
 
-  constructor(plane: DataPlane, pool: Pool, socket: Socket, id: number, cancelSecret: number, applicationName: string) {
+  constructor(
+    plane: DataPlane,
+    pool: Pool,
+    socket: Socket,
+    id: number,
+    cancelSecret: number,
+    applicationName: string,
+  ) {
     this.plane = plane;
     this.pool = pool;
     this.socket = socket;
@@ -135,6 +143,10 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
     let at = begin;
     this.runFrom = begin;
     while (at < end) {
+      if (this.server?.isInCopyIn === true) {
+        at = framer.skipRows(bytes, at, end, Frontend.CopyData, Frontend.CopyData);
+        if (at === end) break;
+      }
       const frame = framer.next(bytes, at, end);
       if (frame === Frame.Starved) {
         this.flushRun(bytes, at);
@@ -603,7 +615,8 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
         this.sendToClient(EMPTY_QUERY_RESPONSE);
         break;
       case LocalQuery.Begin:
-        if (server !== null || this.beginIsDeferred || this.pool.settings.mode === PoolMode.Session) return false;
+        if (server !== null || this.beginIsDeferred || this.pool.settings.mode === PoolMode.Session)
+          return false;
         if (this.plane.isShuttingDown) return false;
         this.beginIsDeferred = true;
         this.sendToClient(COMMAND_COMPLETE_BEGIN);

@@ -1,7 +1,17 @@
 /** What one worker has: its reactor, its pools, the clients that are connected to it, and its ear for the control
  *  plane. Not for: what any of them does. */
-import type { Acceptor, Listener, PeerAddress, Reactor, Receiver, Socket, SocketAddress, SocketOptions } from '../reactor/reactor.js';
+
 import { errnoName } from '../reactor/libc.js';
+import type {
+  Acceptor,
+  Listener,
+  PeerAddress,
+  Reactor,
+  Receiver,
+  Socket,
+  SocketAddress,
+  SocketOptions,
+} from '../reactor/reactor.js';
 import { Timer, type TimerTarget } from '../reactor/timers.js';
 import { AccessRules } from './access.js';
 import type { AdminSession } from './admin-session.js';
@@ -114,7 +124,10 @@ export class DataPlane implements Acceptor, TimerTarget {
   clientBegins(client: ClientSession, peer: string): void {
     this.clients.set(client.id, client);
     if (this.settings.logClientConnections) {
-      this.log('info', `client ${client.id} ${client.pool.name} (${client.applicationName}) from ${peer} connected`);
+      this.log(
+        'info',
+        `client ${client.id} ${client.pool.name} (${client.applicationName}) from ${peer} connected`,
+      );
     }
   }
 
@@ -123,7 +136,10 @@ export class DataPlane implements Acceptor, TimerTarget {
     if (this.settings.logClientDisconnections) {
       const seconds = ((this.reactor.nowMs - client.connectedMs) / 1000).toFixed(1);
       const what = `${client.queries} queries in ${client.transactions} transactions`;
-      this.log('info', `client ${client.id} ${client.pool.name} disconnected after ${seconds} s, ${what}: ${why}`);
+      this.log(
+        'info',
+        `client ${client.id} ${client.pool.name} disconnected after ${seconds} s, ${what}: ${why}`,
+      );
     }
   }
 
@@ -252,6 +268,7 @@ export class DataPlane implements Acceptor, TimerTarget {
       clients: [...this.clients.values()].map((client) => client.snapshot()),
       servers: pools.flatMap((pool) => [...pool.servers].map((server) => server.snapshot())),
       pools: pools.map((pool) => pool.snapshot(active.get(pool) ?? 0)),
+      logins: this.logins,
       connections: { ...this.connections },
     };
   }
@@ -263,7 +280,13 @@ export class DataPlane implements Acceptor, TimerTarget {
 }
 
 /** Reasons that are part of a pool's ordinary life. */
-const ORDINARY: ReadonlySet<CloseReason> = new Set(['idle_timeout', 'server_lifetime', 'shutdown', 'cancelled', 'client_lost']);
+const ORDINARY: ReadonlySet<CloseReason> = new Set([
+  'idle_timeout',
+  'server_lifetime',
+  'shutdown',
+  'cancelled',
+  'client_lost',
+]);
 
 function keyOf(database: string, user: string): string {
   return `${database}\0${user}`;

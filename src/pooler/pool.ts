@@ -4,7 +4,11 @@ import { SystemError } from '../reactor/libc.js';
 import type { SocketAddress } from '../reactor/reactor.js';
 import { Timer, type TimerTarget } from '../reactor/timers.js';
 import { textBetween, zeroAt } from '../wire/bytes.js';
-import { type ClientFacingError, LocalResourceExhausted, PoolExhausted } from '../wire/client-facing-error.js';
+import {
+  type ClientFacingError,
+  LocalResourceExhausted,
+  PoolExhausted,
+} from '../wire/client-facing-error.js';
 import type { ClientLogin } from './client-login.js';
 import type { ClientSession } from './client-session.js';
 import type { CloseReason } from './close-reason.js';

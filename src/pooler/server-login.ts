@@ -1,5 +1,7 @@
 /** How the pooler logs in to PostgreSQL: StartupMessage, the password exchange that the server asks for, and what it
  *  says of itself until the first ReadyForQuery. PostgreSQL manual, "Start-up", "SASL Authentication". */
+
+import { errnoName } from '../reactor/libc.js';
 import { copyOf, int32At, textBetween, zeroAt } from '../wire/bytes.js';
 import { ServerLoginRejected, ServerUnavailable } from '../wire/client-facing-error.js';
 import { readErrorResponse } from '../wire/error-response.js';
@@ -9,7 +11,6 @@ import { ScramClientExchange } from '../wire/scram-client.js';
 import { SCRAM_SHA_256, type ScramKeys, scramNonce } from '../wire/scram-verifier.js';
 import { startupMessage } from '../wire/startup.js';
 import { Authentication, Backend } from '../wire/tags.js';
-import { errnoName } from '../reactor/libc.js';
 import type { ServerSession } from './server-session.js';
 
 export class ServerLogin {
@@ -56,7 +57,10 @@ export class ServerLogin {
         return this.failWith(new ServerLoginRejected(fields.sqlstate, fields.message));
       }
       case Backend.NoticeResponse:
-        server.pool.plane.log('info', `${server.description}: ${readErrorResponse(bytes, bodyAt, bodyEnd).message}`);
+        server.pool.plane.log(
+          'info',
+          `${server.description}: ${readErrorResponse(bytes, bodyAt, bodyEnd).message}`,
+        );
         return true;
       case Backend.NegotiateProtocolVersion:
         return true; // we ask for 3.0 and no options: nothing to give up
@@ -112,7 +116,9 @@ export class ServerLogin {
           this.scram.serverFinal(copyOf(bytes, contentAt, bodyEnd));
           return true;
         default:
-          return this.fail(`asks for authentication method ${int32At(bytes, bodyAt)}, which is not supported`);
+          return this.fail(
+            `asks for authentication method ${int32At(bytes, bodyAt)}, which is not supported`,
+          );
       }
     } catch (error) {
       return this.fail(messageOf(error));
@@ -129,7 +135,9 @@ export class ServerLogin {
   private sendMd5(salt: Uint8Array): boolean {
     const { serverSecret, serverUser } = this.server.pool.settings;
     if (serverSecret.kind !== 'plain' && serverSecret.kind !== 'md5') {
-      return this.fail('asks for an MD5 password; set password to its hash, or server_username and server_password');
+      return this.fail(
+        'asks for an MD5 password; set password to its hash, or server_username and server_password',
+      );
     }
     const hash =
       serverSecret.kind === 'md5' ? serverSecret.hash : md5PasswordHash(serverUser, serverSecret.password);
@@ -138,7 +146,8 @@ export class ServerLogin {
   }
 
   private beginScram(bytes: Uint8Array, at: number, end: number): boolean {
-    if (!mechanisms(bytes, at, end).includes(SCRAM_SHA_256)) return this.fail('offers no SASL mechanism that we know');
+    if (!mechanisms(bytes, at, end).includes(SCRAM_SHA_256))
+      return this.fail('offers no SASL mechanism that we know');
     const { reactor } = this.server.pool.plane;
     this.scram = new ScramClientExchange(scramNonce((length) => reactor.random(length)));
     this.send(saslInitialResponse(SCRAM_SHA_256, this.scram.clientFirst()));
@@ -156,13 +165,17 @@ export class ServerLogin {
       return true;
     }
     if (serverSecret.kind !== 'scram-passthrough' || clientSecret.kind !== 'scram') {
-      return this.fail('asks for a SCRAM password; set password to its verifier, or server_username and server_password');
+      return this.fail(
+        'asks for a SCRAM password; set password to its verifier, or server_username and server_password',
+      );
     }
     if (pool.clientKey === null) {
       return this.fail('asks for a SCRAM password, which is known once a client has logged in with it');
     }
     if (iterations !== clientSecret.iterations || !Buffer.from(salt).equals(clientSecret.salt)) {
-      return this.fail("has another SCRAM verifier for this user than the pool's password: salt or iterations differ");
+      return this.fail(
+        "has another SCRAM verifier for this user than the pool's password: salt or iterations differ",
+      );
     }
     this.onScramKeys({ clientKey: pool.clientKey, serverKey: clientSecret.serverKey });
     return !this.hasFailed;
@@ -180,7 +193,10 @@ export class ServerLogin {
     return this.failAs('login_failed', error);
   }
 
-  private failAs(reason: 'login_failed' | 'connect_timeout', error: ServerUnavailable | ServerLoginRejected): boolean {
+  private failAs(
+    reason: 'login_failed' | 'connect_timeout',
+    error: ServerUnavailable | ServerLoginRejected,
+  ): boolean {
     if (this.hasFailed) return false;
     this.hasFailed = true;
     this.server.pool.openFailed(error);

@@ -150,6 +150,10 @@ export class ServerSession implements Receiver, TimerTarget {
     let at = begin;
     let runFrom = begin; // bytes from here to `at` are the client's and not yet sent
     while (at < end) {
+      if (this.state === ServerState.Active && this.queue.headIsRelayed) {
+        at = framer.skipRows(bytes, at, end, Backend.DataRow, Backend.CopyData);
+        if (at === end) break;
+      }
       const frame = framer.next(bytes, at, end);
       if (frame === Frame.Violation) {
         this.violated(`message ${String.fromCharCode(framer.tag)} with an impossible length`);
@@ -178,7 +182,8 @@ export class ServerSession implements Receiver, TimerTarget {
       if (this.isClosed) return end;
     }
     this.relay(bytes, runFrom, end);
-    if (this.client?.waitsForAnswers === true && this.queue.length < ANSWERS_OWED_MAX / 2) this.client.socket.resume();
+    if (this.client?.waitsForAnswers === true && this.queue.length < ANSWERS_OWED_MAX / 2)
+      this.client.socket.resume();
     return end;
   }
 
@@ -192,7 +197,8 @@ export class ServerSession implements Receiver, TimerTarget {
 
   /** The server is taken out of the pool for a client. */
   link(client: ClientSession): void {
-    if (this.state !== ServerState.Idle || !this.queue.isEmpty) throw new Bug(`server ${this.id} is not clean`);
+    if (this.state !== ServerState.Idle || !this.queue.isEmpty)
+      throw new Bug(`server ${this.id} is not clean`);
     this.state = ServerState.Active;
     this.client = client;
   }
@@ -398,7 +404,8 @@ export class ServerSession implements Receiver, TimerTarget {
   /** A message that is or ends the answer at the head of the queue. */
   private answered(tag: number, head: Owed, relayed: Fate): Fate {
     if (head === Owed.Query || head === Owed.FunctionCall || head === Owed.SwallowedQuery) return relayed;
-    if (!answers(tag, head)) return this.violated(`message ${String.fromCharCode(tag)} that nobody asked for`);
+    if (!answers(tag, head))
+      return this.violated(`message ${String.fromCharCode(tag)} that nobody asked for`);
     this.queue.pop();
     const next = this.queue.head;
     const acts = next === Owed.CopyEnd || isSynthetic(next);
@@ -409,7 +416,11 @@ export class ServerSession implements Receiver, TimerTarget {
   }
 
   private cycleEnds(status: number, head: Owed): Fate {
-    if (status !== TransactionStatus.Idle && status !== TransactionStatus.InTransaction && status !== TransactionStatus.Failed) {
+    if (
+      status !== TransactionStatus.Idle &&
+      status !== TransactionStatus.InTransaction &&
+      status !== TransactionStatus.Failed
+    ) {
       return this.violated('ReadyForQuery with an unknown status');
     }
     this.status = status;
@@ -472,7 +483,10 @@ export class ServerSession implements Receiver, TimerTarget {
     if (tag === Backend.ParameterStatus) this.pool.parameterChanged(bytes, bodyAt, bodyEnd);
     else if (tag === Backend.ErrorResponse) {
       const { sqlstate, message } = readErrorResponse(bytes, bodyAt, bodyEnd);
-      this.pool.plane.log('warn', `${this.description} was ended by PostgreSQL while idle: ${message} (${sqlstate})`);
+      this.pool.plane.log(
+        'warn',
+        `${this.description} was ended by PostgreSQL while idle: ${message} (${sqlstate})`,
+      );
       this.close('server_fatal');
       return Fate.Stop;
     } else if (tag !== Backend.NoticeResponse && tag !== Backend.NotificationResponse) {

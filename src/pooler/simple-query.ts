@@ -21,7 +21,12 @@ const DEALLOCATE = Buffer.from('deallocate ');
 const ALL = Buffer.from('all');
 
 /** What kind of query body[bodyAt, bodyEnd) of a Query is. */
-export function localQueryIn(bytes: Uint8Array, bodyAt: number, bodyEnd: number, checkQuery: Uint8Array): LocalQuery {
+export function localQueryIn(
+  bytes: Uint8Array,
+  bodyAt: number,
+  bodyEnd: number,
+  checkQuery: Uint8Array,
+): LocalQuery {
   const length = bodyEnd - bodyAt;
   if (length === checkQuery.length && isSame(bytes, bodyAt, checkQuery)) return LocalQuery.Check;
   if (length > TEXT_MAX) return LocalQuery.No;
@@ -29,7 +34,8 @@ export function localQueryIn(bytes: Uint8Array, bodyAt: number, bodyEnd: number,
   const first = lower(byteAt(bytes, bodyAt));
   if (first !== 0x62 /* b */ && first !== 0x73 /* s */ && first !== 0x64 /* d */) return LocalQuery.No;
   const end = textEnd(bytes, bodyAt, bodyEnd);
-  if (isText(bytes, bodyAt, end, BEGIN) || isText(bytes, bodyAt, end, START_TRANSACTION)) return LocalQuery.Begin;
+  if (isText(bytes, bodyAt, end, BEGIN) || isText(bytes, bodyAt, end, START_TRANSACTION))
+    return LocalQuery.Begin;
   if (end - bodyAt <= DEALLOCATE.length || !isText(bytes, bodyAt, bodyAt + DEALLOCATE.length, DEALLOCATE)) {
     return LocalQuery.No;
   }

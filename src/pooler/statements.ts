@@ -117,7 +117,11 @@ export class StatementNames {
       named.statement = statement;
       return;
     }
-    this.byHash.set(hash, { name: copyOf(bytes, begin, end), statement, next: this.byHash.get(hash) ?? null });
+    this.byHash.set(hash, {
+      name: copyOf(bytes, begin, end),
+      statement,
+      next: this.byHash.get(hash) ?? null,
+    });
     this.count++;
     if (this.sizeMax > 0 && this.count > this.sizeMax) this.forgetOldest();
   }

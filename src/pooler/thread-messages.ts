@@ -22,7 +22,12 @@ export type ToWorker =
   | { readonly type: 'stop' }
   | { readonly type: 'snapshot'; readonly request: number }
   /** The console's answer to a client, ready to be sent; with `ends` the connection is closed behind it. */
-  | { readonly type: 'adminAnswer'; readonly client: number; readonly bytes: Uint8Array; readonly ends: boolean }
+  | {
+      readonly type: 'adminAnswer';
+      readonly client: number;
+      readonly bytes: Uint8Array;
+      readonly ends: boolean;
+    }
   | {
       readonly type: 'scramKeys';
       readonly request: number;
@@ -32,7 +37,13 @@ export type ToWorker =
   | { readonly type: 'address'; readonly pool: number; readonly host: string };
 
 export type ToControl =
-  | { readonly type: 'listening'; readonly port: number; readonly backend: string; readonly why: string; readonly wakeFd: number }
+  | {
+      readonly type: 'listening';
+      readonly port: number;
+      readonly backend: string;
+      readonly why: string;
+      readonly wakeFd: number;
+    }
   | { readonly type: 'cannotStart'; readonly why: string }
   | { readonly type: 'log'; readonly level: LogLevel; readonly text: string }
   | { readonly type: 'adminQuery'; readonly client: number; readonly sql: string }
@@ -51,6 +62,8 @@ export interface WorkerSnapshot {
   readonly clients: readonly ClientSnapshot[];
   readonly servers: readonly ServerSnapshot[];
   readonly pools: readonly PoolSnapshot[];
+  /** Clients that have connected and not logged in yet. */
+  readonly logins: number;
   readonly connections: ConnectionCounts;
 }
 

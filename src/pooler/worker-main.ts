@@ -13,7 +13,8 @@ const start: WorkerStart = workerData;
 try {
   const { reactor, why } = openReactor(start.settings.ioBackend);
   const plane = new DataPlane(start, reactor, post);
-  reactor.onBug = (error) => plane.log('error', `bug: ${error instanceof Error ? error.stack : String(error)}`);
+  reactor.onBug = (error) =>
+    plane.log('error', `bug: ${error instanceof Error ? error.stack : String(error)}`);
   reactor.onWake = () => {
     for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port)) {
       const message: ToWorker = next.message;

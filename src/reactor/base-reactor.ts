@@ -7,9 +7,9 @@ import { randomBytes } from 'node:crypto';
 import { performance } from 'node:perf_hooks'; // the global of this name is a getter that stays slow in workers
 import { Buffers } from './buffers.js';
 import { Gather } from './gather.js';
-import { IPPROTO_TCP } from './kernel-structs.js';
 import * as k from './kernel-structs.js';
-import { type Fd, close, eventfd, setLinger, setSocketOption, socket, SystemError } from './libc.js';
+import { IPPROTO_TCP } from './kernel-structs.js';
+import { close, eventfd, type Fd, SystemError, setLinger, setSocketOption, socket } from './libc.js';
 import { SEND_HIGH_WATER, type SocketAddress, type SocketOptions } from './reactor.js';
 import { Segments } from './segments.js';
 import { familyOf } from './socket-address.js';
@@ -179,8 +179,10 @@ function setOptions(fd: Fd, address: SocketAddress, options: SocketOptions): voi
   setSocketOption(fd, k.SOL_SOCKET, k.SO_KEEPALIVE, 1);
   if (options.keepaliveCount > 0) setSocketOption(fd, IPPROTO_TCP, k.TCP_KEEPCNT, options.keepaliveCount);
   if (options.keepaliveIdleS > 0) setSocketOption(fd, IPPROTO_TCP, k.TCP_KEEPIDLE, options.keepaliveIdleS);
-  if (options.keepaliveIntervalS > 0) setSocketOption(fd, IPPROTO_TCP, k.TCP_KEEPINTVL, options.keepaliveIntervalS);
-  if (options.userTimeoutS > 0) setSocketOption(fd, IPPROTO_TCP, k.TCP_USER_TIMEOUT, options.userTimeoutS * 1000);
+  if (options.keepaliveIntervalS > 0)
+    setSocketOption(fd, IPPROTO_TCP, k.TCP_KEEPINTVL, options.keepaliveIntervalS);
+  if (options.userTimeoutS > 0)
+    setSocketOption(fd, IPPROTO_TCP, k.TCP_USER_TIMEOUT, options.userTimeoutS * 1000);
   if (options.lingerS >= 0) setLinger(fd, options.lingerS);
 }
 

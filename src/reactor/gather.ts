@@ -36,7 +36,7 @@ export class Gather {
   add(address: number, length: number): boolean {
     if (this.vectors === SEGMENTS_MAX) return false;
     const at = this.at + MSGHDR_WORDS + this.vectors * IOVEC_WORDS;
-    this.words[at] = address % FOUR_GIB | 0;
+    this.words[at] = (address % FOUR_GIB) | 0;
     this.words[at + 1] = Math.floor(address / FOUR_GIB);
     this.words[at + 2] = length;
     this.words[at + 3] = 0;
@@ -50,7 +50,7 @@ export class Gather {
     const header = this.address + at * 4;
     const vector = header + MSGHDR_BYTES;
     words.fill(0, at, at + MSGHDR_WORDS);
-    words[at + 4] = vector % FOUR_GIB | 0; // msg_iov
+    words[at + 4] = (vector % FOUR_GIB) | 0; // msg_iov
     words[at + 5] = Math.floor(vector / FOUR_GIB);
     words[at + 6] = this.vectors; // msg_iovlen
     this.at = at + MSGHDR_WORDS + this.vectors * IOVEC_WORDS;

@@ -234,10 +234,17 @@ export function ioUringEnter(
   argument: number,
   argumentLength: number,
 ): number {
-  return checked(nativeUringEnter(SYS_IO_URING_ENTER, fd, toSubmit, waitFor, flags, argument, argumentLength));
+  return checked(
+    nativeUringEnter(SYS_IO_URING_ENTER, fd, toSubmit, waitFor, flags, argument, argumentLength),
+  );
 }
 
 /** io_uring_register(2). */
-export function ioUringRegister(fd: Fd, operation: number, argument: Uint8Array | null, count: number): number {
+export function ioUringRegister(
+  fd: Fd,
+  operation: number,
+  argument: Uint8Array | null,
+  count: number,
+): number {
   return checked(nativeUringRegister(SYS_IO_URING_REGISTER, fd, operation, argument, count));
 }

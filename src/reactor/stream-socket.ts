@@ -7,12 +7,7 @@
 import { type Buffers, NO_BUFFER, SMALL_BYTES } from './buffers.js';
 import { SHUT_WR } from './kernel-structs.js';
 import { Errno, type Fd, peerName, shutdown } from './libc.js';
-import {
-  type PeerAddress,
-  type Receiver,
-  SEND_LOW_WATER,
-  type Socket,
-} from './reactor.js';
+import { type PeerAddress, type Receiver, SEND_LOW_WATER, type Socket } from './reactor.js';
 import { NONE, type Segments } from './segments.js';
 import { decodePeerAddress } from './socket-address.js';
 import { Timer, type TimerTarget } from './timers.js';
@@ -368,7 +363,8 @@ export abstract class StreamSocket implements Socket, TimerTarget {
     if (tail === NONE || tail === this.lastInFlight) return false;
     const { segments, buffers } = this.host;
     const tailBegin = segments.beginOf(tail);
-    if (tailBegin + segments.lengthOf(tail) !== begin || buffers.at(tailBegin) !== buffers.at(begin)) return false;
+    if (tailBegin + segments.lengthOf(tail) !== begin || buffers.at(tailBegin) !== buffers.at(begin))
+      return false;
     segments.extend(tail, length);
     return true;
   }

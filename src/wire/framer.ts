@@ -1,7 +1,7 @@
 /** Finds the messages in a stream of bytes where they lie: nothing is copied, and only the rest of an unfinished
  *  message is remembered. Answers through its own fields. PostgreSQL manual, "Message Formats". */
 import { byteAt, int32At, putInt32 } from './bytes.js';
-import { HEADER_LENGTH, LENGTH_LENGTH } from './tags.js';
+import { HEADER_LENGTH, LENGTH_LENGTH, TAG_LENGTH } from './tags.js';
 
 export const enum Frame {
   /** The bytes end inside a header; the framer has kept what there was of it. */
@@ -46,6 +46,21 @@ export class Framer {
     this.tag = byteAt(bytes, at);
     this.headerAt = at;
     return this.takeBody(at + HEADER_LENGTH, end, this.bodyLength, Frame.Message);
+  }
+
+  /** Passes over whole messages of these tags, which come in great numbers: returns where the first other message, or
+   *  one that is not all here, begins. */
+  skipRows(bytes: Uint8Array, from: number, end: number, tag: number, otherTag: number): number {
+    let at = from;
+    if (this.remaining > 0 || this.carried > 0) return at;
+    while (end - at >= HEADER_LENGTH) {
+      const next = byteAt(bytes, at);
+      if (next !== tag && next !== otherTag) break;
+      const length = int32At(bytes, at + TAG_LENGTH);
+      if (length < LENGTH_LENGTH || length > end - at - TAG_LENGTH) break;
+      at += TAG_LENGTH + length;
+    }
+    return at;
   }
 
   /** Forgets that the message began, so that `next` finds it again; returns from where on it wants the bytes. */

@@ -1,7 +1,17 @@
 /** The reactor on epoll, for kernels and containers that do not allow io_uring. epoll(7). */
 import { BaseReactor, openSocket } from '../base-reactor.js';
 import * as k from '../kernel-structs.js';
-import { accept4, close, Errno, epollControl, epollCreate, epollWait, type Fd, read, SystemError } from '../libc.js';
+import {
+  accept4,
+  close,
+  Errno,
+  epollControl,
+  epollCreate,
+  epollWait,
+  type Fd,
+  read,
+  SystemError,
+} from '../libc.js';
 import { ACCEPT_PAUSE_MS, isPeersFault, openListening, removeSocketFile } from '../listening.js';
 import type {
   Acceptor,
@@ -48,14 +58,25 @@ export class EpollReactor extends BaseReactor implements Reactor {
 
   listen(address: SocketAddress, backlog: number, options: SocketOptions, acceptor: Acceptor): Listener {
     const { fd, port } = openListening(address, backlog, options, k.SOCK_NONBLOCK);
-    const listener = new EpollListener(this, fd, port, LISTENER_SLOT + this.listeners.length, acceptor, address);
+    const listener = new EpollListener(
+      this,
+      fd,
+      port,
+      LISTENER_SLOT + this.listeners.length,
+      acceptor,
+      address,
+    );
     this.listeners.push(listener);
     return listener;
   }
 
   connect(address: SocketAddress, options: SocketOptions, receiver: Receiver): Socket {
     const encoded = encodeSocketAddress(address);
-    const socket = this.adopt(openSocket(address, options, k.SOCK_NONBLOCK), SocketState.Connecting, receiver);
+    const socket = this.adopt(
+      openSocket(address, options, k.SOCK_NONBLOCK),
+      SocketState.Connecting,
+      receiver,
+    );
     socket.connect(encoded);
     return socket;
   }
@@ -102,7 +123,8 @@ export class EpollReactor extends BaseReactor implements Reactor {
   }
 
   protected waitAndDispatch(timeoutMs: number): void {
-    let milliseconds = timeoutMs === Number.POSITIVE_INFINITY ? -1 : Math.min(Math.ceil(timeoutMs), 0x7fffffff);
+    let milliseconds =
+      timeoutMs === Number.POSITIVE_INFINITY ? -1 : Math.min(Math.ceil(timeoutMs), 0x7fffffff);
     if (this.failing.length > 0) milliseconds = 0;
     const count = epollWait(this.epoll, this.events, EVENTS_MAX, milliseconds);
     if (count < 0 && count !== -Errno.EINTR) throw new SystemError('epoll_wait', count);

@@ -1,7 +1,17 @@
 /** A socket on epoll: read when the kernel says that there is something, written when the round ends, and again when
  *  the kernel says that there is room. epoll(7). */
 import { LARGE_BYTES, NO_BUFFER, SMALL_BYTES } from '../buffers.js';
-import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP, MSG_NOSIGNAL } from '../kernel-structs.js';
+import {
+  EPOLL_CTL_ADD,
+  EPOLL_CTL_DEL,
+  EPOLL_CTL_MOD,
+  EPOLLERR,
+  EPOLLHUP,
+  EPOLLIN,
+  EPOLLOUT,
+  EPOLLRDHUP,
+  MSG_NOSIGNAL,
+} from '../kernel-structs.js';
 import { connect, Errno, type Fd, recv, send, sendmsg, socketError } from '../libc.js';
 import type { Receiver } from '../reactor.js';
 import { NONE } from '../segments.js';
@@ -24,7 +34,14 @@ export class EpollSocket extends StreamSocket {
   /** The last receive filled its buffer: a large one serves better. */
   private wantsLarge = false;
 
-  constructor(reactor: EpollReactor, fd: Fd, slot: number, generation: number, state: SocketState, receiver: Receiver) {
+  constructor(
+    reactor: EpollReactor,
+    fd: Fd,
+    slot: number,
+    generation: number,
+    state: SocketState,
+    receiver: Receiver,
+  ) {
     super(reactor, fd, state, receiver);
     this.reactor = reactor;
     this.slot = slot;
@@ -97,7 +114,11 @@ export class EpollSocket extends StreamSocket {
   }
 
   private receive(): void {
-    for (let turn = 0; turn < RECEIVES_PER_TURN && this.wantsBytes && this.state !== SocketState.Closing; turn++) {
+    for (
+      let turn = 0;
+      turn < RECEIVES_PER_TURN && this.wantsBytes && this.state !== SocketState.Closing;
+      turn++
+    ) {
       const { buffers } = this.host;
       let buffer = this.wantsLarge ? buffers.takeLarge() : NO_BUFFER;
       const room = buffer === NO_BUFFER ? SMALL_BYTES : LARGE_BYTES;
@@ -127,7 +148,10 @@ export class EpollSocket extends StreamSocket {
     const { gather } = this.reactor;
     gather.begin();
     let segment = first;
-    while (segment !== NONE && gather.add(buffers.address + segments.beginOf(segment), segments.lengthOf(segment))) {
+    while (
+      segment !== NONE &&
+      gather.add(buffers.address + segments.beginOf(segment), segments.lengthOf(segment))
+    ) {
       segment = segments.nextOf(segment);
     }
     return sendmsg(this.fd, gather.end(), MSG_NOSIGNAL);

@@ -38,7 +38,7 @@ class Group {
   /** struct io_uring_buf: addr, len, bid; the tail lies in the first one's last two bytes. */
   lend(address: number, length: number, id: number): void {
     const at = (this.tail & this.mask) * (IO_URING_BUF_BYTES / 4);
-    this.entries[at] = address % FOUR_GIB | 0;
+    this.entries[at] = (address % FOUR_GIB) | 0;
     this.entries[at + 1] = Math.floor(address / FOUR_GIB);
     this.entries[at + 2] = length;
     this.halves[at * 2 + 6] = id;

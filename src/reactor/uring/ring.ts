@@ -33,7 +33,16 @@ import {
   SQE_BYTES,
   SQE_WORDS,
 } from '../kernel-structs.js';
-import { close, Errno, type Fd, ioUringEnter, ioUringSetup, mapMemory, mapShared, SystemError } from '../libc.js';
+import {
+  close,
+  Errno,
+  type Fd,
+  ioUringEnter,
+  ioUringSetup,
+  mapMemory,
+  mapShared,
+  SystemError,
+} from '../libc.js';
 import { wordAt } from '../words.js';
 
 const SUBMISSIONS = 1024;
@@ -161,7 +170,7 @@ export class Ring {
   /** addr and len: memory, or what stands in their place for this operation. */
   putMemory(at: number, address: number, length: number): void {
     const { sqes } = this;
-    sqes[at + 4] = address % FOUR_GIB | 0;
+    sqes[at + 4] = (address % FOUR_GIB) | 0;
     sqes[at + 5] = Math.floor(address / FOUR_GIB);
     sqes[at + 6] = length;
   }
@@ -174,7 +183,7 @@ export class Ring {
 
   /** off (or addr2), when it is below 2^53. */
   putOffset(at: number, offset: number): void {
-    this.sqes[at + 2] = offset % FOUR_GIB | 0;
+    this.sqes[at + 2] = (offset % FOUR_GIB) | 0;
     this.sqes[at + 3] = Math.floor(offset / FOUR_GIB);
   }
 
@@ -209,7 +218,14 @@ export class Ring {
     const argument = flags === 0 ? 0 : this.waitAddress;
     const length = flags === 0 ? 0 : GETEVENTS_ARG_BYTES;
     do {
-      const result = ioUringEnter(this.fd, this.pending, waitFor, IORING_ENTER_GETEVENTS | flags, argument, length);
+      const result = ioUringEnter(
+        this.fd,
+        this.pending,
+        waitFor,
+        IORING_ENTER_GETEVENTS | flags,
+        argument,
+        length,
+      );
       if (result >= 0) this.pending -= result;
       else if (!isOrdinary(result)) throw new SystemError('io_uring_enter', result);
       else return;

@@ -54,7 +54,9 @@ export class SendsAtOnce {
       const result = wordAt(this.results, at);
       if (result === SENT) continue;
       const head = wordAt(this.heads, at);
-      if (this.sockets[at]?.takeBack(head, wordAt(this.tails, at), wordAt(this.lengths, at), result) === true) {
+      if (
+        this.sockets[at]?.takeBack(head, wordAt(this.tails, at), wordAt(this.lengths, at), result) === true
+      ) {
         this.heads[at] = NONE;
       }
     }

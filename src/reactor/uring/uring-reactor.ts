@@ -1,4 +1,5 @@
 /** The reactor on io_uring: one system call a round submits what the sessions asked for and waits for what happens. */
+import { performance } from 'node:perf_hooks';
 import { BaseReactor, openSocket } from '../base-reactor.js';
 import {
   IORING_ACCEPT_MULTISHOT,
@@ -29,6 +30,8 @@ import { Ring } from './ring.js';
 import { SendsAtOnce } from './sends-at-once.js';
 import { GENERATION_SHIFT, KIND_MASK, Kind, UringSocket } from './uring-socket.js';
 
+/** In this time a server that sends a large answer fills a good part of a large buffer. */
+const LARGE_PAUSE_MS = 0.08;
 const GENERATION_MASK = 0x7fffff;
 
 export class UringReactor extends BaseReactor implements Reactor {
@@ -40,6 +43,8 @@ export class UringReactor extends BaseReactor implements Reactor {
   private readonly freeSlots: number[] = [];
   private readonly listeners: (UringListener | null)[] = [];
   private readonly starving: UringSocket[] = [];
+  private readonly soon: UringSocket[] = [];
+  private soonDueMs = 0;
   private readonly wakeMemory = mapMemory(4096);
   private generation = 0;
   private socketCount = 0;
@@ -105,12 +110,19 @@ export class UringReactor extends BaseReactor implements Reactor {
     this.starving.push(socket);
   }
 
+  /** A socket with a large answer got little at a time: it is read again after a moment, when there is more. */
+  receiveSoon(socket: UringSocket): void {
+    if (this.soon.length === 0) this.soonDueMs = this.nowMs + LARGE_PAUSE_MS;
+    this.soon.push(socket);
+  }
+
   protected waitAndDispatch(timeoutMs: number): void {
-    this.ring.wait(timeoutMs);
+    this.ring.wait(this.soon.length === 0 ? timeoutMs : Math.min(timeoutMs, LARGE_PAUSE_MS));
     const isSubmitted = this.ring.isSubmitted;
     while (this.ring.next()) this.dispatch();
     if (isSubmitted) this.sendsAtOnce.settle(this.segments);
     if (this.starving.length > 0) this.feedStarving();
+    if (this.soon.length > 0 && performance.now() >= this.soonDueMs) this.receiveNow();
   }
 
   private dispatch(): void {
@@ -145,6 +157,10 @@ export class UringReactor extends BaseReactor implements Reactor {
   private listenForWakes(): void {
     const at = this.ring.begin(Op.Read, this.wakeFd, 0, Kind.Wake);
     this.ring.putMemory(at, this.wakeMemory.address, 8);
+  }
+
+  private receiveNow(): void {
+    for (let left = this.soon.length; left > 0; left--) this.soon.shift()?.startReceiving();
   }
 
   private feedStarving(): void {

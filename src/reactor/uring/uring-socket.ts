@@ -1,7 +1,7 @@
 /** A socket on io_uring: at most one receive, one send and one connect of it are in the kernel at a time. Small
  *  answers come by a multishot receive into small buffers; while they are large, by single receives into large ones,
  *  which cost less per byte. */
-import { NO_BUFFER, SMALL_BYTES } from '../buffers.js';
+import { LARGE_BYTES, NO_BUFFER, SMALL_BYTES } from '../buffers.js';
 import {
   IORING_CQE_BUFFER_SHIFT,
   IORING_CQE_F_BUFFER,
@@ -66,7 +66,14 @@ export class UringSocket extends StreamSocket {
   /** Holds the address while the kernel may read it. */
   private addressBuffer = NO_BUFFER;
 
-  constructor(reactor: UringReactor, fd: Fd, slot: number, generation: number, state: SocketState, receiver: Receiver) {
+  constructor(
+    reactor: UringReactor,
+    fd: Fd,
+    slot: number,
+    generation: number,
+    state: SocketState,
+    receiver: Receiver,
+  ) {
     super(reactor, fd, state, receiver);
     this.reactor = reactor;
     this.slot = slot;
@@ -109,7 +116,8 @@ export class UringSocket extends StreamSocket {
   }
 
   protected startSending(): void {
-    if (this.unsent <= SENT_AT_ONCE_MAX && this.state === SocketState.Open && !this.wasFull) return this.sendAtOnce();
+    if (this.unsent <= SENT_AT_ONCE_MAX && this.state === SocketState.Open && !this.wasFull)
+      return this.sendAtOnce();
     this.isSending = true;
     const { ring } = this.reactor;
     const at = this.beginSend(Kind.Send);
@@ -133,7 +141,11 @@ export class UringSocket extends StreamSocket {
   /** The queue has too many segments for one message: an ordinary send after all. */
   private sendTheRestLater(at: number): void {
     this.isSending = true;
-    this.reactor.ring.retarget(at, Kind.Send | (this.generation << GENERATION_SHIFT), MSG_NOSIGNAL | MSG_WAITALL);
+    this.reactor.ring.retarget(
+      at,
+      Kind.Send | (this.generation << GENERATION_SHIFT),
+      MSG_NOSIGNAL | MSG_WAITALL,
+    );
   }
 
   /** A send at once took only `result` bytes, or said no: what is left goes in front of what has come since. False
@@ -162,7 +174,10 @@ export class UringSocket extends StreamSocket {
     let segment = this.sendHead;
     if (gather.isFull) ring.submit(); // the kernel has then read what was gathered before
     gather.begin();
-    while (segment !== NONE && gather.add(buffers.address + segments.beginOf(segment), segments.lengthOf(segment))) {
+    while (
+      segment !== NONE &&
+      gather.add(buffers.address + segments.beginOf(segment), segments.lengthOf(segment))
+    ) {
       this.lastInFlight = segment;
       segment = segments.nextOf(segment);
     }
@@ -211,7 +226,9 @@ export class UringSocket extends StreamSocket {
     if (result > 0) this.watchSize(result, flags);
     else if (result === 0) return this.ended(0);
     else if (result !== -Errno.ENOBUFS && result !== -Errno.ECANCELED) return this.ended(-result);
-    if (!goesOn && this.wantsBytes) this.startReceiving();
+    if (goesOn || !this.wantsBytes) return;
+    if (group === LARGE_GROUP && result > 0 && result < LARGE_BYTES / 2) this.reactor.receiveSoon(this);
+    else this.startReceiving();
   }
 
   /** Counts what speaks for the other kind of buffer; a multishot receive must end before the kind can change. */

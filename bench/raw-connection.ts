@@ -1,0 +1,196 @@
+/** A client that speaks just enough of PostgreSQL's protocol to measure with: it logs in by trust, sends simple queries,
+ *  throws the rows away as they come, and feeds COPY. It costs less per byte than psql, so that the pooler is what is
+ *  measured. PostgreSQL manual, "Message Formats". */
+
+import { connect, type Socket } from 'node:net';
+import { ConnectionFailed } from './errors.js';
+
+export interface Address {
+  readonly port: number;
+  readonly user: string;
+  readonly database: string;
+}
+
+const HEADER_LENGTH = 5;
+const PROTOCOL_30 = 196_608;
+/** Longest message that is kept to be looked at. Bytes. */
+const KEPT_MAX = 64 * 1024;
+/** One for all connections: bytes are looked at before the next read. */
+const receiveBuffer = Buffer.allocUnsafe(256 * 1024);
+
+const AUTHENTICATION = 0x52; // R
+const ERROR_RESPONSE = 0x45; // E
+const READY_FOR_QUERY = 0x5a; // Z
+const COPY_IN_RESPONSE = 0x47; // G
+const DATA_ROW = 0x44; // D
+const COPY_DATA = 0x64; // d
+
+/** What is awaited: the next ReadyForQuery. */
+interface Waiter {
+  resolve(): void;
+  reject(error: Error): void;
+}
+
+export class RawConnection {
+  private readonly header = Buffer.alloc(HEADER_LENGTH);
+  private headerLength = 0;
+  private bodyLeft = 0;
+  private body: Buffer[] = [];
+  private waiter: Waiter | null = null;
+  private serverError: ConnectionFailed | null = null;
+  private onCopyIn: () => void = () => {};
+  private received = 0;
+
+  private constructor(private readonly socket: Socket) {}
+
+  /** A connection that is logged in and idle. Rejects with ConnectionFailed, also after `timeoutMs`. */
+  static async open(address: Address, timeoutMs: number): Promise<RawConnection> {
+    let self: RawConnection | null = null;
+    const socket = connect({
+      host: '127.0.0.1',
+      port: address.port,
+      noDelay: true,
+      onread: {
+        buffer: receiveBuffer,
+        callback: (length, bytes) => {
+          self?.onBytes(bytes, length);
+          return true;
+        },
+      },
+    });
+    const connection = new RawConnection(socket);
+    self = connection;
+    socket.on('error', (error) => connection.fail(error.message));
+    socket.on('close', () => connection.fail('the connection was closed'));
+    socket.write(startupMessage(address));
+    await connection.untilReady(timeoutMs);
+    return connection;
+  }
+
+  /** Sends a simple query, throws its result away, and returns how many bytes it had. Rejects with ConnectionFailed. */
+  async query(sql: string, timeoutMs: number): Promise<number> {
+    this.received = 0;
+    this.socket.write(queryMessage(sql));
+    await this.untilReady(timeoutMs);
+    return this.received;
+  }
+
+  /** Sends a COPY … FROM STDIN and at least `length` bytes of `messages`, which are complete CopyData messages, again
+   *  and again. Returns how many bytes were sent. Rejects with ConnectionFailed. */
+  async copyIn(sql: string, messages: Buffer, length: number, timeoutMs: number): Promise<number> {
+    let sent = 0;
+    this.onCopyIn = () => {
+      while (sent < length) {
+        sent += messages.length;
+        if (!this.socket.write(messages)) {
+          this.socket.once('drain', this.onCopyIn);
+          return;
+        }
+      }
+      this.socket.write(message('c', Buffer.alloc(0)));
+    };
+    this.socket.write(queryMessage(sql));
+    await this.untilReady(timeoutMs);
+    return sent;
+  }
+
+  /** Says goodbye. */
+  close(): void {
+    this.socket.end(message('X', Buffer.alloc(0)));
+  }
+
+  private untilReady(timeoutMs: number): Promise<void> {
+    this.serverError = null;
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.fail(`no answer within ${timeoutMs / 1000} s`);
+        this.socket.destroy();
+      }, timeoutMs);
+      const settle = (then: () => void) => {
+        clearTimeout(timer);
+        this.waiter = null;
+        then();
+      };
+      this.waiter = {
+        resolve: () => settle(resolve),
+        reject: (error) => settle(() => reject(error)),
+      };
+    });
+  }
+
+  private fail(why: string): void {
+    this.waiter?.reject(this.serverError ?? new ConnectionFailed(why));
+  }
+
+  private onBytes(bytes: Uint8Array, length: number): void {
+    this.received += length;
+    let at = 0;
+    while (at < length) {
+      if (this.headerLength < HEADER_LENGTH) {
+        this.header[this.headerLength++] = bytes[at++] ?? 0;
+        if (this.headerLength < HEADER_LENGTH) continue;
+        this.bodyLeft = this.header.readInt32BE(1) - 4;
+      }
+      const taken = Math.min(this.bodyLeft, length - at);
+      if (taken > 0 && this.isKept()) this.body.push(Buffer.from(bytes.subarray(at, at + taken)));
+      this.bodyLeft -= taken;
+      at += taken;
+      if (this.bodyLeft === 0) this.onMessage();
+    }
+  }
+
+  private isKept(): boolean {
+    const tag = this.header[0];
+    return tag !== DATA_ROW && tag !== COPY_DATA && this.bodyLeft <= KEPT_MAX;
+  }
+
+  private onMessage(): void {
+    const tag = this.header[0];
+    const body = Buffer.concat(this.body);
+    this.body = [];
+    this.headerLength = 0;
+    if (tag === READY_FOR_QUERY) {
+      if (this.serverError === null) this.waiter?.resolve();
+      else this.waiter?.reject(this.serverError);
+    } else if (tag === ERROR_RESPONSE) {
+      this.serverError = new ConnectionFailed(errorText(body));
+    } else if (tag === COPY_IN_RESPONSE) {
+      this.onCopyIn();
+    } else if (tag === AUTHENTICATION && body.readInt32BE(0) !== 0) {
+      this.fail('a password is asked for, the benchmark expects trust');
+      this.socket.destroy();
+    }
+  }
+}
+
+/** CopyData messages of `messageLength` payload bytes each, `count` of them, made of whole lines of `line`. */
+export function copyDataMessages(line: string, linesPerMessage: number, count: number): Buffer {
+  const one = message('d', Buffer.from(line.repeat(linesPerMessage)));
+  return Buffer.concat(Array.from({ length: count }, () => one));
+}
+
+function message(tag: string, body: Buffer): Buffer {
+  const header = Buffer.alloc(HEADER_LENGTH);
+  header.write(tag, 'latin1');
+  header.writeInt32BE(body.length + 4, 1);
+  return Buffer.concat([header, body]);
+}
+
+function queryMessage(sql: string): Buffer {
+  return message('Q', Buffer.from(`${sql}\0`));
+}
+
+function startupMessage({ user, database }: Address): Buffer {
+  const parameters = Buffer.from(`user\0${user}\0database\0${database}\0\0`);
+  const head = Buffer.alloc(8);
+  head.writeInt32BE(head.length + parameters.length, 0);
+  head.writeInt32BE(PROTOCOL_30, 4);
+  return Buffer.concat([head, parameters]);
+}
+
+/** Severity, SQLSTATE and text of an ErrorResponse. */
+function errorText(body: Buffer): string {
+  const fields = body.toString('utf8').split('\0');
+  const field = (letter: string) => fields.find((text) => text.startsWith(letter))?.slice(1) ?? '';
+  return `${field('S')} ${field('C')}: ${field('M')}`;
+}

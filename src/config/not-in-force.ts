@@ -1,0 +1,62 @@
+/** Settings that are understood and checked, and whose feature is not built yet. An operator is told of each one in
+ *  the file, once, at start. The list is to become empty; then this file goes. */
+
+const GENERAL = [
+  'tls_ca_cert',
+  'tls_certificate',
+  'tls_private_key',
+  'tls_rate_limit_per_second',
+  'daemon_pid_file',
+  'syslog_prog_name',
+  'worker_threads',
+  'worker_cpu_affinity_pinning',
+  'tokio_global_queue_interval',
+  'tokio_event_interval',
+  'worker_stack_size',
+  'max_blocking_threads',
+  'sync_server_parameters',
+  'message_size_to_be_stream',
+  'scaling_warm_pool_ratio',
+  'scaling_fast_retries',
+  'scaling_cooldown_sleep',
+  'max_memory_usage',
+  'proxy_copy_data_timeout',
+  'server_tls',
+  'verify_server_certificate',
+  'clock_resolution_statistics',
+  'talos',
+];
+const POOL = [
+  'log_client_parameter_status_changes',
+  'scaling_warm_pool_ratio',
+  'scaling_fast_retries',
+  'scaling_cooldown_sleep',
+  'auth_query',
+];
+const USER = ['auth_pam_service', 'min_pool_size'];
+
+/** The fields of this kind that stand in a configuration as it was read. One worker is what there is. */
+export function notInForce(data: unknown): string[] {
+  const general = tableAt(data, 'general');
+  const fields = present(general, GENERAL, 'general.').filter(
+    (field) => field !== 'general.worker_threads' || general.worker_threads !== 1,
+  );
+  if (tableAt(data, 'prometheus').enabled === true) fields.push('prometheus.enabled');
+  for (const [name, pool] of Object.entries(tableAt(data, 'pools'))) {
+    fields.push(...present(pool, POOL, `pools.${name}.`));
+    const users = Object.entries(tableAt(pool, 'users'));
+    for (const [index, user] of users) fields.push(...present(user, USER, `pools.${name}.users[${index}].`));
+  }
+  return fields;
+}
+
+function present(table: unknown, names: readonly string[], prefix: string): string[] {
+  if (typeof table !== 'object' || table === null) return [];
+  return names.filter((name) => name in table).map((name) => `${prefix}${name}`);
+}
+
+function tableAt(data: unknown, key: string): Record<string, unknown> {
+  if (typeof data !== 'object' || data === null) return {};
+  const value: unknown = Reflect.get(data, key);
+  return typeof value === 'object' && value !== null ? Object.fromEntries(Object.entries(value)) : {};
+}

@@ -1,0 +1,64 @@
+/** The kinds of values that settings have, and what is said of each setting beside its type. */
+import { z } from 'zod';
+import { parseDuration, parseSize } from '../units.js';
+
+/** When a change of the setting acts: at RELOAD on everything, at RELOAD on what begins afterwards, or at restart. */
+export type Reload = 'at once' | 'new connections' | 'restart';
+
+export interface FieldDocs {
+  readonly en: string;
+  readonly reload: Reload;
+  /** Its value is never shown. */
+  readonly isSecret?: boolean;
+}
+
+/** What the reference, SHOW CONFIG and the complaints say of a field. */
+export const docs = z.registry<FieldDocs>();
+
+const HOUR_MS = 3_600_000;
+export const YEAR_MS = 8760 * HOUR_MS;
+
+/** A duration in milliseconds, with decimals down to microseconds. */
+export function duration(range: { min?: number; max?: number } = {}) {
+  const { min = 0, max = YEAR_MS } = range;
+  return z.union([z.number(), z.string()]).transform((value, context) => {
+    const milliseconds = parseDuration(value);
+    if (milliseconds === null) {
+      context.addIssue(
+        'is no duration; milliseconds as a number, or a number with us, ms, s, m, h or d: "5s"',
+      );
+      return z.NEVER;
+    }
+    if (milliseconds < min || milliseconds > max) {
+      context.addIssue(`must be between ${min} ms and ${max} ms`);
+      return z.NEVER;
+    }
+    return milliseconds;
+  });
+}
+
+/** A size in bytes. */
+export function size(range: { min?: number; max?: number } = {}) {
+  const { min = 0, max = Number.MAX_SAFE_INTEGER } = range;
+  return z.union([z.number(), z.string()]).transform((value, context) => {
+    const bytes = parseSize(value);
+    if (bytes === null) {
+      context.addIssue('is no size; bytes as a number, or a number with B, K, KB, M, MB, G or GB: "256MB"');
+      return z.NEVER;
+    }
+    if (bytes < min || bytes > max) {
+      context.addIssue(`must be between ${min} and ${max} bytes`);
+      return z.NEVER;
+    }
+    return bytes;
+  });
+}
+
+export function integer(min: number, max: number) {
+  return z.number().int().min(min).max(max);
+}
+
+export const port = integer(1, 65_535);
+
+/** A text that is not empty. */
+export const word = z.string().min(1);

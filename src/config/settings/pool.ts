@@ -1,0 +1,176 @@
+/** Section `pools.NAME`: a database as clients name it, and its users. 3.3.1 documentation, "Pool Settings". */
+import { z } from 'zod';
+import { parseStoredPassword } from '../../wire/password-form.js';
+import { docs, duration, integer, port, word } from './fields.js';
+
+const POOL_SIZE_MAX = 100_000;
+const poolMode = z.enum(['transaction', 'session']);
+
+const password = z.string().superRefine((text, context) => {
+  const form = parseStoredPassword(text);
+  if (form.kind === 'unusable') context.addIssue(form.why);
+});
+
+export const user = z
+  .strictObject({
+    username: word.register(docs, { en: 'The name that clients use.', reload: 'at once' }),
+    password: password.default('').register(docs, {
+      en: 'The hash of PostgreSQL (md5… or SCRAM-SHA-256$…), a plain password, or jwt-pkey-fpath:FILE.',
+      reload: 'new connections',
+      isSecret: true,
+    }),
+    auth_pam_service: word.optional().register(docs, {
+      en: 'Ask this PAM service instead of comparing passwords.',
+      reload: 'new connections',
+    }),
+    server_username: word.optional().register(docs, {
+      en: "The user at PostgreSQL, when it is another than the client's.",
+      reload: 'new connections',
+    }),
+    server_password: z.string().optional().register(docs, {
+      en: "That user's password, in plain text.",
+      reload: 'new connections',
+      isSecret: true,
+    }),
+    pool_size: integer(1, POOL_SIZE_MAX).default(40).register(docs, {
+      en: 'Server connections that this user and database have at most.',
+      reload: 'at once',
+    }),
+    min_pool_size: integer(0, POOL_SIZE_MAX).optional().register(docs, {
+      en: 'Server connections that are kept open.',
+      reload: 'at once',
+    }),
+    pool_mode: poolMode
+      .optional()
+      .register(docs, { en: "The pool's mode for this user.", reload: 'new connections' }),
+    server_lifetime: duration().optional().register(docs, {
+      en: "The pool's server_lifetime for this user.",
+      reload: 'new connections',
+    }),
+  })
+  .superRefine((value, context) => {
+    if (value.min_pool_size !== undefined && value.min_pool_size > value.pool_size) {
+      context.addIssue({
+        code: 'custom',
+        path: ['min_pool_size'],
+        message: `must not be more than pool_size (${value.pool_size})`,
+      });
+    }
+    if (value.server_password !== undefined && value.server_username === undefined) {
+      context.addIssue({
+        code: 'custom',
+        path: ['server_password'],
+        message: 'needs server_username beside it',
+      });
+    }
+  });
+
+/** A list, or the legacy TOML form [pools.x.users.0]: a table by number. */
+const users = z
+  .union([z.array(user), z.record(z.string().regex(/^\d+$/, 'users are numbered from 0'), user)])
+  .transform((value) => (Array.isArray(value) ? value : Object.values(value)))
+  .superRefine((list, context) => {
+    const seen = new Set<string>();
+    list.forEach(({ username }, index) => {
+      if (seen.has(username)) {
+        context.addIssue({
+          code: 'custom',
+          path: [index, 'username'],
+          message: `"${username}" is there twice`,
+        });
+      }
+      seen.add(username);
+    });
+  });
+
+export const authQuery = z.strictObject({
+  query: word.register(docs, { en: "The query for a user's password; $1 is the name.", reload: 'at once' }),
+  user: word.register(docs, { en: 'Who asks it.', reload: 'at once' }),
+  password: z
+    .string()
+    .default('')
+    .register(docs, { en: 'Their password.', reload: 'at once', isSecret: true }),
+  database: word.optional().register(docs, { en: 'Where it is asked.', reload: 'at once' }),
+  pool_size: integer(1, 1000).default(2).register(docs, { en: 'Connections that ask.', reload: 'at once' }),
+  server_user: word.optional().register(docs, {
+    en: 'All users share a pool as this user of PostgreSQL.',
+    reload: 'at once',
+  }),
+  server_password: z.string().optional().register(docs, {
+    en: "That user's password.",
+    reload: 'at once',
+    isSecret: true,
+  }),
+  default_pool_size: integer(1, POOL_SIZE_MAX).default(40).register(docs, {
+    en: 'pool_size of the pools made so.',
+    reload: 'at once',
+  }),
+  cache_ttl: duration()
+    .default(3_600_000)
+    .register(docs, { en: 'How long an answer is believed.', reload: 'at once' }),
+  cache_failure_ttl: duration().default(30_000).register(docs, {
+    en: 'How long a user stays unknown.',
+    reload: 'at once',
+  }),
+  min_interval: duration().default(1000).register(docs, {
+    en: 'Pause between questions for the same user after a wrong password.',
+    reload: 'at once',
+  }),
+});
+
+export const pool = z.strictObject({
+  server_host: word.default('127.0.0.1').register(docs, {
+    en: 'Host of PostgreSQL, or the directory of its unix socket.',
+    reload: 'new connections',
+  }),
+  server_port: port.default(5432).register(docs, { en: 'Port of PostgreSQL.', reload: 'new connections' }),
+  server_database: word.optional().register(docs, {
+    en: "The database at PostgreSQL, when it is another than the pool's name.",
+    reload: 'new connections',
+  }),
+  application_name: z.string().default('pg_doorman').register(docs, {
+    en: 'application_name of the server connections.',
+    reload: 'new connections',
+  }),
+  connect_timeout: duration({ min: 1 }).optional().register(docs, {
+    en: 'connect_timeout of this pool.',
+    reload: 'new connections',
+  }),
+  idle_timeout: duration().optional().register(docs, { en: 'idle_timeout of this pool.', reload: 'at once' }),
+  server_lifetime: duration().optional().register(docs, {
+    en: 'server_lifetime of this pool.',
+    reload: 'new connections',
+  }),
+  pool_mode: poolMode.default('transaction').register(docs, {
+    en: 'When a client gives its server back: after each transaction, or when it disconnects.',
+    reload: 'new connections',
+  }),
+  log_client_parameter_status_changes: z.boolean().default(false).register(docs, {
+    en: 'Log changes of parameters by clients.',
+    reload: 'at once',
+  }),
+  cleanup_server_connections: z.boolean().default(true).register(docs, {
+    en: 'Reset what a client has changed in its session before another gets the server.',
+    reload: 'at once',
+  }),
+  scaling_warm_pool_ratio: integer(0, 100).optional().register(docs, {
+    en: 'scaling_warm_pool_ratio of this pool.',
+    reload: 'at once',
+  }),
+  scaling_fast_retries: integer(0, 10_000).optional().register(docs, {
+    en: 'scaling_fast_retries of this pool.',
+    reload: 'at once',
+  }),
+  scaling_cooldown_sleep: duration({ max: 60_000 }).optional().register(docs, {
+    en: 'scaling_cooldown_sleep of this pool.',
+    reload: 'at once',
+  }),
+  auth_query: authQuery.optional().register(docs, {
+    en: 'Look users up in PostgreSQL that are not listed.',
+    reload: 'at once',
+  }),
+  users: users.default([]).register(docs, { en: 'Who may use this pool.', reload: 'at once' }),
+});
+
+export type PoolSection = z.output<typeof pool>;
+export type UserSection = PoolSection['users'][number];

@@ -1,0 +1,109 @@
+/** One configuration file as text and as plain data, and where in it a field stands. */
+import { readFileSync } from 'node:fs';
+import { extname } from 'node:path';
+import { parse as parseToml, TomlError } from 'smol-toml';
+import { isNode, LineCounter, parseDocument } from 'yaml';
+import { ConfigurationError, type Path } from './complaints.js';
+
+export interface Source {
+  readonly file: string;
+  readonly data: unknown;
+  /** The line that a field stands in, 0 when it does not stand there. */
+  lineOf(path: Path): number;
+}
+
+/** Reads a file; its ending says what it is. Throws ConfigurationError. */
+export function readSource(file: string): Source {
+  const text = readText(file);
+  switch (extname(file).toLowerCase()) {
+    case '.yaml':
+    case '.yml':
+      return yamlSource(file, text);
+    case '.toml':
+      return tomlSource(file, text);
+    default:
+      throw complaint(file, 0, 'the name must end in .yaml, .yml or .toml');
+  }
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : '';
+    if (code === 'ENOENT') throw complaint(file, 0, 'configuration file not found');
+    if (code === 'EACCES') throw complaint(file, 0, 'cannot be read: permission denied');
+    if (code === 'EISDIR') throw complaint(file, 0, 'is a directory, not a file');
+    throw complaint(file, 0, `cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+function yamlSource(file: string, text: string): Source {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const errors = document.errors.map(({ message, pos }) => ({
+    file,
+    line: lines.linePos(pos[0]).line,
+    field: '',
+    what: message,
+  }));
+  if (errors.length > 0) throw new ConfigurationError(errors);
+  return {
+    file,
+    data: document.toJS() ?? {},
+    lineOf(path) {
+      for (let length = path.length; length > 0; length--) {
+        const node = document.getIn(path.slice(0, length), true);
+        if (isNode(node) && node.range) return lines.linePos(node.range[0]).line;
+      }
+      return 0;
+    },
+  };
+}
+
+function tomlSource(file: string, text: string): Source {
+  try {
+    return { file, data: parseToml(text), lineOf: (path) => tomlLine(text, path) };
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    throw complaint(file, error.line, error.message.split('\n')[0] ?? 'wrong syntax');
+  }
+}
+
+/** The parser keeps no places: the line is found by following the tables' headers down to the last key that is there. */
+function tomlLine(text: string, path: Path): number {
+  const lines = text.split('\n');
+  let best = 0;
+  let bestDepth = 0;
+  let table: string[] = [];
+  const counts = new Map<string, number>();
+  lines.forEach((line, index) => {
+    const header = /^\s*\[(\[)?\s*([^\]]+?)\s*\]/.exec(line);
+    if (header?.[2] !== undefined) {
+      table = keysIn(header[2]);
+      if (header[1] !== undefined) {
+        const name = table.join('.');
+        const count = counts.get(name) ?? 0;
+        counts.set(name, count + 1);
+        table = [...table, String(count)];
+      }
+    }
+    const key = header === null ? /^\s*([\w.\-"']+)\s*=/.exec(line)?.[1] : undefined;
+    const here = key === undefined ? table : [...table, ...keysIn(key)];
+    if (header === null && key === undefined) return;
+    const depth = here.every((part, i) => part === String(path[i])) ? here.length : 0;
+    if (depth > bestDepth) {
+      best = index + 1;
+      bestDepth = depth;
+    }
+  });
+  return best;
+}
+
+function keysIn(dotted: string): string[] {
+  return [...dotted.matchAll(/"([^"]*)"|'([^']*)'|([\w-]+)/g)].map(([, a, b, c]) => a ?? b ?? c ?? '');
+}
+
+function complaint(file: string, line: number, what: string): ConfigurationError {
+  return new ConfigurationError([{ file, line, field: '', what }]);
+}

@@ -1,0 +1,28 @@
+/** What a console command is: its name, its columns, and where its rows come from. */
+import type { Configuration } from '../../config/load.js';
+import type { DataPlaneSettings } from '../../pooler/settings.js';
+import type { WorkerSnapshot } from '../../pooler/thread-messages.js';
+import { type Column, TypeOid } from '../../wire/message-builder.js';
+import type { Statistics } from '../statistics.js';
+
+/** What commands look at. */
+export interface ConsoleContext {
+  readonly configuration: Configuration;
+  readonly settings: DataPlaneSettings;
+  readonly statistics: Statistics;
+  readonly snapshot: () => Promise<WorkerSnapshot>;
+  readonly shutDown: () => void;
+}
+
+export type Row = readonly (string | number)[];
+
+export interface ShowCommand {
+  /** Behind SHOW, in capitals. */
+  readonly name: string;
+  readonly columns: readonly Column[];
+  readonly rows: (context: ConsoleContext) => readonly Row[] | Promise<readonly Row[]>;
+}
+
+export const text = (name: string): Column => ({ name, typeOid: TypeOid.Text });
+export const int4 = (name: string): Column => ({ name, typeOid: TypeOid.Int4 });
+export const numeric = (name: string): Column => ({ name, typeOid: TypeOid.Numeric });

@@ -1,0 +1,42 @@
+import { numeric, type ShowCommand, text } from './command.js';
+
+export const SHOW_SERVERS: ShowCommand = {
+  name: 'SERVERS',
+  columns: [
+    text('server_id'),
+    numeric('server_process_id'),
+    text('database_name'),
+    text('user'),
+    text('application_name'),
+    text('tls'),
+    text('state'),
+    text('wait'),
+    numeric('transaction_count'),
+    numeric('query_count'),
+    numeric('bytes_sent'),
+    numeric('bytes_received'),
+    numeric('age_seconds'),
+    numeric('prepare_cache_hit'),
+    numeric('prepare_cache_miss'),
+    numeric('prepare_cache_size'),
+  ],
+  rows: async ({ snapshot }) =>
+    (await snapshot()).servers.map((server) => [
+      `#s${server.id}`,
+      server.processId,
+      server.database,
+      server.user,
+      server.applicationName,
+      'false',
+      server.state,
+      server.wait,
+      server.transactions,
+      server.queries,
+      server.bytesSent,
+      server.bytesReceived,
+      Math.floor(server.ageMs / 1000),
+      server.preparedHits,
+      server.preparedMisses,
+      server.preparedSize,
+    ]),
+};

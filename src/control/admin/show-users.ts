@@ -1,0 +1,8 @@
+import { type ShowCommand, text } from './command.js';
+import { poolModeText } from './show-pools.js';
+
+export const SHOW_USERS: ShowCommand = {
+  name: 'USERS',
+  columns: [text('name'), text('pool_mode')],
+  rows: ({ settings }) => settings.pools.map(({ user, mode }) => [user, poolModeText(mode)]),
+};

@@ -1,0 +1,143 @@
+/** From the configuration as it was written to what the workers are handed: overrides resolved, host names looked up,
+ *  passwords turned into what is compared. */
+import { randomBytes } from 'node:crypto';
+import { lookup } from 'node:dns/promises';
+import type { LoadedConfiguration } from '../config/load.js';
+import type { GeneralSettings } from '../config/settings/general.js';
+import type { PoolSection, UserSection } from '../config/settings/pool.js';
+import {
+  type ClientSecret,
+  type DataPlaneSettings,
+  PoolMode,
+  type PoolSettings,
+  type ServerAddress,
+  type ServerSecret,
+} from '../pooler/settings.js';
+import { parseStoredPassword } from '../wire/password-form.js';
+import { deriveScramKeys, verifierOf } from '../wire/scram-verifier.js';
+
+const SCRAM_ITERATIONS = 4096; // PostgreSQL's own default
+const SCRAM_SALT_BYTES = 16;
+
+/** Resolves everything. Never throws for a configuration that was loaded: a host name that is unknown for now stays as
+ *  it is, and opening a server says so. */
+export async function toDataPlaneSettings(
+  loaded: LoadedConfiguration,
+  generation: number,
+): Promise<DataPlaneSettings> {
+  const { general, pools } = loaded.configuration;
+  const resolved = Object.entries(pools).flatMap(([database, pool]) =>
+    pool.users.map((user) => poolSettings(general, database, pool, user)),
+  );
+  return {
+    generation,
+    host: general.host,
+    port: general.port,
+    backlog: general.backlog === 0 ? general.max_connections : general.backlog,
+    ioBackend: general.io_backend,
+    maxConnections: general.max_connections,
+    queryWaitTimeoutMs: general.query_wait_timeout,
+    maxConcurrentCreates: general.max_concurrent_creates,
+    serverIdleCheckTimeoutMs: general.server_idle_check_timeout,
+    serverRoundRobin: general.server_round_robin,
+    retainConnectionsTimeMs: general.retain_connections_time,
+    retainConnectionsMax: general.retain_connections_max,
+    preparedStatements: general.prepared_statements,
+    preparedStatementsCacheSize: general.prepared_statements_cache_size,
+    clientPreparedStatementsCacheSize: general.client_prepared_statements_cache_size,
+    poolerCheckQuery: general.pooler_check_query,
+    logClientConnections: general.log_client_connections,
+    logClientDisconnections: general.log_client_disconnections,
+    shutdownTimeoutMs: general.shutdown_timeout,
+    unixSocketBufferSize: general.unix_socket_buffer_size,
+    tcp: {
+      noDelay: general.tcp_no_delay,
+      keepalivesCount: general.tcp_keepalives_count,
+      keepalivesIdleS: general.tcp_keepalives_idle,
+      keepalivesIntervalS: general.tcp_keepalives_interval,
+      lingerS: general.tcp_so_linger,
+      userTimeoutS: general.tcp_user_timeout,
+    },
+    tlsRequired: general.tls_mode === 'require' || general.tls_mode === 'verify-full',
+    admin: { username: general.admin_username, secret: await clientSecret(general.admin_password) },
+    accessRules: loaded.accessRules,
+    pools: await Promise.all(resolved),
+  };
+}
+
+async function poolSettings(
+  general: GeneralSettings,
+  database: string,
+  pool: PoolSection,
+  user: UserSection,
+): Promise<PoolSettings> {
+  const mode = user.pool_mode ?? pool.pool_mode;
+  return {
+    database,
+    user: user.username,
+    address: await serverAddress(pool.server_host, pool.server_port),
+    serverDatabase: pool.server_database ?? database,
+    serverUser: user.server_username ?? user.username,
+    clientSecret: await clientSecret(user.password),
+    serverSecret: serverSecret(user),
+    mode: mode === 'session' ? PoolMode.Session : PoolMode.Transaction,
+    poolSize: user.pool_size,
+    applicationName: pool.application_name,
+    connectTimeoutMs: pool.connect_timeout ?? general.connect_timeout,
+    idleTimeoutMs: pool.idle_timeout ?? general.idle_timeout,
+    serverLifetimeMs: user.server_lifetime ?? pool.server_lifetime ?? general.server_lifetime,
+    cleanupServerConnections: pool.cleanup_server_connections,
+  };
+}
+
+/** A directory stands for the unix socket in it, as with libpq. */
+export async function serverAddress(host: string, port: number): Promise<ServerAddress> {
+  if (host.startsWith('/')) return { kind: 'unix', path: `${host}/.s.PGSQL.${port}` };
+  return { kind: 'tcp', host: await addressOf(host), port };
+}
+
+/** The address that a host name stands for now, the name itself when nobody knows. */
+export async function addressOf(host: string): Promise<string> {
+  try {
+    return (await lookup(host)).address;
+  } catch {
+    return host;
+  }
+}
+
+async function clientSecret(password: string): Promise<ClientSecret> {
+  const form = parseStoredPassword(password);
+  switch (form.kind) {
+    case 'plain':
+      return plainSecret(form.password);
+    case 'jwt':
+      return { kind: 'unusable', why: 'tokens (jwt-pkey-fpath) are not supported yet' };
+    default:
+      return form;
+  }
+}
+
+/** A plain password is compared by SCRAM: neither it nor a hash that could be replayed goes over the wire. */
+async function plainSecret(password: string): Promise<ClientSecret> {
+  const salt = randomBytes(SCRAM_SALT_BYTES);
+  // SASLprep (RFC 4013) for the characters that people use; ASCII stays as it is.
+  const keys = await deriveScramKeys(password.normalize('NFKC'), salt, SCRAM_ITERATIONS);
+  return { kind: 'scram', ...verifierOf(keys, salt, SCRAM_ITERATIONS) };
+}
+
+/** What logs in to PostgreSQL: what the file says, else what the client's own login gives. */
+function serverSecret({ username, password, server_username, server_password }: UserSection): ServerSecret {
+  if (server_password !== undefined) return { kind: 'plain', password: server_password };
+  if (server_username !== undefined && server_username !== username) return { kind: 'none' };
+  const form = parseStoredPassword(password);
+  switch (form.kind) {
+    case 'md5':
+      return { kind: 'md5', hash: form.hash };
+    case 'scram':
+      return { kind: 'scram-passthrough' };
+    case 'plain':
+      return { kind: 'plain', password };
+    default:
+      return { kind: 'none' };
+  }
+}
