@@ -15,8 +15,7 @@ export interface ChildOptions extends SpawnOptions {
   readonly logFile?: string;
 }
 
-interface Entry {
-  readonly child: ChildProcess;
+interface Signals {
   readonly endSignal: NodeJS.Signals;
   readonly killSignal: NodeJS.Signals;
 }
@@ -25,56 +24,46 @@ interface Entry {
 const END_TIMEOUT_MS = 5_000;
 
 export class Children {
-  private readonly entries = new Map<ChildProcess, Entry>();
+  private readonly running = new Map<ChildProcess, Signals>();
+  private ending = false;
 
   constructor() {
-    process.on('exit', () => this.killNow());
+    process.on('exit', () => {
+      for (const [child, { killSignal }] of this.running) child.kill(killSignal);
+    });
+  }
+
+  /** True as soon as endAll was called: nothing is started any more. */
+  get isEnding(): boolean {
+    return this.ending;
   }
 
   /** Starts a program. It gets a session of its own: Ctrl+C in the terminal reaches the benchmark only, which then
-   *  ends its programs in order. */
+   *  ends its programs in order. Throws ProgramFailed after endAll; a program that does not exist has no pid. */
   start(file: string, args: readonly string[], options: ChildOptions = {}): ChildProcess {
+    if (this.ending) throw new ProgramFailed(file, 'not started: the benchmark ends', '');
     const { endSignal = 'SIGTERM', killSignal = 'SIGKILL', logFile, ...rest } = options;
     const log = logFile === undefined ? null : openSync(logFile, 'a');
     const stdio: SpawnOptions = log === null ? {} : { stdio: ['ignore', log, log] };
     const child = spawn(file, args, { detached: true, ...rest, ...stdio });
     if (log !== null) closeSync(log);
-    return this.adopt(child, endSignal, killSignal);
-  }
-
-  /** Looks after a process that was started elsewhere (fork). */
-  adopt(
-    child: ChildProcess,
-    endSignal: NodeJS.Signals = 'SIGTERM',
-    killSignal: NodeJS.Signals = 'SIGKILL',
-  ): ChildProcess {
-    this.entries.set(child, { child, endSignal, killSignal });
-    child.once('exit', () => this.entries.delete(child));
-    child.on('error', () => this.entries.delete(child));
+    this.running.set(child, { endSignal, killSignal });
+    child.once('exit', () => this.running.delete(child));
+    child.on('error', () => this.running.delete(child));
     return child;
   }
 
-  /** Runs a program to its end and returns what it wrote to stdout. `onErrorLine` sees each line of stderr.
-   *  Throws ProgramFailed when it fails or takes longer than `timeoutMs`. */
-  async run(
-    file: string,
-    args: readonly string[],
-    timeoutMs: number,
-    options: ChildOptions = {},
-    onErrorLine: (line: string) => void = () => {},
-  ): Promise<string> {
+  /** Runs a program to its end and returns what it wrote to stdout. Throws ProgramFailed when it fails or takes longer
+   *  than `timeoutMs`. */
+  async run(file: string, args: readonly string[], timeoutMs: number, options: ChildOptions = {}) {
     const child = this.start(file, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
     let errors = '';
-    let unfinishedLine = '';
     child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       output += text;
     });
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       errors += text;
-      const lines = (unfinishedLine + text).split('\n');
-      unfinishedLine = lines.pop() ?? '';
-      for (const line of lines) onErrorLine(line);
     });
     let timedOut = false;
     const timer = setTimeout(() => {
@@ -89,22 +78,19 @@ export class Children {
 
   /** Asks a program to end, kills it when it does not, and returns when it is gone. */
   async end(child: ChildProcess): Promise<void> {
-    const entry = this.entries.get(child);
-    if (entry === undefined) return;
+    const signals = this.running.get(child);
+    if (signals === undefined) return;
     const gone = once(child, 'exit');
-    child.kill(entry.endSignal);
-    const timer = setTimeout(() => child.kill(entry.killSignal), END_TIMEOUT_MS);
+    child.kill(signals.endSignal);
+    const timer = setTimeout(() => child.kill(signals.killSignal), END_TIMEOUT_MS);
     await gone;
     clearTimeout(timer);
   }
 
   /** Ends all, the latest first: poolers before the PostgreSQL that they use. */
   async endAll(): Promise<void> {
-    for (const { child } of [...this.entries.values()].reverse()) await this.end(child);
-  }
-
-  private killNow(): void {
-    for (const { child, killSignal } of this.entries.values()) child.kill(killSignal);
+    this.ending = true;
+    for (const child of [...this.running.keys()].reverse()) await this.end(child);
   }
 }
 

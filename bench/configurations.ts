@@ -1,7 +1,7 @@
 /** The configuration of each pooler: the same pool, the same limits, no passwords, no TLS, quiet logs. Whatever is not
  *  needed for that stays at the pooler's own default. */
 
-import { type Contestant, isAtLeast } from './peers.js';
+import { type Contestant, keepsPreparedStatements } from './peers.js';
 import { DATABASE, USER } from './postgres.js';
 
 export interface PoolerSettings {
@@ -10,6 +10,7 @@ export interface PoolerSettings {
   readonly postgresPort: number;
   readonly poolSize: number;
   readonly workers: number;
+  readonly maxClients: number;
 }
 
 /** A file by its name. */
@@ -18,7 +19,6 @@ export interface ConfigurationFile {
   readonly text: string;
 }
 
-export const MAX_CLIENTS = 11_000;
 /** Longer than any run: a client that has to wait long for a server is slow, not an error. Seconds. */
 const QUERY_WAIT_SECONDS = 60;
 const BACKLOG = 4096;
@@ -36,11 +36,11 @@ export function configurationOf(
       return [
         { name: 'pg_doorman.yaml', text: doorman(settings, `  io_backend: ${contestant.ioBackend}\n`) },
       ];
-    case 'pg_doorman':
+    case 'pg_doorman-rust':
       return [{ name: 'pg_doorman.yaml', text: doorman(settings, '') }];
     case 'pgbouncer':
       return [
-        { name: 'pgbouncer.ini', text: pgbouncer(settings, contestant.version, directory) },
+        { name: 'pgbouncer.ini', text: pgbouncer(settings, keepsPreparedStatements(contestant), directory) },
         { name: 'users.txt', text: `"${USER}" ""\n` },
       ];
     case 'odyssey':
@@ -49,12 +49,15 @@ export function configurationOf(
 }
 
 /** PgDoorman's documentation, "General Settings", "Pool Settings". */
-function doorman({ port, postgresPort, poolSize, workers }: PoolerSettings, more: string): string {
+function doorman(
+  { port, postgresPort, poolSize, workers, maxClients }: PoolerSettings,
+  more: string,
+): string {
   return `general:
   host: "127.0.0.1"
   port: ${port}
   backlog: ${BACKLOG}
-  max_connections: ${MAX_CLIENTS}
+  max_connections: ${maxClients}
   worker_threads: ${workers}
   query_wait_timeout: ${QUERY_WAIT_SECONDS * 1000}
   tls_mode: "disable"
@@ -79,11 +82,11 @@ ${more}pools:
 
 /** PgBouncer's manual, pgbouncer.ini. */
 function pgbouncer(
-  { port, postgresPort, poolSize }: PoolerSettings,
-  version: string,
+  { port, postgresPort, poolSize, maxClients }: PoolerSettings,
+  keepsPrepared: boolean,
   directory: string,
 ): string {
-  const prepared = isAtLeast(version, 1, 21) ? `max_prepared_statements = ${PREPARED_STATEMENTS}\n` : '';
+  const prepared = keepsPrepared ? `max_prepared_statements = ${PREPARED_STATEMENTS}\n` : '';
   return `[databases]
 ${DATABASE} = host=127.0.0.1 port=${postgresPort} dbname=${DATABASE}
 
@@ -96,7 +99,7 @@ auth_type = trust
 auth_file = ${directory}/users.txt
 pool_mode = transaction
 default_pool_size = ${poolSize}
-max_client_conn = ${MAX_CLIENTS}
+max_client_conn = ${maxClients}
 query_wait_timeout = ${QUERY_WAIT_SECONDS}
 log_connections = 0
 log_disconnections = 0
@@ -105,7 +108,7 @@ ${prepared}`;
 }
 
 /** Odyssey's documentation, "Configuration". */
-function odyssey({ port, postgresPort, poolSize, workers }: PoolerSettings): string {
+function odyssey({ port, postgresPort, poolSize, workers, maxClients }: PoolerSettings): string {
   return `daemonize no
 log_format "%p %t %l [%i %s] (%c) %m\\n"
 log_to_stdout yes
@@ -118,7 +121,7 @@ log_stats no
 workers ${workers}
 resolvers 1
 nodelay yes
-client_max ${MAX_CLIENTS}
+client_max ${maxClients}
 
 listen {
   host "127.0.0.1"

@@ -17,13 +17,13 @@ export class ProgramFailed extends Error {
 /** A connection of the benchmark's own got ErrorResponse, or ended too early. */
 export class ConnectionFailed extends Error {}
 
-/** A condition that a case needs does not hold on this machine. */
+/** What the benchmark or one of its scenarios needs is not there. */
 export class NotPossible extends Error {}
 
 /** Lines of a program's output that explain its end. */
 const LINES_SHOWN = 4;
 
-/** The first line of whatever was thrown, for a row of the table. */
+/** The beginning of whatever was thrown, for a row of the table. */
 export function reasonOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   return text.split('\n').slice(0, 2).join(' ').replace(/\s+/g, ' ');

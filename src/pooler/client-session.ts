@@ -4,6 +4,7 @@
 
 import { errnoName } from '../reactor/libc.js';
 import type { Receiver, Socket } from '../reactor/reactor.js';
+import { peerText } from '../reactor/socket-address.js';
 import { Bug } from '../reactor/words.js';
 import { byteAt, zeroAt } from '../wire/bytes.js';
 import {
@@ -29,7 +30,7 @@ import { Frontend, HEADER_LENGTH, TransactionStatus } from '../wire/tags.js';
 import { Owed } from './answer-queue.js';
 import { ServerDirt } from './command-tag.js';
 import { Counter } from './counters.js';
-import { type DataPlane, peerText } from './data-plane.js';
+import type { DataPlane } from './data-plane.js';
 import { CLIENT_MESSAGE_MAX, GATHERED_BEFORE_CHECKOUT_MAX, GATHERED_MAX } from './limits.js';
 import type { Pool } from './pool.js';
 import type { ServerSession } from './server-session.js';

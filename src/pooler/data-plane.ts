@@ -5,7 +5,6 @@ import { errnoName } from '../reactor/libc.js';
 import type {
   Acceptor,
   Listener,
-  PeerAddress,
   Reactor,
   Receiver,
   Socket,
@@ -302,9 +301,4 @@ function socketOptions({ tcp, unixSocketBufferSize }: DataPlaneSettings): Socket
     lingerS: tcp.lingerS,
     unixBufferBytes: unixSocketBufferSize,
   };
-}
-
-/** For log lines. */
-export function peerText({ isUnix, host, port }: PeerAddress): string {
-  return isUnix ? 'unix' : `${host}:${port}`;
 }

@@ -80,3 +80,8 @@ function ipv6Text(bytes: Buffer): string {
   const groups = Array.from({ length: 8 }, (_, i) => bytes.readUInt16BE(2 * i).toString(16)).join(':');
   return new NodeSocketAddress({ address: groups, family: 'ipv6' }).address;
 }
+
+/** For log lines. */
+export function peerText({ isUnix, host, port }: PeerAddress): string {
+  return isUnix ? 'unix' : `${host}:${port}`;
+}

@@ -1,19 +1,27 @@
 /** Section `general`: the process as a whole. 3.3.1 documentation, "General Settings". */
 import { z } from 'zod';
-import { parsePgHba } from '../hba.js';
+import { parsePgHba, rulesOfNetworks } from '../hba.js';
 import { docs, duration, integer, port, size, word, YEAR_MS } from './fields.js';
 
 const INT32_MAX = 0x7fffffff;
 const SECONDS_MAX = 32_767;
 
 const pgHba = z
-  .union([z.string(), z.strictObject({ path: word }), z.strictObject({ content: z.string() })])
+  .union([z.string(), z.strictObject({ path: word.optional(), content: z.string().optional() })])
   .superRefine((value, context) => {
-    const content = typeof value === 'string' ? value : 'content' in value ? value.content : null;
-    if (content === null) return; // a file is read, and complained of, when the configuration is loaded
-    for (const { line, what } of parsePgHba(content).complaints)
+    if (typeof value !== 'string' && (value.path === undefined) === (value.content === undefined)) {
+      context.addIssue('wants either path or content');
+    }
+    // A file is read, and complained of, when the configuration is loaded.
+    const rules = typeof value === 'string' ? value : (value.content ?? '');
+    for (const { line, what } of parsePgHba(rules).complaints)
       context.addIssue(`line ${line} of the rules: ${what}`);
   });
+
+const network = word.superRefine((text, context) => {
+  const rules = rulesOfNetworks([text]);
+  if (typeof rules === 'string') context.addIssue(rules);
+});
 
 export const general = z.strictObject({
   host: word.default('0.0.0.0').register(docs, {
@@ -220,7 +228,7 @@ export const general = z.strictObject({
     en: "Check PostgreSQL's certificate.",
     reload: 'new connections',
   }),
-  hba: z.array(word).default([]).register(docs, {
+  hba: z.array(network).default([]).register(docs, {
     en: 'Networks that clients may come from, as CIDR. The older form of pg_hba.',
     reload: 'new connections',
   }),

@@ -1,7 +1,8 @@
-/** The names that may stand in a section: for the suggestion beside a misspelt one, and for SHOW CONFIG. */
-import type { z } from 'zod';
+/** The settings by name and by place: for SHOW CONFIG, and for what is said of a value that is wrong. */
+import { z } from 'zod';
 import type { Path } from '../complaints.js';
 import { configurationSchema } from './configuration.js';
+import { docs } from './fields.js';
 import { general, prometheus } from './general.js';
 import { authQuery, pool, user } from './pool.js';
 
@@ -20,10 +21,55 @@ export function fieldsOf(section: keyof typeof SECTIONS): [string, z.ZodType][] 
 
 /** The keys of the table at a path. */
 export function knownKeys(path: Path): readonly string[] {
-  const [section, , third] = path;
-  if (section === undefined) return Object.keys(configurationSchema.shape);
-  if (section === 'general' || section === 'prometheus') return Object.keys(SECTIONS[section]);
-  if (section !== 'pools') return [];
-  if (third === 'users') return Object.keys(SECTIONS.user);
-  return Object.keys(third === 'auth_query' ? SECTIONS.auth_query : SECTIONS.pool);
+  return schemasAt(path).flatMap((schema) =>
+    schema instanceof z.ZodObject ? Object.keys(schema.shape) : [],
+  );
+}
+
+/** Whether a wrong value at the path may be repeated to the operator: when a setting is to stand there, no secret and
+ *  no section. Where nothing is known, or something larger is wanted, a password may have slipped in. */
+export function mayBeShown(path: Path): boolean {
+  const schemas = schemasAt(path);
+  const field = fieldAt(path);
+  return (
+    field !== undefined &&
+    docs.get(field)?.isSecret !== true &&
+    schemas.every((schema) => !isCompound(schema))
+  );
+}
+
+/** The field as its section names it; undefined for what is none, such as an element of a list. */
+function fieldAt(path: Path): z.core.$ZodType | undefined {
+  for (const schema of schemasAt(path.slice(0, -1))) {
+    const field: unknown = schema instanceof z.ZodObject ? schema.shape[String(path.at(-1))] : undefined;
+    if (field instanceof z.ZodType) return field;
+  }
+  return undefined;
+}
+
+/** What may stand at a path, without the wrapping of defaults: several when a field has several forms. */
+function schemasAt(path: Path): z.core.$ZodType[] {
+  return path.reduce<z.core.$ZodType[]>(
+    (schemas, part) => schemas.flatMap((schema) => below(schema, String(part))),
+    formsOf(configurationSchema),
+  );
+}
+
+function below(schema: z.core.$ZodType, part: string): z.core.$ZodType[] {
+  if (schema instanceof z.ZodRecord) return formsOf(schema.valueType);
+  if (schema instanceof z.ZodArray) return formsOf(schema.element);
+  const field: unknown = schema instanceof z.ZodObject ? schema.shape[part] : undefined;
+  return field instanceof z.ZodType ? formsOf(field) : [];
+}
+
+function formsOf(schema: z.core.$ZodType): z.core.$ZodType[] {
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault) {
+    return formsOf(schema.unwrap());
+  }
+  if (schema instanceof z.ZodPipe) return formsOf(schema.in);
+  return schema instanceof z.ZodUnion ? schema.options.flatMap(formsOf) : [schema];
+}
+
+function isCompound(schema: z.core.$ZodType): boolean {
+  return schema instanceof z.ZodObject || schema instanceof z.ZodRecord || schema instanceof z.ZodArray;
 }

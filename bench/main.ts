@@ -1,0 +1,95 @@
+/** The benchmark: ours on io_uring and on epoll beside the other poolers of this machine, in the same minutes, on loopback.
+ *  `npm run bench -- --help` says what can be chosen; README.md how to read what comes out. */
+
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, cpus, release, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Children } from './children.js';
+import { NotPossible, ProgramFailed, UsageError } from './errors.js';
+import { type Options, parseOptions, USAGE } from './options.js';
+import { findContestants } from './peers.js';
+import { Pgbench } from './pgbench.js';
+import { Pooler } from './pooler.js';
+import { findPostgresBin, startPostgres } from './postgres.js';
+import { tableOf } from './report.js';
+import { idle } from './scenarios/idle.js';
+import { large } from './scenarios/large.js';
+import { million } from './scenarios/million.js';
+import { queries } from './scenarios/queries.js';
+import type { Row } from './scenarios/scenario.js';
+import { unprivilegedUser } from './unprivileged-user.js';
+
+const SCENARIO_BY_NAME = { queries, large, idle, million };
+
+const note = (text: string) => process.stderr.write(`${text}\n`);
+
+async function bench(options: Options, children: Children, directory: string): Promise<void> {
+  const contestants = await findContestants(options, children, note);
+  const runAs = unprivilegedUser();
+  const bin = options.postgresBin ?? findPostgresBin();
+  const connections = contestants.length * options.poolSize;
+  const postgres = await startPostgres(children, directory, runAs, bin, connections);
+  const pgbench = new Pgbench(children, postgres, directory);
+  await pgbench.initialize(postgres.address);
+  const machine = {
+    postgres: postgres.version,
+    poolers: Object.fromEntries(contestants.map(({ name, version }) => [name, version])),
+    node: process.versions.node,
+    kernel: release(),
+    cores: availableParallelism(),
+    processor: cpus()[0]?.model ?? 'unknown',
+  };
+  console.log(headingOf(machine));
+
+  const around = { children, options, postgres, directory, runAs };
+  const poolers = contestants.map((contestant) => new Pooler(around, contestant));
+  const peers = contestants.filter(({ kind }) => kind !== 'ours').map(({ name }) => name);
+  const rows: Row[] = [];
+  for (const name of options.scenarios) {
+    const scenario = SCENARIO_BY_NAME[name];
+    const found = await scenario.run({ options, children, poolers, pgbench, note });
+    rows.push(...found);
+    console.log(`\n${name}\n${tableOf(found, scenario.columns, peers)}`);
+    if (options.jsonFile !== undefined)
+      writeFileSync(options.jsonFile, `${JSON.stringify({ machine, options, rows }, null, 2)}\n`);
+  }
+}
+
+function headingOf({ poolers, ...rest }: { readonly poolers: Readonly<Record<string, string>> }): string {
+  const words = [...Object.entries(rest), ...Object.entries(poolers)];
+  return words.map(([name, value]) => `${name} ${value}`).join(', ');
+}
+
+async function main(): Promise<number> {
+  const options = parseOptions(process.argv.slice(2));
+  if (options === 'help') {
+    console.log(USAGE);
+    return 0;
+  }
+  const children = new Children();
+  const directory = mkdtempSync(join(tmpdir(), 'pg-doorman-bench-'));
+  chmodSync(directory, 0o755); // PostgreSQL's user passes through it
+  const endEverything = async () => {
+    await children.endAll();
+    rmSync(directory, { recursive: true, force: true });
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.once(signal, () => {
+      note(`${signal}: ending what was started`);
+      void endEverything().finally(() => process.exit(1));
+    });
+  try {
+    await bench(options, children, directory);
+    return 0;
+  } finally {
+    await endEverything();
+  }
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  const isExpected = [UsageError, NotPossible, ProgramFailed].some((known) => error instanceof known);
+  console.error(isExpected && error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}

@@ -1,0 +1,85 @@
+/** Large results: one client, many megabytes in one answer or one COPY. The CPU is per megabyte that passed. */
+
+import type { Pooler } from '../pooler.js';
+import { cpuTimeOf, cpuTimeSince, forgetPeakOf, peakBytesOf } from '../process-usage.js';
+import { copyDataMessages, RawConnection } from '../raw-connection.js';
+import { type Bench, cpuColumns, type Figures, inTurns, type Row, type Scenario } from './scenario.js';
+
+/** A row, and a line of COPY with its end. Bytes. */
+const ROW_BYTES = 1000;
+const LINES_PER_MESSAGE = 8;
+const MESSAGES_PER_WRITE = 32;
+const OPEN_TIMEOUT_MS = 10_000;
+/** Slowest pace that is waited for, and what comes on top. */
+const SLOWEST_MB_PER_SECOND = 5;
+const GRACE_MS = 30_000;
+
+/** Moves about so many megabytes and returns how many bytes it were. */
+type Transfer = (connection: RawConnection, megabytes: number) => Promise<number>;
+
+const select: Transfer = (connection, megabytes) =>
+  connection.query(rows(megabytes, ROW_BYTES), timeoutMs(megabytes));
+
+const copyOut: Transfer = (connection, megabytes) =>
+  connection.query(`COPY (${rows(megabytes, ROW_BYTES - 1)}) TO STDOUT`, timeoutMs(megabytes));
+
+const line = `${'x'.repeat(ROW_BYTES - 1)}\n`;
+const messages = copyDataMessages(line.repeat(LINES_PER_MESSAGE), MESSAGES_PER_WRITE);
+const copyIn: Transfer = (connection, megabytes) =>
+  connection.copyIn('COPY bench_copy FROM STDIN', messages, megabytes * 1e6, timeoutMs(megabytes));
+
+export const large: Scenario = {
+  columns: [
+    { figure: 'mbPerSecond', title: 'MB/s', digits: 0, isCompared: true },
+    ...cpuColumns('ms/MB'),
+    { figure: 'rssMB', title: 'RSS MB', digits: 1 },
+  ],
+
+  async run(bench: Bench): Promise<Row[]> {
+    const { largeMB, rounds } = bench.options;
+    const selectMB = Math.ceil(largeMB / 5);
+    const turns = (name: string, megabytes: number, transfer: Transfer) =>
+      inTurns(bench, 'large', `${name} ${megabytes} MB`, rounds, (pooler) =>
+        measure(pooler, megabytes, transfer),
+      );
+    return [
+      ...(await turns('SELECT', selectMB, select)),
+      ...(await turns('COPY out', largeMB, copyOut)),
+      ...(await turns('COPY in', largeMB, copyIn)),
+    ];
+  },
+};
+
+async function measure(pooler: Pooler, megabytes: number, transfer: Transfer): Promise<Figures> {
+  const { address, pid } = pooler;
+  const connection = await RawConnection.open(address, OPEN_TIMEOUT_MS);
+  try {
+    // Unlogged and empty, so that PostgreSQL has little to write.
+    await connection.query('DROP TABLE IF EXISTS bench_copy', GRACE_MS);
+    await connection.query('CREATE UNLOGGED TABLE bench_copy (line text)', GRACE_MS);
+    await transfer(connection, Math.ceil(megabytes / 20)); // uncounted
+    forgetPeakOf(pid);
+    const before = cpuTimeOf(pid);
+    const begin = performance.now();
+    const moved = (await transfer(connection, megabytes)) / 1e6;
+    const seconds = (performance.now() - begin) / 1000;
+    const cpu = cpuTimeSince(pid, before, moved * 1000);
+    return {
+      mbPerSecond: moved / seconds,
+      cpu: cpu.total,
+      cpuUser: cpu.user,
+      cpuSystem: cpu.system,
+      rssMB: peakBytesOf(pid) / 1e6,
+    };
+  } finally {
+    connection.close();
+  }
+}
+
+function rows(megabytes: number, bytes: number): string {
+  return `SELECT repeat('x', ${bytes}) FROM generate_series(1, ${Math.ceil((megabytes * 1e6) / ROW_BYTES)})`;
+}
+
+function timeoutMs(megabytes: number): number {
+  return GRACE_MS + (megabytes / SLOWEST_MB_PER_SECOND) * 1000;
+}

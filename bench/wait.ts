@@ -1,5 +1,0 @@
-/** Waiting. */
-
-export function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}

@@ -1,0 +1,146 @@
+/** pg_doorman as operators run it: the compiled command with a configuration file, in a process of its own. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import pg from 'pg';
+import { stringify } from 'yaml';
+
+export const COMMAND = fileURLToPath(new URL('../../dist/cli/pg_doorman.js', import.meta.url));
+export const ADMIN_PASSWORD = 'admin of the tests';
+const TRUST = 'local all all trust\nhost all all 127.0.0.1/32 trust\nhost all all ::1/128 trust\n';
+
+/** A section of the file, as it is written there. */
+export type Section = Record<string, unknown>;
+
+export interface DoormanOptions {
+  readonly general?: Section;
+  readonly pools: Record<string, Section>;
+}
+
+export class Doorman {
+  readonly port: number;
+  readonly directory: string;
+  private readonly child: ChildProcess;
+  private readonly output: Output;
+
+  private constructor(port: number, directory: string, child: ChildProcess, output: Output) {
+    this.port = port;
+    this.directory = directory;
+    this.child = child;
+    this.output = output;
+  }
+
+  /** Starts it on a free port; returns when it listens. The backend is the one that the run is about. */
+  static async start({ general = {}, pools }: DoormanOptions): Promise<Doorman> {
+    const directory = mkdtempSync(join(tmpdir(), 'pg-doorman-'));
+    const file = join(directory, 'pg_doorman.yaml');
+    const settings = {
+      general: {
+        host: '127.0.0.1',
+        port: 0,
+        io_backend: process.env.PG_DOORMAN_TEST_IO_BACKEND ?? 'auto',
+        admin_password: ADMIN_PASSWORD,
+        pg_hba: TRUST,
+        worker_threads: 1,
+        ...general,
+      },
+      pools,
+    };
+    writeFileSync(file, stringify(settings), { mode: 0o600 });
+    const child = spawn(process.execPath, [COMMAND, '--log-level', 'debug', file], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const output = new Output(child);
+    const [, port] = await output.find(/listening on .*:(\d+), pg_doorman/);
+    return new Doorman(Number(port), directory, child, output);
+  }
+
+  get pid(): number {
+    return this.child.pid ?? 0;
+  }
+
+  /** All that it has logged until now. */
+  get log(): string {
+    return this.output.text;
+  }
+
+  /** Returns when a line of the log matches, one that is there already counts. Throws when the process ends first. */
+  logged(pattern: RegExp): Promise<RegExpExecArray> {
+    return this.output.find(pattern);
+  }
+
+  client(user: string, database: string, more: pg.ClientConfig = {}): pg.Client {
+    return new pg.Client({ host: '127.0.0.1', port: this.port, user, database, ...more });
+  }
+
+  /** The rows that the admin console answers with. */
+  async admin(command: string): Promise<Record<string, string>[]> {
+    const client = this.client('admin', 'pgdoorman', { password: ADMIN_PASSWORD });
+    await client.connect();
+    try {
+      return (await client.query<Record<string, string>>(command)).rows;
+    } finally {
+      await client.end();
+    }
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.child.kill(name);
+  }
+
+  /** Returns its exit status. */
+  async ended(): Promise<number | null> {
+    if (this.child.exitCode === null && this.child.signalCode === null) await once(this.child, 'exit');
+    return this.child.exitCode;
+  }
+
+  /** Ends it, and fails when it did not end in good order or has logged a bug. */
+  async stop(): Promise<void> {
+    this.signal('SIGTERM');
+    const status = await this.ended();
+    rmSync(this.directory, { recursive: true, force: true });
+    if (status !== 0) throw new Error(`pg_doorman ended with ${status}:\n${this.log}`);
+    if (/Bug|a bug/.test(this.log)) throw new Error(`pg_doorman has logged a bug:\n${this.log}`);
+  }
+}
+
+/** What a process writes, and who waits for it. */
+class Output {
+  text = '';
+  private readonly waiting = new Set<() => void>();
+  private hasEnded = false;
+
+  constructor(child: ChildProcess) {
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.setEncoding('utf8').on('data', (chunk: string) => {
+        this.text += chunk;
+        this.look();
+      });
+    }
+    child.on('close', () => {
+      this.hasEnded = true;
+      this.look();
+    });
+  }
+
+  find(pattern: RegExp): Promise<RegExpExecArray> {
+    return new Promise((resolve, reject) => {
+      const look = (): void => {
+        const found = pattern.exec(this.text);
+        if (found !== null) resolve(found);
+        else if (this.hasEnded) reject(new Error(`it ended without logging ${pattern}:\n${this.text}`));
+        else return;
+        this.waiting.delete(look);
+      };
+      this.waiting.add(look);
+      look();
+    });
+  }
+
+  private look(): void {
+    for (const each of this.waiting) each();
+  }
+}
