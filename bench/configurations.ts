@@ -13,52 +13,41 @@ export interface PoolerSettings {
   readonly maxClients: number;
 }
 
-/** A file by its name. */
-export interface ConfigurationFile {
-  readonly name: string;
-  readonly text: string;
-}
-
 /** Longer than any run: a client that has to wait long for a server is slow, not an error. Seconds. */
 const QUERY_WAIT_SECONDS = 60;
 const BACKLOG = 4096;
 /** Statements that a server connection keeps prepared, where that has to be asked for. */
 const PREPARED_STATEMENTS = 200;
 
-/** The main file comes first. `directory` is where all of them will lie. */
+/** The texts of its files by their names, the main file first. `directory` is where all of them will lie. */
 export function configurationOf(
   contestant: Contestant,
   settings: PoolerSettings,
   directory: string,
-): readonly ConfigurationFile[] {
+): ReadonlyMap<string, string> {
   switch (contestant.kind) {
     case 'ours':
-      return [
-        { name: 'pg_doorman.yaml', text: doorman(settings, `  io_backend: ${contestant.ioBackend}\n`) },
-      ];
+      return new Map([['pg_doorman.yaml', doorman(settings, `  io_backend: ${contestant.ioBackend}\n`)]]);
     case 'pg_doorman-rust':
-      return [{ name: 'pg_doorman.yaml', text: doorman(settings, '') }];
+      return new Map([['pg_doorman.yaml', doorman(settings, '')]]);
     case 'pgbouncer':
-      return [
-        { name: 'pgbouncer.ini', text: pgbouncer(settings, keepsPreparedStatements(contestant), directory) },
-        { name: 'users.txt', text: `"${USER}" ""\n` },
-      ];
+      return new Map([
+        ['pgbouncer.ini', pgbouncer(settings, keepsPreparedStatements(contestant), directory)],
+        ['users.txt', `"${USER}" ""\n`],
+      ]);
     case 'odyssey':
-      return [{ name: 'odyssey.conf', text: odyssey(settings) }];
+      return new Map([['odyssey.conf', odyssey(settings)]]);
   }
 }
 
 /** PgDoorman's documentation, "General Settings", "Pool Settings". */
-function doorman(
-  { port, postgresPort, poolSize, workers, maxClients }: PoolerSettings,
-  more: string,
-): string {
+function doorman(settings: PoolerSettings, moreGeneral: string): string {
   return `general:
   host: "127.0.0.1"
-  port: ${port}
+  port: ${settings.port}
   backlog: ${BACKLOG}
-  max_connections: ${maxClients}
-  worker_threads: ${workers}
+  max_connections: ${settings.maxClients}
+  worker_threads: ${settings.workers}
   query_wait_timeout: ${QUERY_WAIT_SECONDS * 1000}
   tls_mode: "disable"
   log_client_connections: false
@@ -67,74 +56,61 @@ function doorman(
   admin_password: "admin"
   pg_hba:
     content: "host all all 127.0.0.1/32 trust"
-${more}pools:
+${moreGeneral}pools:
   ${DATABASE}:
     server_host: "127.0.0.1"
-    server_port: ${postgresPort}
+    server_port: ${settings.postgresPort}
     pool_mode: "transaction"
     users:
       - username: "${USER}"
         password: ""
         server_username: "${USER}"
-        pool_size: ${poolSize}
+        pool_size: ${settings.poolSize}
 `;
 }
 
 /** PgBouncer's manual, pgbouncer.ini. */
-function pgbouncer(
-  { port, postgresPort, poolSize, maxClients }: PoolerSettings,
-  keepsPrepared: boolean,
-  directory: string,
-): string {
-  const prepared = keepsPrepared ? `max_prepared_statements = ${PREPARED_STATEMENTS}\n` : '';
+function pgbouncer(settings: PoolerSettings, keepsPrepared: boolean, directory: string): string {
   return `[databases]
-${DATABASE} = host=127.0.0.1 port=${postgresPort} dbname=${DATABASE}
+${DATABASE} = host=127.0.0.1 port=${settings.postgresPort} dbname=${DATABASE}
 
 [pgbouncer]
 listen_addr = 127.0.0.1
-listen_port = ${port}
+listen_port = ${settings.port}
 listen_backlog = ${BACKLOG}
 unix_socket_dir =
 auth_type = trust
 auth_file = ${directory}/users.txt
 pool_mode = transaction
-default_pool_size = ${poolSize}
-max_client_conn = ${maxClients}
+default_pool_size = ${settings.poolSize}
+max_client_conn = ${settings.maxClients}
 query_wait_timeout = ${QUERY_WAIT_SECONDS}
 log_connections = 0
 log_disconnections = 0
 log_stats = 0
-${prepared}`;
+${keepsPrepared ? `max_prepared_statements = ${PREPARED_STATEMENTS}\n` : ''}`;
 }
 
 /** Odyssey's documentation, "Configuration". */
-function odyssey({ port, postgresPort, poolSize, workers, maxClients }: PoolerSettings): string {
+function odyssey(settings: PoolerSettings): string {
   return `daemonize no
 log_format "%p %t %l [%i %s] (%c) %m\\n"
 log_to_stdout yes
-log_syslog no
-log_config no
-log_debug no
 log_session no
-log_query no
 log_stats no
-workers ${workers}
-resolvers 1
-nodelay yes
-client_max ${maxClients}
+workers ${settings.workers}
+client_max ${settings.maxClients}
 
 listen {
   host "127.0.0.1"
-  port ${port}
+  port ${settings.port}
   backlog ${BACKLOG}
-  tls "disable"
 }
 
 storage "postgres" {
   type "remote"
   host "127.0.0.1"
-  port ${postgresPort}
-  tls "disable"
+  port ${settings.postgresPort}
 }
 
 database "${DATABASE}" {
@@ -144,13 +120,11 @@ database "${DATABASE}" {
     storage_db "${DATABASE}"
     storage_user "${USER}"
     pool "transaction"
-    pool_size ${poolSize}
+    pool_size ${settings.poolSize}
     pool_timeout ${QUERY_WAIT_SECONDS * 1000}
     pool_discard no
     pool_cancel no
-    pool_rollback yes
     pool_reserve_prepared_statement yes
-    client_fwd_error yes
   }
 }
 `;

@@ -11,12 +11,11 @@ import { findContestants } from './peers.js';
 import { Pgbench } from './pgbench.js';
 import { Pooler } from './pooler.js';
 import { findPostgresBin, startPostgres } from './postgres.js';
-import { tableOf } from './report.js';
+import { tableOf, withRatios } from './report.js';
 import { idle } from './scenarios/idle.js';
 import { large } from './scenarios/large.js';
 import { million } from './scenarios/million.js';
 import { queries } from './scenarios/queries.js';
-import type { Row } from './scenarios/scenario.js';
 import { unprivilegedUser } from './unprivileged-user.js';
 
 const SCENARIO_BY_NAME = { queries, large, idle, million };
@@ -44,15 +43,24 @@ async function bench(options: Options, children: Children, directory: string): P
   const around = { children, options, postgres, directory, runAs };
   const poolers = contestants.map((contestant) => new Pooler(around, contestant));
   const peers = contestants.filter(({ kind }) => kind !== 'ours').map(({ name }) => name);
-  const rows: Row[] = [];
+  const all: unknown[] = [];
   for (const name of options.scenarios) {
     const scenario = SCENARIO_BY_NAME[name];
-    const found = await scenario.run({ options, children, poolers, pgbench, note });
-    rows.push(...found);
-    console.log(`\n${name}\n${tableOf(found, scenario.columns, peers)}`);
+    const results = await scenario.run({ options, children, poolers, pgbench, note });
+    const rows = withRatios(results, scenario.columns, peers);
+    console.log(`\n${name}\n${tableOf(rows, scenario.columns)}`);
+    all.push(...rows);
+    // As far as it got, also when it is interrupted later.
     if (options.jsonFile !== undefined)
-      writeFileSync(options.jsonFile, `${JSON.stringify({ machine, options, rows }, null, 2)}\n`);
+      writeFileSync(options.jsonFile, jsonOf({ machine, options, rows: all }));
   }
+}
+
+/** Without the paths of this machine, which mean nothing to another reader. */
+function jsonOf(document: object): string {
+  const withoutPaths = (_: string, value: unknown) =>
+    typeof value === 'string' && value.startsWith('/') ? undefined : value;
+  return `${JSON.stringify(document, withoutPaths, 2)}\n`;
 }
 
 function headingOf({ poolers, ...rest }: { readonly poolers: Readonly<Record<string, string>> }): string {
@@ -66,23 +74,22 @@ async function main(): Promise<number> {
     console.log(USAGE);
     return 0;
   }
+  process.umask(0o022); // PostgreSQL's user reads and passes through what lies in the directory
   const children = new Children();
   const directory = mkdtempSync(join(tmpdir(), 'pg-doorman-bench-'));
-  chmodSync(directory, 0o755); // PostgreSQL's user passes through it
-  const endEverything = async () => {
-    await children.endAll();
-    rmSync(directory, { recursive: true, force: true });
-  };
+  chmodSync(directory, 0o755);
+  // Registered behind that of Children, which kills what still runs: nobody writes there much longer.
+  process.on('exit', () => rmSync(directory, { recursive: true, force: true, maxRetries: 10 }));
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.once(signal, () => {
       note(`${signal}: ending what was started`);
-      void endEverything().finally(() => process.exit(1));
+      void children.endAll().finally(() => process.exit(130));
     });
   try {
     await bench(options, children, directory);
     return 0;
   } finally {
-    await endEverything();
+    await children.endAll();
   }
 }
 

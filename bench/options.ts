@@ -4,9 +4,9 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { UsageError } from './errors.js';
 
-export const SCENARIOS = ['queries', 'large', 'idle', 'million'] as const;
+const SCENARIOS = ['queries', 'large', 'idle', 'million'] as const;
 /** The query protocols as pgbench calls them (-M). */
-export const PROTOCOLS = ['simple', 'extended', 'prepared'] as const;
+const PROTOCOLS = ['simple', 'extended', 'prepared'] as const;
 export type Protocol = (typeof PROTOCOLS)[number];
 
 /** Also what is parsed: an option is a line of it. */
@@ -19,7 +19,7 @@ export const USAGE = `npm run bench -- [options]
   --pool-size N           server connections of a pool (20)
   --workers N             threads of a pooler that can have several (1)
   --idle N                idle clients (10000)
-  --large-mb N            MB that COPY moves; SELECT returns a fifth of it (500)
+  --large-mb N            MB of a COPY, and of five SELECTs (500)
   --small-queries N       queries of the scenario million (1000000)
   --only LIST             poolers by name or its beginning: ours, ours-epoll, pgbouncer, … (all)
   --postgres DIR          where initdb and postgres lie (PATH, /usr/lib/postgresql/*/bin)

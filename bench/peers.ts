@@ -6,7 +6,7 @@ import type { Children } from './children.js';
 import { reasonOf, UsageError } from './errors.js';
 import type { Options } from './options.js';
 
-export type Kind = 'ours' | 'pgbouncer' | 'odyssey' | 'pg_doorman-rust';
+type Kind = 'ours' | 'pgbouncer' | 'odyssey' | 'pg_doorman-rust';
 
 export interface Contestant {
   readonly name: string;

@@ -4,7 +4,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Children } from './children.js';
 import { configurationOf } from './configurations.js';
 import { ConnectionFailed, ProgramFailed } from './errors.js';
@@ -16,7 +15,6 @@ import { type Address, RawConnection } from './raw-connection.js';
 import { giveTo, type RunAs } from './unprivileged-user.js';
 
 const START_TIMEOUT_MS = 15_000;
-const ANSWER_TIMEOUT_MS = 5_000;
 /** Room for clients beside those of a scenario. */
 const SPARE_CLIENTS = 100;
 
@@ -63,10 +61,9 @@ export class Pooler {
     const [file, ...args] = this.contestant.command;
     // Ours runs wherever its files can be read: as the user of the benchmark.
     const runAs = this.contestant.kind === 'ours' ? {} : this.around.runAs;
+    const options = { ...runAs, cwd: this.directory, env: { PATH: process.env.PATH, LC_ALL: 'C' } };
     this.child = this.around.children.start(file, [...args, this.writeFiles(runAs)], {
-      ...runAs,
-      cwd: this.directory,
-      env: { PATH: process.env.PATH, LC_ALL: 'C' },
+      ...options,
       logFile: this.logFile,
     });
     await this.untilItAnswers();
@@ -104,29 +101,21 @@ export class Pooler {
       workers: options.workers,
       maxClients: Math.max(options.idleClients, ...options.clients) + SPARE_CLIENTS,
     };
-    const paths = configurationOf(this.contestant, settings, this.directory).map(({ name, text }) => {
-      const path = join(this.directory, name);
-      writeFileSync(path, text);
-      giveTo(runAs, path);
-      return path;
-    });
-    return paths[0] ?? '';
+    const files = configurationOf(this.contestant, settings, this.directory);
+    for (const [name, text] of files) writeFileSync(join(this.directory, name), text);
+    const [mainFile = ''] = files.keys();
+    return join(this.directory, mainFile);
   }
 
   private async untilItAnswers(): Promise<void> {
-    const deadline = Date.now() + START_TIMEOUT_MS;
-    for (;;) {
-      const { pid } = this; // throws as soon as it has ended
-      try {
-        const connection = await RawConnection.open(this.address, ANSWER_TIMEOUT_MS);
-        await connection.query('SELECT 1', ANSWER_TIMEOUT_MS);
-        connection.close();
-        return;
-      } catch (error) {
-        if (!(error instanceof ConnectionFailed) || Date.now() > deadline)
-          throw new ProgramFailed(this.name, `(process ${pid}) does not answer: ${error}`, this.log());
-        await sleep(100);
-      }
+    try {
+      // The getter throws as soon as the process has ended.
+      const connection = await RawConnection.openWhenUp(this.address, START_TIMEOUT_MS, () => void this.pid);
+      await connection.query('SELECT 1', START_TIMEOUT_MS);
+      connection.close();
+    } catch (error) {
+      if (!(error instanceof ConnectionFailed)) throw error;
+      throw new ProgramFailed(this.name, `does not answer: ${error.message}`, this.log());
     }
   }
 }

@@ -3,7 +3,6 @@
 
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Children } from './children.js';
 import { NotPossible, ProgramFailed } from './errors.js';
 import { freePort } from './ports.js';
@@ -51,7 +50,8 @@ export async function startPostgres(
     endSignal: 'SIGINT', // fast shutdown
     killSignal: 'SIGQUIT', // immediate shutdown, which ends the backends too
   });
-  const connection = await connectWhenUp({ port, user: USER, database: 'postgres' }, () => {
+  const template = { port, user: USER, database: 'postgres' };
+  const connection = await RawConnection.openWhenUp(template, START_TIMEOUT_MS, () => {
     if (child.exitCode !== null)
       throw new ProgramFailed('postgres', 'ended at its start', readFileSync(log, 'utf8'));
   });
@@ -74,34 +74,10 @@ export function findPostgresBin(): string {
 }
 
 function settings(port: number, socketDirectory: string, connections: number): string[] {
-  return Object.entries({
-    listen_addresses: '127.0.0.1',
-    port,
-    unix_socket_directories: socketDirectory,
-    max_connections: connections + 50,
-    shared_buffers: '256MB',
-    work_mem: '64MB',
-    fsync: 'off',
-    synchronous_commit: 'off',
-    full_page_writes: 'off',
-    max_wal_size: '4GB',
-    autovacuum: 'off',
-    jit: 'off',
-    max_parallel_workers_per_gather: 0,
-    logging_collector: 'off',
-    log_min_messages: 'error',
-  }).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-}
-
-async function connectWhenUp(address: Address, check: () => void): Promise<RawConnection> {
-  const deadline = Date.now() + START_TIMEOUT_MS;
-  for (;;) {
-    check();
-    try {
-      return await RawConnection.open(address, START_TIMEOUT_MS);
-    } catch (error) {
-      if (Date.now() > deadline) throw error;
-      await sleep(100);
-    }
-  }
+  return [
+    ...['listen_addresses=127.0.0.1', `port=${port}`, `unix_socket_directories=${socketDirectory}`],
+    ...[`max_connections=${connections + 50}`, 'shared_buffers=256MB', 'work_mem=64MB', 'max_wal_size=4GB'],
+    ...['fsync=off', 'synchronous_commit=off', 'full_page_writes=off', 'autovacuum=off', 'jit=off'],
+    ...['max_parallel_workers_per_gather=0', 'logging_collector=off', 'log_min_messages=error'],
+  ].flatMap((setting) => ['-c', setting]);
 }

@@ -1,5 +1,5 @@
-/** What a process uses: CPU time with all its threads, resident memory, its limit of descriptors.
- *  proc_pid_stat(5), proc_pid_status(5), proc_pid_clear_refs(5), proc_pid_limits(5). */
+/** What a process uses: CPU time with all its threads, resident memory, its limit of descriptors. All throw when there is
+ *  no such process. proc_pid_stat(5), proc_pid_status(5), proc_pid_clear_refs(5), proc_pid_limits(5). */
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -15,7 +15,6 @@ const MICROSECONDS_PER_TICK = 10_000;
 /** Where utime stands behind the command's closing bracket; stime follows. */
 const UTIME_FIELD = 11;
 
-/** Throws when there is no such process. */
 export function cpuTimeOf(pid: number): CpuTime {
   const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
@@ -23,20 +22,17 @@ export function cpuTimeOf(pid: number): CpuTime {
   return { user: microseconds(UTIME_FIELD), system: microseconds(UTIME_FIELD + 1) };
 }
 
-/** CPU time from then to now, divided by an amount of work. Throws when there is no such process. */
-export function cpuTimeSince(pid: number, then: CpuTime, work: number): CpuTime & { total: number } {
-  const now = cpuTimeOf(pid);
-  const user = (now.user - then.user) / work;
-  const system = (now.system - then.system) / work;
-  return { user, system, total: user + system };
+/** What was used between two moments. */
+export function difference(from: CpuTime, to: CpuTime): CpuTime {
+  return { user: to.user - from.user, system: to.system - from.system };
 }
 
-/** Bytes resident now. Throws when there is no such process. */
-export function residentBytesOf(pid: number): number {
+/** Bytes resident now. */
+function residentBytesOf(pid: number): number {
   return statusBytes(pid, 'VmRSS');
 }
 
-/** The most bytes that were resident since the process began or forgetPeakOf was called. Throws as above. */
+/** The most bytes that were resident since the process began or forgetPeakOf was called. */
 export function peakBytesOf(pid: number): number {
   return statusBytes(pid, 'VmHWM');
 }
@@ -55,7 +51,7 @@ const SETTLE_STEPS_MAX = 20;
 /** What may still move without being called a change. Bytes. */
 const SETTLED_CHANGE = 64 * 1024;
 
-/** Resident bytes once they have not changed for two seconds, or after ten at most. Throws as above. */
+/** Resident bytes once they have not changed for two seconds, or after ten at most. */
 export async function settledBytesOf(pid: number): Promise<number> {
   let bytes = residentBytesOf(pid);
   for (let step = 0, still = 0; step < SETTLE_STEPS_MAX && still < 4; step++) {

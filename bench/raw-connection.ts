@@ -3,6 +3,7 @@
  *  measured. PostgreSQL manual, "Message Formats". */
 
 import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ConnectionFailed } from './errors.js';
 
 export interface Address {
@@ -13,6 +14,7 @@ export interface Address {
 
 const HEADER_LENGTH = 5;
 const PROTOCOL_30 = 196_608;
+const RETRY_MS = 100;
 /** Longest message that is kept to be looked at. Bytes. */
 const KEPT_MAX = 64 * 1024;
 /** One for all connections: bytes are looked at before the next read. */
@@ -54,6 +56,20 @@ export class RawConnection {
     connection.socket.write(startupMessage(address));
     await connection.untilReady(timeoutMs);
     return connection;
+  }
+
+  /** The same as soon as somebody answers there. `check` is called before each attempt and may throw. */
+  static async openWhenUp(address: Address, timeoutMs: number, check: () => void): Promise<RawConnection> {
+    const deadline = Date.now() + timeoutMs;
+    for (;;) {
+      check();
+      try {
+        return await RawConnection.open(address, timeoutMs);
+      } catch (error) {
+        if (Date.now() > deadline) throw error;
+        await sleep(RETRY_MS);
+      }
+    }
   }
 
   /** Sends a simple query, throws its result away, and returns how many bytes it had. Rejects with ConnectionFailed. */

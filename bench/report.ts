@@ -1,60 +1,57 @@
 /** The rows of a scenario as a table of text: figures, and their ratios to those of each peer in the same case. */
 
-import type { Column, Row } from './scenarios/scenario.js';
+import type { Column, Figures, Row } from './scenarios/scenario.js';
 
-/** Below 1 is less than the peer, above 1 is more. */
-interface RatioColumn {
-  readonly title: string;
-  readonly figure: string;
-  readonly peer: string;
+export interface RatedRow extends Row {
+  /** By "figure/peer"; below 1 is less than the peer, above 1 is more. NaN: there is nothing to compare. */
+  readonly ratios: Figures;
 }
 
-const NOTHING = '–';
+/** The rows beside the peers' rows of the same case. */
+export function withRatios(
+  rows: readonly Row[],
+  columns: readonly Column[],
+  peers: readonly string[],
+): RatedRow[] {
+  const compared = columns.filter(({ isCompared }) => isCompared === true);
+  return rows.map((row) => {
+    const ratios = peers.flatMap((peer) => {
+      const other = rows.find((one) => one.case === row.case && one.pooler === peer)?.figures;
+      return compared.map(({ figure }): [string, number] => [
+        `${figure}/${peer}`,
+        row.pooler === peer
+          ? Number.NaN
+          : (row.figures?.[figure] ?? Number.NaN) / (other?.[figure] ?? Number.NaN),
+      ]);
+    });
+    return { ...row, ratios: Object.fromEntries(ratios) };
+  });
+}
 
-/** `peers`: whom to compare with. */
-export function tableOf(rows: readonly Row[], columns: readonly Column[], peers: readonly string[]): string {
-  const ratios = peers.flatMap((peer): RatioColumn[] =>
-    columns
-      .filter(({ isCompared }) => isCompared === true)
-      .map(({ figure, title }) => ({ title: `${title.split(/[ /]/)[0]}/${peer}`, figure, peer })),
-  );
-  const cells = rows.map((row) => [
-    row.case,
-    row.pooler,
-    ...columns.map(({ figure, digits }) => row.figures?.[figure]?.toFixed(digits) ?? NOTHING),
-    ...ratios.map((ratio) => ratioOf(row, rows, ratio)),
-    row.failure ?? '',
+/** One line per row under a line of titles. */
+export function tableOf(rows: readonly RatedRow[], columns: readonly Column[]): string {
+  const ratioNames = Object.keys(rows[0]?.ratios ?? {});
+  const titles = ['case', 'pooler', ...columns.map(({ title }) => title), ...ratioNames, ''];
+  const cells = rows.map(({ case: name, pooler, figures, ratios, failure }) => [
+    name,
+    pooler,
+    ...columns.map(({ figure, digits }) => numberOf(figures?.[figure], digits)),
+    ...ratioNames.map((ratio) => numberOf(ratios[ratio], 2)),
+    failure ?? '',
   ]);
-  const titles = [
-    'case',
-    'pooler',
-    ...columns.map(({ title }) => title),
-    ...ratios.map(({ title }) => title),
-    '',
-  ];
   return aligned([titles, ...cells]);
 }
 
-function ratioOf(row: Row, rows: readonly Row[], { figure, peer }: RatioColumn): string {
-  if (row.pooler === peer) return NOTHING;
-  const itself = row.figures?.[figure];
-  const other = rows.find((one) => one.case === row.case && one.pooler === peer)?.figures?.[figure];
-  if (itself === undefined || other === undefined || other === 0) return NOTHING;
-  return (itself / other).toFixed(2);
+function numberOf(value: number | undefined, digits: number): string {
+  return value === undefined || !Number.isFinite(value) ? '–' : value.toFixed(digits);
 }
 
 /** Words to the left, figures to the right; the last cell, which may be long, as it is. */
 function aligned(lines: readonly (readonly string[])[]): string {
   const widths = (lines[0] ?? []).map((_, at) => Math.max(...lines.map((line) => line[at]?.length ?? 0)));
+  const padded = (cell: string, at: number) =>
+    at < 2 ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0);
   return lines
-    .map((line) =>
-      line
-        .map((cell, at) => {
-          if (at === line.length - 1) return cell;
-          return at < 2 ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0);
-        })
-        .join('  ')
-        .trimEnd(),
-    )
+    .map((line) => [...line.slice(0, -1).map(padded), ...line.slice(-1)].join('  ').trimEnd())
     .join('\n');
 }

@@ -5,7 +5,7 @@ import { NotPossible } from '../errors.js';
 import type { Pooler } from '../pooler.js';
 import { descriptorLimitOf, settledBytesOf } from '../process-usage.js';
 import { RawConnection } from '../raw-connection.js';
-import { type Bench, type Figures, inTurns, type Row, type Scenario } from './scenario.js';
+import { type Figures, inTurns, type Scenario } from './scenario.js';
 
 /** Logins at a time: fewer than any backlog. */
 const LOGINS_AT_ONCE = 50;
@@ -22,7 +22,7 @@ export const idle: Scenario = {
     { figure: 'bytesPerClient', title: 'bytes/client', digits: 0, isCompared: true },
   ],
 
-  run(bench: Bench): Promise<Row[]> {
+  run(bench) {
     const { idleClients } = bench.options;
     return inTurns(bench, 'idle', `${idleClients} clients`, 1, (pooler) => measure(pooler, idleClients));
   },

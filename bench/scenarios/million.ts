@@ -3,7 +3,7 @@
 
 import type { Pooler } from '../pooler.js';
 import { settledBytesOf } from '../process-usage.js';
-import { type Bench, type Figures, inTurns, type Row, type Scenario } from './scenario.js';
+import { type Bench, type Figures, inTurns, type Scenario } from './scenario.js';
 
 const CLIENTS = 40;
 /** Of the queries, run before the first look. */
@@ -18,7 +18,7 @@ export const million: Scenario = {
     { figure: 'tps', title: 'TPS', digits: 0, isCompared: true },
   ],
 
-  run(bench: Bench): Promise<Row[]> {
+  run(bench) {
     const { smallQueries } = bench.options;
     return inTurns(bench, 'million', `${smallQueries} queries`, 1, (pooler) =>
       measure(bench, pooler, smallQueries),

@@ -5,6 +5,7 @@ import { reasonOf } from '../errors.js';
 import type { Options } from '../options.js';
 import type { Pgbench } from '../pgbench.js';
 import type { Pooler } from '../pooler.js';
+import type { CpuTime } from '../process-usage.js';
 
 /** One figure of a row. */
 export interface Column {
@@ -44,13 +45,18 @@ export interface Scenario {
   run(bench: Bench): Promise<Row[]>;
 }
 
-/** The figures of CPU per unit of work, as every scenario that has them names them. */
+/** The columns of CPU per unit of work, as every scenario that has them names them. */
 export function cpuColumns(unit: string): Column[] {
   return [
     { figure: 'cpu', title: `CPU ${unit}`, digits: 2, isCompared: true },
     { figure: 'cpuUser', title: 'user', digits: 2 },
     { figure: 'cpuSystem', title: 'system', digits: 2 },
   ];
+}
+
+/** CPU time over an amount of work. */
+export function cpuFigures({ user, system }: CpuTime, work: number): Figures {
+  return { cpu: (user + system) / work, cpuUser: user / work, cpuSystem: system / work };
 }
 
 /** Measures every pooler once a round, one after the other: A B A B. A pooler that fails is out of this case only.

@@ -34,25 +34,21 @@ export function parsePgHba(text: string): { readonly rules: HbaRule[]; readonly 
   const rules: HbaRule[] = [];
   const complaints: HbaComplaint[] = [];
   text.split('\n').forEach((content, index) => {
-    const words = tokens(content);
-    if (words.length === 0) return;
     const line = index + 1;
-    const read = readRule(words, line);
+    const words = tokens(content);
+    if (words?.length === 0) return;
+    const read = words === null ? 'a quote is not closed' : readRule(words, line);
     if (typeof read === 'string') complaints.push({ line, what: read });
     else rules.push(...read);
   });
   return { rules, complaints };
 }
 
-/** Rules for the older list of networks: whoever comes from one of them may try. */
-export function rulesOfNetworks(networks: readonly string[]): HbaRule[] | string {
-  const rules: HbaRule[] = [];
-  for (const text of networks) {
-    const network = readNetwork(text, undefined);
-    if (typeof network === 'string') return network;
-    rules.push({ type: 'host', databases: [], users: [], network: network.network, method: 'md5', line: 0 });
-  }
-  return rules;
+/** A rule of the older list of networks, whoever comes from there may try; or what is wrong with the network. */
+export function ruleOfNetwork(text: string): HbaRule | string {
+  const read = readNetwork(text, undefined);
+  if (typeof read === 'string') return read;
+  return { type: 'host', databases: [], users: [], network: read.network, method: 'md5', line: 0 };
 }
 
 interface Token {
@@ -60,13 +56,15 @@ interface Token {
   readonly isQuoted: boolean;
 }
 
-/** Words of a line; a comma list is one word; quotes keep blanks and take away a name's special meaning. */
-function tokens(content: string): Token[][] {
+/** Words of a line; a comma list is one word; quotes keep blanks and take away a name's special meaning. null when a
+ *  quote is not closed. */
+function tokens(content: string): Token[][] | null {
   const words: Token[][] = [];
   let list: Token[] = [];
-  const pattern = /\s*(?:#.*|"((?:[^"]|"")*)"(,)?|([^\s",#]+)(,)?|(,))/gy;
+  const pattern = /\s*(?:#.*|"((?:[^"]|"")*)"(,)?|([^\s",#]+)(,)?|(,)|("))/gy;
   for (let match = pattern.exec(content); match !== null; match = pattern.exec(content)) {
-    const [, quoted, commaAfterQuoted, plain, commaAfterPlain, lone] = match;
+    const [, quoted, commaAfterQuoted, plain, commaAfterPlain, lone, open] = match;
+    if (open !== undefined) return null;
     if (quoted === undefined && plain === undefined && lone === undefined) break; // a comment
     if (quoted !== undefined) list.push({ text: quoted.replaceAll('""', '"'), isQuoted: true });
     if (plain !== undefined) list.push({ text: plain, isQuoted: false });

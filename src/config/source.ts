@@ -2,19 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { extname } from 'node:path';
 import { parse as parseToml, TomlError } from 'smol-toml';
-import {
-  type Document,
-  isAlias,
-  isMap,
-  isNode,
-  isScalar,
-  isSeq,
-  LineCounter,
-  parseDocument,
-  visit,
-  type YAMLError,
-} from 'yaml';
-import { type Complaint, ConfigurationError, type Path } from './complaints.js';
+import { ConfigurationError, type Path } from './complaints.js';
+import { yamlSource } from './yaml-source.js';
 
 export interface Source {
   readonly file: string;
@@ -47,76 +36,6 @@ function readText(file: string): string {
     if (code === 'EISDIR') throw complaint(file, 0, 'is a directory, not a file');
     throw complaint(file, 0, `cannot be read: ${error instanceof Error ? error.message : String(error)}`);
   }
-}
-
-function yamlSource(file: string, text: string): Source {
-  const lines = new LineCounter();
-  // Of what the library would print by itself nothing is lost: all of it is refused below, or by the schema.
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' });
-  const complaints: Complaint[] = [
-    ...document.errors.map((error) => ({ at: error.pos[0], what: withoutContent(error) })),
-    ...document.warnings.map(({ pos }) => ({ at: pos[0], what: UNKNOWN_TAG })),
-    ...danglingAliases(document).map((at) => ({ at, what: DANGLING_ALIAS })),
-  ].map(({ at, what }) => ({ file, line: lines.linePos(at).line, field: '', what }));
-  if (complaints.length > 0) throw new ConfigurationError(complaints);
-  return {
-    file,
-    data: yamlData(file, document),
-    lineOf: (path) => {
-      const at = yamlPosition(document, path);
-      return at < 0 ? 0 : lines.linePos(at).line;
-    },
-  };
-}
-
-const UNKNOWN_TAG = 'an unknown tag or directive; a text that begins with ! or % wants quotes';
-const DANGLING_ALIAS = 'an alias without its anchor; a text that begins with * wants quotes';
-
-/** The parser quotes what it stumbles over, which may be a password. */
-function withoutContent({ message }: YAMLError): string {
-  return message.replace(/(?:: | \\).*$/s, '');
-}
-
-/** Where the aliases stand that refer to nothing. */
-function danglingAliases(document: Document): number[] {
-  const places: number[] = [];
-  visit(document, {
-    Alias: (_, alias) => {
-      if (alias.resolve(document) === undefined) places.push(alias.range?.[0] ?? 0);
-    },
-  });
-  return places;
-}
-
-function yamlData(file: string, document: Document): unknown {
-  try {
-    return document.toJS() ?? {};
-  } catch {
-    throw complaint(file, 0, 'its aliases stand for too much');
-  }
-}
-
-/** Where the deepest part of a path begins that is there: at a field's name, or at an element of a list. */
-function yamlPosition(document: Document, path: Path): number {
-  let node: unknown = document.contents;
-  let position = -1;
-  for (const part of path) {
-    if (isAlias(node)) node = node.resolve(document);
-    if (isMap(node)) {
-      const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === String(part));
-      if (pair === undefined) break;
-      position = startOf(pair.key) ?? position;
-      node = pair.value;
-    } else if (isSeq(node)) {
-      node = node.items[Number(part)];
-      position = startOf(node) ?? position;
-    } else break;
-  }
-  return position;
-}
-
-function startOf(node: unknown): number | undefined {
-  return isNode(node) ? node.range?.[0] : undefined;
 }
 
 function tomlSource(file: string, text: string): Source {

@@ -28,9 +28,7 @@ export const enum Owed {
   SyntheticCloseComplete,
   /** Asked by us: the client does not see the answer. */
   SwallowedParse,
-  SwallowedClose,
   SwallowedQuery,
-  SwallowedSync,
 }
 
 /** ANSWERS_OWED_MAX is a power of two. */
@@ -89,7 +87,7 @@ export class AnswerQueue {
   /** What the server skips is not owed: it is not entered, and a statement not prepared. Returns whether it was. */
   pushFor(kind: Owed, statement: Statement | null): boolean {
     if (this.isSkipping) {
-      if (kind !== Owed.Sync && kind !== Owed.SwallowedSync) return false;
+      if (kind !== Owed.Sync) return false;
       this.isSkipping = false;
     }
     if (this.count === ANSWERS_OWED_MAX) throw new Bug('more answers owed than there is room for');
@@ -112,7 +110,7 @@ export class AnswerQueue {
   skipToSync(forget: (statement: Statement) => void): void {
     while (this.count > 0) {
       const kind = this.head;
-      if (kind === Owed.Sync || kind === Owed.SwallowedSync) return;
+      if (kind === Owed.Sync) return;
       const statement = this.headStatement;
       if (statement !== null) forget(statement);
       this.pop();

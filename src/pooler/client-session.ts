@@ -220,7 +220,7 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
   /** FATAL to the client, and the end of the connection. */
   fail(error: ClientFacingError): void {
     if (this.isClosed) return;
-    this.sendError(error);
+    if (this.server?.isMidRelay !== true) this.sendError(error);
     this.socket.closeAfterSend();
     this.end(error.message);
   }
@@ -685,7 +685,7 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
     this.pool.clients--;
     const { server } = this;
     this.server = null;
-    if (server !== null) server.leave(this.isMidBatch, this.isMidMessage);
+    if (server !== null) server.leave(this.isMidBatch || this.isMidMessage);
     this.plane.clientEnded(this, why);
   }
 }

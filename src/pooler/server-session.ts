@@ -9,7 +9,7 @@ import { ServerDied } from '../wire/client-facing-error.js';
 import { readErrorResponse } from '../wire/error-response.js';
 import { Frame, Framer, SPLIT } from '../wire/framer.js';
 import { query } from '../wire/message-builder.js';
-import { CLOSE_COMPLETE, PARSE_COMPLETE, SYNC, TERMINATE } from '../wire/ready-made.js';
+import { CLOSE_COMPLETE, PARSE_COMPLETE, TERMINATE } from '../wire/ready-made.js';
 import { Backend, HEADER_LENGTH, TransactionStatus } from '../wire/tags.js';
 import { AnswerQueue, Owed } from './answer-queue.js';
 import { isWhole, Meaning, meaningOf } from './backend-meaning.js';
@@ -43,6 +43,7 @@ const enum Fate {
   Swallow,
   /** Relayed, and then something of ours follows or the client may be parted from the server. */
   RelayAndAct,
+  SwallowAndAct,
   /** The server is closed: nothing more is read. */
   Stop,
 }
@@ -168,14 +169,12 @@ export class ServerSession implements Receiver, TimerTarget {
       const fate = frame === Frame.Message ? this.messageBegins(bytes) : this.messageGoesOn(bytes);
       at = framer.bodyEnd;
       if (fate === Fate.Stop) return end;
-      if (fate === Fate.Swallow) {
+      if (fate === Fate.Swallow || fate === Fate.SwallowAndAct) {
         const isHeaderHere = frame === Frame.Message && framer.headerAt !== SPLIT;
         this.relay(bytes, runFrom, isHeaderHere ? framer.headerAt : framer.bodyAt);
         runFrom = at;
-        continue;
-      }
-      if (frame === Frame.Message && framer.headerAt === SPLIT) this.relayHeader();
-      if (fate === Fate.Relay) continue;
+      } else if (frame === Frame.Message && framer.headerAt === SPLIT) this.relayHeader();
+      if (fate === Fate.Relay || fate === Fate.Swallow) continue;
       this.relay(bytes, runFrom, at);
       runFrom = at;
       this.act();
@@ -185,6 +184,11 @@ export class ServerSession implements Receiver, TimerTarget {
     if (this.client?.waitsForAnswers === true && this.queue.length < ANSWERS_OWED_MAX / 2)
       this.client.socket.resume();
     return end;
+  }
+
+  /** Whether the client has got the beginning of a message whose rest is still to come: nothing else may be sent. */
+  get isMidRelay(): boolean {
+    return this.relaysBody && this.framer.remaining > 0;
   }
 
   // ── for the client that holds it ───────────────────────────────────────────────────────────────────────────────
@@ -238,18 +242,15 @@ export class ServerSession implements Receiver, TimerTarget {
     else if (!this.queue.skipsToSync) this.sendSynthetic(kind);
   }
 
-  /** The client is done with it or has gone; `isMidBatch`: its last messages were not followed by a Sync. */
-  leave(isMidBatch: boolean, isMidMessage: boolean): void {
+  /** The client is done with it or has gone. `isHalfway`: in the middle of a message, or of a batch, which a Sync of
+   *  ours would commit. */
+  leave(isHalfway: boolean): void {
     this.client = null;
     if (this.isClosed) return;
     this.state = ServerState.Cleaning;
     this.socket.resume();
-    if (isMidMessage || this.copy !== Copy.None) return this.close('client_lost');
-    if (isMidBatch) {
-      this.queue.push(Owed.SwallowedSync);
-      this.send(SYNC, 0, SYNC.length);
-    }
-    if (this.queue.isEmpty) this.checkIn();
+    if (isHalfway || this.copy !== Copy.None) this.close('client_lost');
+    else if (this.queue.isEmpty) this.checkIn();
   }
 
   /** A client's CopyDone or CopyFail goes out. */
@@ -335,15 +336,16 @@ export class ServerSession implements Receiver, TimerTarget {
     }
     const fate = this.decide(framer.tag, meaning, bytes, framer.bodyAt, framer.bodyEnd);
     this.relaysBody = fate === Fate.Relay || fate === Fate.RelayAndAct;
-    this.actsAtEnd = fate === Fate.RelayAndAct && framer.remaining > 0;
-    return this.actsAtEnd ? Fate.Relay : fate;
+    this.actsAtEnd = framer.remaining > 0 && (fate === Fate.RelayAndAct || fate === Fate.SwallowAndAct);
+    if (!this.actsAtEnd) return fate;
+    return this.relaysBody ? Fate.Relay : Fate.Swallow;
   }
 
   private messageGoesOn(bytes: Uint8Array): Fate {
     if (this.whole !== null) return this.gather(bytes);
     if (this.actsAtEnd && this.framer.remaining === 0) {
       this.actsAtEnd = false;
-      return Fate.RelayAndAct;
+      return this.relaysBody ? Fate.RelayAndAct : Fate.SwallowAndAct;
     }
     return this.relaysBody ? Fate.Relay : Fate.Swallow;
   }
@@ -359,9 +361,8 @@ export class ServerSession implements Receiver, TimerTarget {
     // The run before this message was relayed when its beginning was swallowed: the collection may follow.
     const fate = this.decide(framer.tag, meaningOf(framer.tag), whole, HEADER_LENGTH, whole.length);
     if (fate === Fate.Stop) return fate;
-    if (fate !== Fate.Swallow) this.relay(whole, 0, whole.length);
-    if (fate === Fate.RelayAndAct) this.act();
-    return this.isClosed ? Fate.Stop : Fate.Swallow;
+    if (fate === Fate.Relay || fate === Fate.RelayAndAct) this.relay(whole, 0, whole.length);
+    return fate === Fate.RelayAndAct || fate === Fate.SwallowAndAct ? Fate.SwallowAndAct : Fate.Swallow;
   }
 
   private decide(tag: number, meaning: Meaning, bytes: Uint8Array, bodyAt: number, bodyEnd: number): Fate {
@@ -370,7 +371,7 @@ export class ServerSession implements Receiver, TimerTarget {
     }
     if (this.state === ServerState.Idle) return this.unasked(tag, bytes, bodyAt, bodyEnd);
     const head = this.queue.head;
-    const relayed = head >= Owed.SwallowedParse ? Fate.Swallow : Fate.Relay;
+    const relayed = this.client === null || head >= Owed.SwallowedParse ? Fate.Swallow : Fate.Relay;
     switch (meaning) {
       case Meaning.Data:
         return relayed;
@@ -395,7 +396,7 @@ export class ServerSession implements Receiver, TimerTarget {
         return this.client === null ? Fate.Swallow : Fate.Relay;
       case Meaning.Parameter:
         this.pool.parameterChanged(bytes, bodyAt, bodyEnd);
-        return this.client === null || relayed === Fate.Swallow ? Fate.Swallow : Fate.Relay;
+        return relayed;
       default:
         return this.violated(`message ${String.fromCharCode(tag)} at the wrong time`);
     }
@@ -410,9 +411,7 @@ export class ServerSession implements Receiver, TimerTarget {
     const next = this.queue.head;
     const acts = next === Owed.CopyEnd || isSynthetic(next);
     if (!acts) return relayed;
-    if (relayed === Fate.Relay) return Fate.RelayAndAct;
-    this.act();
-    return Fate.Swallow;
+    return relayed === Fate.Relay ? Fate.RelayAndAct : Fate.SwallowAndAct;
   }
 
   private cycleEnds(status: number, head: Owed): Fate {
@@ -431,19 +430,13 @@ export class ServerSession implements Receiver, TimerTarget {
       case Owed.Sync:
         this.queue.pop();
         this.countQuery();
-        return this.client === null ? this.thenAct() : Fate.RelayAndAct;
+        return this.client === null ? Fate.SwallowAndAct : Fate.RelayAndAct;
       case Owed.SwallowedQuery:
-      case Owed.SwallowedSync:
         this.queue.pop();
-        return this.thenAct();
+        return Fate.SwallowAndAct;
       default:
         return this.violated('ReadyForQuery that nobody asked for');
     }
-  }
-
-  private thenAct(): Fate {
-    this.act();
-    return this.isClosed ? Fate.Stop : Fate.Swallow;
   }
 
   /** What follows an answer: our own answers whose turn has come, and the end of the cycle. */
@@ -589,8 +582,8 @@ export class ServerSession implements Receiver, TimerTarget {
     this.ends(reason, errno);
     this.socket.close();
     if (client === null) return;
-    // PostgreSQL's own word has been passed on when there was one.
-    client.serverWasLost(sawFatal ? null : new ServerDied());
+    // PostgreSQL's own word has been passed on when there was one; and a row that was cut stays cut.
+    client.serverWasLost(sawFatal || this.isMidRelay ? null : new ServerDied());
   }
 
   private ends(reason: CloseReason, errno: number): void {
@@ -620,7 +613,7 @@ function answers(tag: number, kind: Owed): boolean {
     case Backend.BindComplete:
       return kind === Owed.BindComplete;
     case Backend.CloseComplete:
-      return kind === Owed.CloseComplete || kind === Owed.SwallowedClose;
+      return kind === Owed.CloseComplete;
     case Backend.RowDescription:
     case Backend.NoData:
       return kind === Owed.StatementDescription || kind === Owed.PortalDescription;

@@ -5,7 +5,6 @@ import { MessageWriter } from './message-writer.js';
 import { Authentication, Backend, Frontend, TransactionStatus } from './tags.js';
 
 // Frontend: what the pooler sends to PostgreSQL
-export const SYNC = withoutBody(Frontend.Sync);
 export const FLUSH = withoutBody(Frontend.Flush);
 export const TERMINATE = withoutBody(Frontend.Terminate);
 

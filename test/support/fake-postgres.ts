@@ -35,12 +35,12 @@ export class FakePostgres {
     this.port = port;
   }
 
-  static async start({
-    onStartup = greet,
-    onMessage = answerQuery,
-  }: FakeBehaviour = {}): Promise<FakePostgres> {
+  static async start(
+    { onStartup = greet, onMessage = answerQuery }: FakeBehaviour = {},
+    port = 0,
+  ): Promise<FakePostgres> {
     const server = createServer();
-    server.listen(0, '127.0.0.1');
+    server.listen(port, '127.0.0.1');
     await once(server, 'listening');
     const address = server.address();
     if (address === null || typeof address === 'string') throw new Error('no port');

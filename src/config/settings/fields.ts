@@ -62,3 +62,9 @@ export const port = integer(1, 65_535);
 
 /** A text that is not empty. */
 export const word = z.string().min(1);
+
+/** For rules between fields: they are looked at even when a field is wrong by itself, so that everything is said at
+ *  once. Such a rule gets a table, and cannot rely on the types of what is in it. */
+export const ALTHOUGH_WRONG = {
+  when: ({ value }: { readonly value: unknown }): boolean => typeof value === 'object' && value !== null,
+} as const;

@@ -1,6 +1,6 @@
 /** Section `general`: the process as a whole. 3.3.1 documentation, "General Settings". */
 import { z } from 'zod';
-import { parsePgHba, rulesOfNetworks } from '../hba.js';
+import { parsePgHba, ruleOfNetwork } from '../hba.js';
 import { docs, duration, integer, port, size, word, YEAR_MS } from './fields.js';
 
 const INT32_MAX = 0x7fffffff;
@@ -19,8 +19,8 @@ const pgHba = z
   });
 
 const network = word.superRefine((text, context) => {
-  const rules = rulesOfNetworks([text]);
-  if (typeof rules === 'string') context.addIssue(rules);
+  const rule = ruleOfNetwork(text);
+  if (typeof rule === 'string') context.addIssue(rule);
 });
 
 export const general = z.strictObject({

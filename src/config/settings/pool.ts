@@ -1,7 +1,7 @@
 /** Section `pools.NAME`: a database as clients name it, and its users. 3.3.1 documentation, "Pool Settings". */
 import { z } from 'zod';
 import { parseStoredPassword } from '../../wire/password-form.js';
-import { docs, duration, integer, port, word } from './fields.js';
+import { ALTHOUGH_WRONG, docs, duration, integer, port, word } from './fields.js';
 
 const POOL_SIZE_MAX = 100_000;
 const poolMode = z.enum(['transaction', 'session']);
@@ -49,39 +49,33 @@ export const user = z
     }),
   })
   .superRefine((value, context) => {
-    if (value.min_pool_size !== undefined && value.min_pool_size > value.pool_size) {
-      context.addIssue({
-        code: 'custom',
-        path: ['min_pool_size'],
-        message: `must not be more than pool_size (${value.pool_size})`,
-      });
+    const complain = (field: string, message: string): void => {
+      context.addIssue({ code: 'custom', path: [field], message });
+    };
+    const { min_pool_size, pool_size, server_username, server_password } = value;
+    if (min_pool_size !== undefined && min_pool_size > pool_size) {
+      complain('min_pool_size', `must not be more than pool_size (${pool_size})`);
     }
-    if (value.server_password !== undefined && value.server_username === undefined) {
-      context.addIssue({
-        code: 'custom',
-        path: ['server_password'],
-        message: 'needs server_username beside it',
-      });
+    if (server_password !== undefined && server_username === undefined) {
+      complain('server_password', 'needs server_username beside it');
     }
-  });
+  }, ALTHOUGH_WRONG);
 
 /** A list, or the legacy TOML form [pools.x.users.0]: a table by number. */
 const users = z
   .union([z.array(user), z.record(z.string().regex(/^\d+$/, 'users are numbered from 0'), user)])
-  .transform((value) => (Array.isArray(value) ? value : Object.values(value)))
-  .superRefine((list, context) => {
-    const seen = new Set<string>();
-    list.forEach(({ username }, index) => {
-      if (seen.has(username)) {
-        context.addIssue({
-          code: 'custom',
-          path: [index, 'username'],
-          message: `"${username}" is there twice`,
-        });
+  .superRefine((value, context) => {
+    const seen = new Set<unknown>();
+    for (const [key, each] of Object.entries(value)) {
+      const { username }: { readonly username?: unknown } = Object(each);
+      if (username !== undefined && seen.has(username)) {
+        const path = [Array.isArray(value) ? Number(key) : key, 'username'];
+        context.addIssue({ code: 'custom', path, message: 'is there twice' });
       }
       seen.add(username);
-    });
-  });
+    }
+  }, ALTHOUGH_WRONG)
+  .transform((value) => (Array.isArray(value) ? value : Object.values(value)));
 
 export const authQuery = z.strictObject({
   query: word.register(docs, { en: "The query for a user's password; $1 is the name.", reload: 'at once' }),

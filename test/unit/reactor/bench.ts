@@ -46,13 +46,11 @@ function probe(): string {
 }
 
 /** Declares a test for each reactor; for epoll alone, and says so, where the kernel forbids io_uring. */
-export function onEachReactor(name: string, body: (bench: Bench) => void): void {
+export function onEachReactor(name: string, body: (bench: Bench) => void | Promise<void>): void {
   const backends = uringForbidden === '' ? (['io_uring', 'epoll'] as const) : (['epoll'] as const);
   for (const backend of backends) {
     const remark = uringForbidden === '' ? '' : '; io_uring is forbidden here';
-    test(`${name} (${backend}${remark})`, { timeout: 3 * STUCK_AFTER_MS }, () => {
-      body(new Bench(openReactor(backend).reactor));
-    });
+    test(`${name} (${backend}${remark})`, { timeout: 3 * STUCK_AFTER_MS }, () => body(new Bench(openReactor(backend).reactor)));
   }
 }
 
@@ -100,7 +98,8 @@ export class Bench {
   readonly bugs: unknown[] = [];
   private readonly listeners: Listener[] = [];
   private readonly sockets: Socket[] = [];
-  private readonly descriptorsBefore: number;
+  private descriptorsBefore: number;
+  private readonly endings: (() => void)[] = [];
   private isDone = false;
 
   constructor(reactor: Reactor) {
@@ -169,18 +168,30 @@ export class Bench {
     this.after(10, again);
   }
 
+  /** Does this, too, when the test is over. */
+  atEnd(what: () => void): void {
+    this.endings.push(what);
+  }
+
   /** The test is over: closes what is open, and ends `run` when all has come back. */
   done(): void {
     if (this.isDone) return;
     this.isDone = true;
+    for (const each of this.endings) each();
     for (const each of this.listeners) each.close();
     for (const each of this.sockets) each.close();
     const look = (): void => {
+      // A listener or socket goes only when the kernel has let go of it.
       if (this.reactor.usage().sockets === 0 && countDescriptors() <= this.descriptorsBefore) {
         this.reactor.stop();
       } else this.after(1, look);
     };
     this.after(0, look);
+  }
+
+  /** Whatever is open now is not the reactor's. */
+  countDescriptorsAnew(): void {
+    this.descriptorsBefore = countDescriptors();
   }
 
   /** Works until `done`, and checks that nothing has leaked. `expectsBugs`: the test looks at `bugs` itself. */

@@ -1,0 +1,58 @@
+/** Settings that are understood, and whose feature is not built yet, are told when they stand in a file. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { loaded, loadedToml, loadedYaml } from './files.js';
+
+test('a file with nothing but what is in force has an empty list', (context) => {
+  const { notInForce } = loadedYaml(
+    context,
+    'general:\n  port: 6432\n  worker_threads: 1\nprometheus:\n  enabled: false\npools:\n  x:\n    users: [{ username: a, pool_size: 3 }]\n',
+  );
+  assert.deepEqual(notInForce, []);
+});
+
+test('settings of each section are told as fields, with the place of the user', (context) => {
+  const { notInForce } = loadedYaml(
+    context,
+    `
+general:
+  server_tls: true
+  worker_threads: 4
+prometheus:
+  enabled: true
+pools:
+  x:
+    auth_query: { query: q, user: u }
+    users:
+      - username: a
+      - username: b
+        min_pool_size: 1
+        auth_pam_service: pam
+`,
+  );
+  assert.deepEqual(notInForce.toSorted(), [
+    'general.server_tls',
+    'general.worker_threads',
+    'pools.x.auth_query',
+    'pools.x.users[1].auth_pam_service',
+    'pools.x.users[1].min_pool_size',
+    'prometheus.enabled',
+  ]);
+});
+
+test('numbered users of TOML are told by their number', (context) => {
+  const { notInForce } = loadedToml(context, '[pools.x.users.0]\nusername = "a"\nmin_pool_size = 1\n');
+  assert.deepEqual(notInForce, ['pools.x.users[0].min_pool_size']);
+});
+
+test('settings of included files are told, too', (context) => {
+  const { notInForce } = loaded(context, {
+    'main.yaml': 'include:\n  files: [more.toml]\n',
+    'more.toml': '[general]\nsync_server_parameters = true\n',
+  });
+  assert.deepEqual(notInForce, ['general.sync_server_parameters']);
+});
+
+test('what is only a default is not told', (context) => {
+  assert.deepEqual(loadedYaml(context, '').notInForce, []);
+});
