@@ -108,7 +108,7 @@ function inReadingOrder(complaints: readonly Complaint[], sources: readonly Sour
   return complaints.toSorted((a, b) => order.indexOf(a.file) - order.indexOf(b.file) || a.line - b.line);
 }
 
-/** Rules that stand in the file general.pg_hba.path; null when there is no such setting. */
+/** Rules that stand in the file general.pg_hba.path, beside the one that names it; null when there is no such setting. */
 function readRuleFile(
   merged: unknown,
   sources: readonly Source[],
@@ -116,7 +116,8 @@ function readRuleFile(
   const field: Path = ['general', 'pg_hba', 'path'];
   const path = valueAt(merged, field);
   if (typeof path !== 'string' || path === '') return { rules: null, complaints: [] };
-  const file = resolve(dirname(sources[0]?.file ?? ''), path);
+  const source = sources.findLast(({ data }) => valueAt(data, field) !== undefined);
+  const file = resolve(dirname(source?.file ?? ''), path);
   let text: string;
   try {
     text = readFileSync(file, 'utf8');

@@ -200,8 +200,8 @@ export class ClientLogin implements Receiver, TimerTarget {
     }
     if (framer.tag !== Frontend.Password) throw new ProtocolViolation('expected a password message');
     const { bodyAt, bodyEnd } = framer;
+    this.consume(bodyEnd); // first: the session that may follow takes what is left
     this.onPassword(kept, bodyAt, bodyEnd);
-    this.consume(bodyEnd);
     return true;
   }
 

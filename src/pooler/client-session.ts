@@ -139,6 +139,7 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
     this.waitsForAnswers = false;
     if (this.whole !== null && framer.remaining === 0) {
       const step = this.wholeMessage(this.whole);
+      if (step === Step.Later) this.askForAnswers();
       if (step !== Step.Done) return step === Step.Later ? begin : end;
     }
     let at = begin;
@@ -157,7 +158,10 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
       if (frame === Frame.Violation) return this.tooLong(end);
       const step = frame === Frame.Message ? this.messageBegins(bytes) : this.messageGoesOn(bytes);
       if (step === Step.Ended) return end;
-      if (step === Step.Later) return this.whole === null ? framer.rewind() : framer.bodyEnd;
+      if (step === Step.Later) {
+        this.askForAnswers();
+        return this.whole === null ? framer.rewind() : framer.bodyEnd;
+      }
       at = framer.bodyEnd;
     }
     this.flushRun(bytes, end);
@@ -502,7 +506,7 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
       this.sendToClient(this.beginIsDeferred ? READY_FOR_QUERY_IN_TRANSACTION : READY_FOR_QUERY_IDLE);
       return this.drop(bytes);
     }
-    if (server.queue.isFull) return this.waitForAnswers(server);
+    if (server.queue.isFull) return this.waitForAnswers();
     if (server.isInCopyIn) return this.relay(bytes); // PostgreSQL ignores it there
     this.queries++;
     this.isMidBatch = false;
@@ -515,7 +519,7 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
     // After an error in COPY a client may still be sending: PostgreSQL ignores it, so it need not get there.
     if (server === null || !server.takesCopyData) return this.drop(bytes);
     if (this.framer.tag !== Frontend.CopyData) {
-      if (server.queue.isFull) return this.waitForAnswers(server);
+      if (server.queue.isFull) return this.waitForAnswers();
       server.copyInEnds();
     }
     return this.relay(bytes);
@@ -525,7 +529,7 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
 
   private getServer(): Step {
     const { server } = this;
-    if (server !== null) return this.waitForAnswers(server);
+    if (server !== null) return this.waitForAnswers();
     if (this.isWaiting) {
       this.socket.pause(true);
       return Step.Later;
@@ -536,12 +540,16 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
     return Step.Later;
   }
 
-  /** The server owes as many answers as there is room for. PostgreSQL may be holding them back: Flush brings them. */
-  private waitForAnswers(server: ServerSession): Step {
-    if (this.isMidBatch) server.send(FLUSH, 0, FLUSH.length);
+  /** The server owes as many answers as there is room for. */
+  private waitForAnswers(): Step {
     this.waitsForAnswers = true;
     this.socket.pause(false);
     return Step.Later;
+  }
+
+  /** Behind all that was sent before: PostgreSQL may hold its answers back until a Flush or Sync comes. */
+  private askForAnswers(): void {
+    if (this.waitsForAnswers && this.isMidBatch) this.server?.send(FLUSH, 0, FLUSH.length);
   }
 
   private owes(owed: Owed): void {

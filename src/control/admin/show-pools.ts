@@ -40,11 +40,10 @@ export const SHOW_POOLS_EXTENDED: ShowCommand = {
 
 async function rowsOf(context: ConsoleContext, more: (pool: PoolStatistics) => Row): Promise<Row[]> {
   const { pools } = await context.snapshot();
-  return pools.map((pool) => {
+  return pools.flatMap((pool) => {
     const settings = context.settings.pools[pool.pool];
-    return settings === undefined
-      ? []
-      : [...rowOf(settings, pool), ...more(context.statistics.ofPool(pool.pool))];
+    if (settings === undefined) return [];
+    return [[...rowOf(settings, pool), ...more(context.statistics.ofPool(pool.pool))]];
   });
 }
 

@@ -274,6 +274,18 @@ test('pg_hba may name a file, beside the configuration', (context) => {
   );
 });
 
+test('a file of rules is looked for beside the included file that names it', (context) => {
+  const { accessRules } = loaded(context, {
+    'main.yaml': 'include:\n  files: [conf.d/access.yaml]\n',
+    'conf.d/access.yaml': 'general:\n  pg_hba: { path: rules }\n',
+    'conf.d/rules': 'local all all trust\n',
+  });
+  assert.deepEqual(
+    accessRules?.map(({ type }) => type),
+    ['local'],
+  );
+});
+
 test('pg_hba without a rule lets nobody in, which is not the same as no pg_hba', (context) => {
   assert.deepEqual(loadedYaml(context, 'general:\n  pg_hba: "# nobody"\n').accessRules, []);
   assert.deepEqual(loadedYaml(context, 'general:\n  pg_hba: { content: "" }\n').accessRules, []);

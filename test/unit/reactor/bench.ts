@@ -25,7 +25,7 @@ export const PLAIN: SocketOptions = {
   lingerS: -1,
   unixBufferBytes: 0,
 };
-export const LOCALHOST: SocketAddress = { kind: 'tcp', host: '127.0.0.1', port: 0 };
+export const LOCALHOST = { kind: 'tcp', host: '127.0.0.1', port: 0 } as const;
 
 /** The reactor is given up when a test has not ended after this: it blocks the thread, so the runner cannot. */
 const STUCK_AFTER_MS = 10_000;
@@ -50,7 +50,9 @@ export function onEachReactor(name: string, body: (bench: Bench) => void | Promi
   const backends = uringForbidden === '' ? (['io_uring', 'epoll'] as const) : (['epoll'] as const);
   for (const backend of backends) {
     const remark = uringForbidden === '' ? '' : '; io_uring is forbidden here';
-    test(`${name} (${backend}${remark})`, { timeout: 3 * STUCK_AFTER_MS }, () => body(new Bench(openReactor(backend).reactor)));
+    test(`${name} (${backend}${remark})`, { timeout: 3 * STUCK_AFTER_MS }, () =>
+      body(new Bench(openReactor(backend).reactor)),
+    );
   }
 }
 

@@ -92,27 +92,30 @@ onEachReactor('bytes of many small sends keep their order', (bench) => {
   assert.ok(isComplete);
 });
 
-onEachReactor('bytes of small sends in many rounds keep their order, though each round sends at once', (bench) => {
-  const bytes = randomBytes(400_000);
-  let isComplete = false;
-  const small = { ...PLAIN, unixBufferBytes: 0 };
-  bench.pair((client, server) => {
-    let at = 0;
-    const sendSome = (): void => {
-      const to = Math.min(bytes.length, at + 4000);
-      client.socket.send(bytes, at, to);
-      at = to;
-      if (at < bytes.length) bench.after(0, sendSome);
-    };
-    expect(server, bytes, () => {
-      isComplete = true;
-      bench.done();
-    });
-    sendSome();
-  }, small);
-  bench.run();
-  assert.ok(isComplete);
-});
+onEachReactor(
+  'bytes of small sends in many rounds keep their order, though each round sends at once',
+  (bench) => {
+    const bytes = randomBytes(400_000);
+    let isComplete = false;
+    const small = { ...PLAIN, unixBufferBytes: 0 };
+    bench.pair((client, server) => {
+      let at = 0;
+      const sendSome = (): void => {
+        const to = Math.min(bytes.length, at + 4000);
+        client.socket.send(bytes, at, to);
+        at = to;
+        if (at < bytes.length) bench.after(0, sendSome);
+      };
+      expect(server, bytes, () => {
+        isComplete = true;
+        bench.done();
+      });
+      sendSome();
+    }, small);
+    bench.run();
+    assert.ok(isComplete);
+  },
+);
 
 onEachReactor('small and large sends to several peers, all in one round, reach each in order', (bench) => {
   const PEERS = 20;
@@ -303,21 +306,24 @@ onEachReactor('bytes that are put back are delivered before those that arrive', 
 });
 
 for (const kept of [100, 5000, 100_000]) {
-  onEachReactor(`paused and told to see the end, it is told at once, with ${kept} bytes sent before`, (bench) => {
-    let closedWith = -1;
-    bench.pair((client, server) => {
-      server.onBytes = () => assert.fail('delivered while paused');
-      server.onClosed = (errno) => {
-        closedWith = errno;
-        bench.done();
-      };
-      server.socket.pause(true);
-      client.send(Buffer.alloc(kept));
-      client.socket.closeAfterSend();
-    });
-    bench.run();
-    assert.equal(closedWith, 0);
-  });
+  onEachReactor(
+    `paused and told to see the end, it is told at once, with ${kept} bytes sent before`,
+    (bench) => {
+      let closedWith = -1;
+      bench.pair((client, server) => {
+        server.onBytes = () => assert.fail('delivered while paused');
+        server.onClosed = (errno) => {
+          closedWith = errno;
+          bench.done();
+        };
+        server.socket.pause(true);
+        client.send(Buffer.alloc(kept));
+        client.socket.closeAfterSend();
+      });
+      bench.run();
+      assert.equal(closedWith, 0);
+    },
+  );
 
   onEachReactor(`paused and not to see the end, it is told behind the ${kept} bytes sent before`, (bench) => {
     let closedWith = -1;
@@ -347,17 +353,20 @@ for (const kept of [100, 5000, 100_000]) {
   });
 }
 
-onEachReactor('a receiver that leaves bytes unread without pausing loses its connection, and is told', (bench) => {
-  let isTold = false;
-  bench.pair((client, server) => {
-    server.onBytes = (_bytes, begin) => begin;
-    server.onClosed = () => {
-      isTold = true;
-    };
-    client.onClosed = () => bench.done();
-    client.send(Buffer.from('hello'));
-  });
-  bench.run(true);
-  assert.ok(bench.bugs[0] instanceof Bug);
-  assert.ok(isTold);
-});
+onEachReactor(
+  'a receiver that leaves bytes unread without pausing loses its connection, and is told',
+  (bench) => {
+    let isTold = false;
+    bench.pair((client, server) => {
+      server.onBytes = (_bytes, begin) => begin;
+      server.onClosed = () => {
+        isTold = true;
+      };
+      client.onClosed = () => bench.done();
+      client.send(Buffer.from('hello'));
+    });
+    bench.run(true);
+    assert.ok(bench.bugs[0] instanceof Bug);
+    assert.ok(isTold);
+  },
+);

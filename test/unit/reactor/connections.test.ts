@@ -294,6 +294,35 @@ onEachReactor('closeAfterSend delivers everything to a peer that reads late, the
   assert.ok(Buffer.concat(pieces).equals(bytes), 'the bytes differ');
 });
 
+onEachReactor('closeAfterSend delivers everything to a peer that reads slowly but steadily', (bench) => {
+  const SLOW_MS = 2300; // longer than the peer is waited for when all has been sent
+  const bytes = Buffer.alloc(16_000_000, 'all of this ');
+  let received = 0;
+  bench.pair(
+    (client, server) => {
+      const begun = bench.reactor.nowMs;
+      const count = server.onBytes;
+      server.onBytes = (memory, begin, end) => {
+        if (bench.reactor.nowMs - begun < SLOW_MS) {
+          server.socket.pause(false);
+          bench.after(20, () => server.socket.resume());
+        }
+        return count(memory, begin, end);
+      };
+      server.onClosed = () => {
+        received = server.received;
+        bench.done();
+      };
+      client.send(bytes);
+      client.socket.closeAfterSend();
+    },
+    PLAIN,
+    unixAddress(),
+  );
+  bench.run();
+  assert.equal(received, bytes.length);
+});
+
 onEachReactor('closeAfterSend in onAccept sends its word, and the receiver hears nothing more', (bench) => {
   const client = new End();
   const server = new End();

@@ -1,11 +1,17 @@
 /** Peers that do not read, and memory that runs out: what is unsent stays bounded, and nobody is forgotten. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { BaseReactor } from '../../../src/reactor/base-reactor.js';
-import { type Buffers, LARGE_COUNT, NO_BUFFER, SMALL_BYTES, SMALL_COUNT } from '../../../src/reactor/buffers.js';
+import {
+  type Buffers,
+  LARGE_COUNT,
+  NO_BUFFER,
+  SMALL_BYTES,
+  SMALL_COUNT,
+} from '../../../src/reactor/buffers.js';
 import { Errno } from '../../../src/reactor/libc.js';
 import { SEND_HIGH_WATER, SEND_LOW_WATER, type Socket } from '../../../src/reactor/reactor.js';
 import { type Bench, End, onEachReactor, PLAIN } from './bench.js';
@@ -37,143 +43,155 @@ function takeAll(take: () => number, most = Number.POSITIVE_INFINITY): number[] 
   return taken;
 }
 
-onEachReactor('a peer that does not read makes the sender congested; it is writable again when it reads', (bench) => {
-  const piece = Buffer.alloc(10_000);
-  let hasRead = false;
-  let writables = 0;
-  bench.pair((client, server) => {
-    server.socket.pause(false);
-    const fill = (): void => {
-      while (!client.socket.isCongested) {
-        client.send(piece);
-        assert.equal(client.socket.isCongested, client.socket.unsent >= SEND_HIGH_WATER);
-      }
-    };
-    client.onWritable = () => {
-      assert.equal(client.socket.isCongested, false);
-      assert.ok(client.socket.unsent <= SEND_LOW_WATER);
-      if (hasRead) writables++;
-      if (writables === 3) bench.done();
-      else fill();
-    };
-    fill();
-    bench.whenStill(
-      () => client.socket.unsent,
-      () => {
-        assert.equal(client.socket.isCongested, true);
-        assert.ok(client.socket.unsent > SEND_LOW_WATER);
-        hasRead = true;
-        server.socket.resume();
-      },
-    );
-  });
-  bench.run();
-  assert.equal(writables, 3);
-});
-
-onEachReactor('1 GB for a peer that begins to read late takes few buffers, and all of it arrives', (bench) => {
-  const piece = randomBytes(64 * 1024);
-  const TOTAL = 1024 * MEGABYTE;
-  let mostBuffers = 0;
-  let received = 0;
-  bench.pair((client, server) => {
-    let offered = 0;
-    server.socket.pause(false);
-    client.onWritable = () => {
-      while (!client.socket.isCongested && offered < TOTAL) {
-        client.send(piece);
-        offered += piece.length;
-      }
-      mostBuffers = Math.max(mostBuffers, bench.reactor.usage().buffers);
-    };
-    server.onBytes = (bytes, begin, end) => {
-      // Each byte is looked at where a piece may have gone wrong: at the beginning and the end of what came.
-      if (end > begin) {
-        assert.equal(bytes[begin], piece[received % piece.length]);
-        received += end - begin;
-        assert.equal(bytes[end - 1], piece[(received - 1) % piece.length]);
-      }
-      mostBuffers = Math.max(mostBuffers, bench.reactor.usage().buffers);
-      if (received === TOTAL) bench.done();
-      return end;
-    };
-    client.onWritable();
-    bench.whenStill(
-      () => client.socket.unsent,
-      () => {
-        assert.ok(offered < 64 * MEGABYTE, `${offered} bytes were taken though nobody reads`);
-        server.socket.resume();
-      },
-    );
-  });
-  bench.run();
-  assert.equal(received, TOTAL);
-  assert.ok(mostBuffers < 100, `${mostBuffers} buffers were in use`);
-});
-
-onEachReactor('a relay that honours congestion holds few buffers, however late the other side reads', (bench) => {
-  const bytes = randomBytes(32 * MEGABYTE);
-  let mostBuffers = 0;
-  let isComplete = false;
-  bench.pair((source, inbound) => {
-    bench.pair((outbound, sink) => {
-      sink.socket.pause(false);
-      inbound.onBytes = (memory, begin, end) => {
-        outbound.socket.send(memory, begin, end);
-        if (outbound.socket.isCongested) inbound.socket.pause(false);
-        mostBuffers = Math.max(mostBuffers, bench.reactor.usage().buffers);
-        return end;
-      };
-      outbound.onWritable = () => inbound.socket.resume();
-      sink.onBytes = (memory, begin, end) => {
-        const here = memory.subarray(begin, end);
-        const same = bytes.compare(here, 0, here.length, sink.received, sink.received + here.length) === 0;
-        assert.ok(same, `other bytes than were sent, somewhere behind byte ${sink.received}`);
-        sink.received += here.length;
-        if (sink.received === bytes.length) {
-          isComplete = true;
-          bench.done();
-        }
-        return end;
-      };
-      let at = 0;
-      source.onWritable = () => {
-        for (; at < bytes.length && !source.socket.isCongested; at += 100_000) {
-          source.send(bytes.subarray(at, at + 100_000));
+onEachReactor(
+  'a peer that does not read makes the sender congested; it is writable again when it reads',
+  (bench) => {
+    const piece = Buffer.alloc(10_000);
+    let hasRead = false;
+    let writables = 0;
+    bench.pair((client, server) => {
+      server.socket.pause(false);
+      const fill = (): void => {
+        while (!client.socket.isCongested) {
+          client.send(piece);
+          assert.equal(client.socket.isCongested, client.socket.unsent >= SEND_HIGH_WATER);
         }
       };
-      source.onWritable();
+      client.onWritable = () => {
+        assert.equal(client.socket.isCongested, false);
+        assert.ok(client.socket.unsent <= SEND_LOW_WATER);
+        if (hasRead) writables++;
+        if (writables === 3) bench.done();
+        else fill();
+      };
+      fill();
       bench.whenStill(
-        () => source.socket.unsent,
-        () => sink.socket.resume(),
+        () => client.socket.unsent,
+        () => {
+          assert.equal(client.socket.isCongested, true);
+          assert.ok(client.socket.unsent > SEND_LOW_WATER);
+          hasRead = true;
+          server.socket.resume();
+        },
       );
     });
-  });
-  bench.run();
-  assert.ok(isComplete);
-  assert.ok(mostBuffers < 400, `${mostBuffers} buffers were in use`);
-});
+    bench.run();
+    assert.equal(writables, 3);
+  },
+);
 
-onEachReactor('while buffers are scarce a small queue is congestion already, and its end is told', (bench) => {
-  const buffers = buffersOf(bench);
-  let writables = 0;
-  bench.pair((client, server) => {
-    const taken = takeAll(() => buffers.takeSmall(), 8200);
-    const end = (): void => {
-      for (const each of taken.splice(0)) buffers.release(each);
-      bench.done();
-    };
-    client.onWritable = () => {
-      writables++;
-      assert.equal(client.socket.isCongested, false);
-    };
-    client.send(Buffer.alloc(20_000));
-    assert.equal(client.socket.isCongested, true);
-    bench.whenStill(() => server.received, end);
-  });
-  bench.run();
-  assert.equal(writables, 1);
-});
+onEachReactor(
+  '1 GB for a peer that begins to read late takes few buffers, and all of it arrives',
+  (bench) => {
+    const piece = randomBytes(64 * 1024);
+    const TOTAL = 1024 * MEGABYTE;
+    let mostBuffers = 0;
+    let received = 0;
+    bench.pair((client, server) => {
+      let offered = 0;
+      server.socket.pause(false);
+      client.onWritable = () => {
+        while (!client.socket.isCongested && offered < TOTAL) {
+          client.send(piece);
+          offered += piece.length;
+        }
+        mostBuffers = Math.max(mostBuffers, bench.reactor.usage().buffers);
+      };
+      server.onBytes = (bytes, begin, end) => {
+        // Each byte is looked at where a piece may have gone wrong: at the beginning and the end of what came.
+        if (end > begin) {
+          assert.equal(bytes[begin], piece[received % piece.length]);
+          received += end - begin;
+          assert.equal(bytes[end - 1], piece[(received - 1) % piece.length]);
+        }
+        mostBuffers = Math.max(mostBuffers, bench.reactor.usage().buffers);
+        if (received === TOTAL) bench.done();
+        return end;
+      };
+      client.onWritable();
+      bench.whenStill(
+        () => client.socket.unsent,
+        () => {
+          assert.ok(offered < 64 * MEGABYTE, `${offered} bytes were taken though nobody reads`);
+          server.socket.resume();
+        },
+      );
+    });
+    bench.run();
+    assert.equal(received, TOTAL);
+    assert.ok(mostBuffers < 100, `${mostBuffers} buffers were in use`);
+  },
+);
+
+onEachReactor(
+  'a relay that honours congestion holds few buffers, however late the other side reads',
+  (bench) => {
+    const bytes = randomBytes(32 * MEGABYTE);
+    let mostBuffers = 0;
+    let isComplete = false;
+    bench.pair((source, inbound) => {
+      bench.pair((outbound, sink) => {
+        sink.socket.pause(false);
+        inbound.onBytes = (memory, begin, end) => {
+          outbound.socket.send(memory, begin, end);
+          if (outbound.socket.isCongested) inbound.socket.pause(false);
+          mostBuffers = Math.max(mostBuffers, bench.reactor.usage().buffers);
+          return end;
+        };
+        outbound.onWritable = () => inbound.socket.resume();
+        sink.onBytes = (memory, begin, end) => {
+          const here = memory.subarray(begin, end);
+          const same = bytes.compare(here, 0, here.length, sink.received, sink.received + here.length) === 0;
+          assert.ok(same, `other bytes than were sent, somewhere behind byte ${sink.received}`);
+          sink.received += here.length;
+          if (sink.received === bytes.length) {
+            isComplete = true;
+            bench.done();
+          }
+          return end;
+        };
+        let at = 0;
+        source.onWritable = () => {
+          for (; at < bytes.length && !source.socket.isCongested; at += 100_000) {
+            source.send(bytes.subarray(at, at + 100_000));
+          }
+        };
+        source.onWritable();
+        bench.whenStill(
+          () => source.socket.unsent,
+          () => sink.socket.resume(),
+        );
+      });
+    });
+    bench.run();
+    assert.ok(isComplete);
+    assert.ok(mostBuffers < 400, `${mostBuffers} buffers were in use`);
+  },
+);
+
+onEachReactor(
+  'while buffers are scarce a small queue is congestion already, and its end is told',
+  (bench) => {
+    const buffers = buffersOf(bench);
+    let writables = 0;
+    bench.pair((client, server) => {
+      const taken = takeAll(() => buffers.takeSmall(), 8200);
+      const end = (): void => {
+        for (const each of taken.splice(0)) buffers.release(each);
+        bench.done();
+      };
+      client.onWritable = () => {
+        writables++;
+        assert.equal(client.socket.isCongested, false);
+      };
+      client.send(Buffer.alloc(20_000));
+      assert.equal(client.socket.isCongested, true);
+      bench.whenStill(() => server.received, end);
+    });
+    bench.run();
+    assert.equal(writables, 1);
+  },
+);
 
 /** One end of the reactor, and a peer outside of it, which reads by hand and needs no buffer of ours. */
 function withRawPeer(bench: Bench, begin: (end: End, peer: RawPeer) => void): void {
@@ -196,14 +214,13 @@ function withRawPeer(bench: Bench, begin: (end: End, peer: RawPeer) => void): vo
   });
 }
 
-/** Reads by hand until so many bytes have come. */
-function drain(bench: Bench, peer: RawPeer, length: number, take: (bytes: Uint8Array) => void): void {
-  let received = 0;
+/** Reads by hand until the test is over. */
+function drain(bench: Bench, peer: RawPeer, take: (bytes: Uint8Array) => void): void {
   const again = (): void => {
+    if (peer.isClosed) return;
     for (let bytes = peer.read(); bytes !== null; bytes = peer.read()) {
-      received += bytes.length;
+      if (bytes.length === 0) return;
       take(bytes);
-      if (received === length || bytes.length === 0) return;
     }
     bench.after(0, again);
   };
@@ -242,7 +259,7 @@ onEachReactor('receiving waits while no buffer is free, and goes on when there a
         () => inbound.received,
         () => {
           missing = expected.length - inbound.received;
-          drain(bench, sink, expected.length, (bytes) => {
+          drain(bench, sink, (bytes) => {
             arrived.push(bytes.slice());
           });
           bench.whenStill(
@@ -292,57 +309,60 @@ onEachReactor('a socket whose bytes find no memory ends with ENOBUFS, others liv
   assert.equal(answer, 'still here');
 });
 
-onEachReactor('after received bytes have held all buffers and let them go, there is room for sending', (bench) => {
-  // Pieces of 2 KB come from many senders and hold 8 KB each on their way to a peer that does not read.
-  const SENDERS = 20;
-  const piece = Buffer.alloc(2048);
-  let mostBuffers = 0;
-  let relayed = 0;
-  let isSecondTime = false;
-  let secondReceived = 0;
-  let closed = 0;
-  const sources: End[] = [];
-  withRawPeer(bench, (outbound, sink) => {
-    const fill = (): void => {
-      mostBuffers = Math.max(mostBuffers, bench.reactor.usage().buffers);
-      if (mostBuffers < SMALL_COUNT - 50) {
-        for (const each of sources) each.send(piece);
-        return bench.after(0, fill);
+onEachReactor(
+  'after received bytes have held all buffers and let them go, there is room for sending',
+  (bench) => {
+    // Pieces of 2 KB come from many senders and hold 8 KB each on their way to a peer that does not read.
+    const SENDERS = 20;
+    const piece = Buffer.alloc(2048);
+    let mostBuffers = 0;
+    let relayed = 0;
+    let isSecondTime = false;
+    let secondReceived = 0;
+    let closed = 0;
+    const sources: End[] = [];
+    withRawPeer(bench, (outbound, sink) => {
+      const fill = (): void => {
+        mostBuffers = Math.max(mostBuffers, bench.reactor.usage().buffers);
+        if (mostBuffers < SMALL_COUNT - 50) {
+          for (const each of sources) each.send(piece);
+          return bench.after(0, fill);
+        }
+        drain(bench, sink, () => undefined);
+        bench.whenStill(() => bench.reactor.usage().buffers, sendAgain);
+      };
+      // All buffers are free again: each sender may send as much as makes it congested.
+      const sendAgain = (): void => {
+        isSecondTime = true;
+        assert.ok(bench.reactor.usage().buffers < 10);
+        for (const each of sources) {
+          each.onClosed = () => {
+            closed++;
+          };
+          for (let sent = 0; sent < SEND_HIGH_WATER; sent += piece.length) each.send(piece);
+        }
+        bench.whenStill(
+          () => secondReceived,
+          () => bench.done(),
+        );
+      };
+      for (let i = 0; i < SENDERS; i++) {
+        unixPair(bench, (source, inbound) => {
+          inbound.onBytes = (memory, begin, end) => {
+            if (isSecondTime) secondReceived += end - begin;
+            else {
+              relayed += end - begin;
+              outbound.socket.send(memory, begin, end);
+            }
+            return end;
+          };
+          if (sources.push(source) === SENDERS) fill();
+        });
       }
-      drain(bench, sink, Number.POSITIVE_INFINITY, () => undefined);
-      bench.whenStill(() => bench.reactor.usage().buffers, sendAgain);
-    };
-    // All buffers are free again: each sender may send as much as makes it congested.
-    const sendAgain = (): void => {
-      isSecondTime = true;
-      assert.ok(bench.reactor.usage().buffers < 10);
-      for (const each of sources) {
-        each.onClosed = () => {
-          closed++;
-        };
-        for (let sent = 0; sent < SEND_HIGH_WATER; sent += piece.length) each.send(piece);
-      }
-      bench.whenStill(
-        () => secondReceived,
-        () => bench.done(),
-      );
-    };
-    for (let i = 0; i < SENDERS; i++) {
-      unixPair(bench, (source, inbound) => {
-        inbound.onBytes = (memory, begin, end) => {
-          if (isSecondTime) secondReceived += end - begin;
-          else {
-            relayed += end - begin;
-            outbound.socket.send(memory, begin, end);
-          }
-          return end;
-        };
-        if (sources.push(source) === SENDERS) fill();
-      });
-    }
-  });
-  bench.run();
-  assert.ok(relayed > 0);
-  assert.equal(closed, 0, 'senders lost their connections for want of memory');
-  assert.equal(secondReceived, SENDERS * SEND_HIGH_WATER);
-});
+    });
+    bench.run();
+    assert.ok(relayed > 0);
+    assert.equal(closed, 0, 'senders lost their connections for want of memory');
+    assert.equal(secondReceived, SENDERS * SEND_HIGH_WATER);
+  },
+);

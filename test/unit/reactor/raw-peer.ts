@@ -20,6 +20,7 @@ const memory = mapMemory(READ_BYTES);
 
 export class RawPeer {
   private readonly fd: Fd;
+  isClosed = false;
 
   /** Connects at once: the listener's kernel queue takes it, accepted or not. */
   constructor(address: SocketAddress) {
@@ -46,10 +47,11 @@ export class RawPeer {
   /** RST instead of a proper end. */
   reset(): void {
     setLinger(this.fd, 0);
-    close(this.fd);
+    this.close();
   }
 
   close(): void {
-    close(this.fd);
+    if (!this.isClosed) close(this.fd);
+    this.isClosed = true;
   }
 }

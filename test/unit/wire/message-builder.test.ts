@@ -47,7 +47,6 @@ const BUILT: readonly [string, Uint8Array, string][] = [
     ]),
     `T\0\0\0\x2e\0\x02a\0${'\0'.repeat(6)}\0\0\0\x19\xff\xff\xff\xff\xff\xff\0\0b\0${'\0'.repeat(6)}\0\0\0\x17\0\x04\xff\xff\xff\xff\0\0`,
   ],
-  ['SYNC', readyMade.SYNC, 'S\0\0\0\x04'],
   ['FLUSH', readyMade.FLUSH, 'H\0\0\0\x04'],
   ['TERMINATE', readyMade.TERMINATE, 'X\0\0\0\x04'],
   ['READY_FOR_QUERY_IDLE', readyMade.READY_FOR_QUERY_IDLE, 'Z\0\0\0\x05I'],

@@ -1,0 +1,174 @@
+/** What the console looks at, made by hand: two databases with three pools between them, and a worker with a client and
+ *  a server of each kind. */
+import type { Configuration } from '../../../../src/config/load.js';
+import { configurationSchema } from '../../../../src/config/settings/configuration.js';
+import type { ConsoleContext } from '../../../../src/control/admin/command.js';
+import { AdminConsole } from '../../../../src/control/admin/console.js';
+import { toDataPlaneSettings } from '../../../../src/control/data-plane-settings.js';
+import { Statistics } from '../../../../src/control/statistics.js';
+import { Counter, Counters, countersBytes } from '../../../../src/pooler/counters.js';
+import type {
+  ClientSnapshot,
+  PoolSnapshot,
+  ServerSnapshot,
+  WorkerSnapshot,
+} from '../../../../src/pooler/thread-messages.js';
+import { type Message, takeMessages, values } from '../../../support/messages.js';
+
+const CONFIGURATION: Configuration = configurationSchema.parse({
+  general: { admin_password: 'admin-secret', port: 6432, hba: ['10.0.0.0/8'] },
+  pools: {
+    shop: {
+      server_host: '10.0.0.1',
+      server_port: 5433,
+      server_database: 'shop_v2',
+      auth_query: {
+        query: 'SELECT 1',
+        user: 'asker',
+        password: 'asker-secret',
+        server_password: 'data-secret',
+      },
+      users: [
+        {
+          username: 'alice',
+          password: 'alice-secret',
+          server_username: 'alice_v2',
+          server_password: 'server-secret',
+          pool_size: 7,
+          min_pool_size: 2,
+        },
+        { username: 'bob', pool_mode: 'session' },
+      ],
+    },
+    mail: { server_host: '/var/run/postgresql', users: [{ username: 'alice' }] },
+  },
+});
+
+const CLIENT: ClientSnapshot = {
+  id: 5,
+  database: 'shop',
+  user: 'alice',
+  applicationName: 'till',
+  address: '10.1.2.3:4567',
+  state: 'active',
+  wait: 'read',
+  transactions: 11,
+  queries: 22,
+  errors: 3,
+  ageMs: 61_999,
+};
+
+const SERVER: ServerSnapshot = {
+  id: 8,
+  processId: 4242,
+  database: 'shop',
+  user: 'alice',
+  applicationName: 'pg_doorman',
+  state: 'active',
+  wait: 'write',
+  transactions: 31,
+  queries: 32,
+  bytesSent: 1000,
+  bytesReceived: 2000,
+  ageMs: 5500,
+  preparedHits: 40,
+  preparedMisses: 4,
+  preparedSize: 3,
+};
+
+const POOL: PoolSnapshot = {
+  pool: 0,
+  clientsIdle: 1,
+  clientsActive: 2,
+  clientsWaiting: 3,
+  cancelRequests: 4,
+  serversActive: 5,
+  serversIdle: 6,
+  serversUsed: 7,
+  serversLogin: 8,
+  longestWaitMs: 2500.25,
+};
+
+export const SNAPSHOT: WorkerSnapshot = {
+  clients: [
+    CLIENT,
+    { ...CLIENT, id: 6, state: 'idle', wait: 'idle' },
+    { ...CLIENT, id: 7, state: 'waiting' },
+  ],
+  servers: [SERVER, { ...SERVER, id: 9, state: 'idle' }, { ...SERVER, id: 10, state: 'login' }],
+  pools: [POOL, { ...POOL, pool: 1, longestWaitMs: 0 }, { ...POOL, pool: 2 }],
+  logins: 2,
+  connections: { total: 100, errors: 9, tls: 30, plain: 60, cancel: 10 },
+};
+
+export interface Bench {
+  readonly console: AdminConsole;
+  readonly counters: (pool: number) => Counters;
+  readonly statistics: Statistics;
+  /** How often the console asked for the end. */
+  readonly shutDowns: () => number;
+}
+
+/** A console and what it looks at, in a state of its own. */
+export async function bench(changes: Partial<ConsoleContext> = {}): Promise<Bench> {
+  const loaded = { configuration: CONFIGURATION, accessRules: null, notInForce: [], files: [] };
+  const settings = await toDataPlaneSettings(loaded, 1);
+  const memory = new SharedArrayBuffer(countersBytes(settings.pools.length));
+  const statistics = new Statistics(memory, settings.pools.length);
+  let shutDowns = 0;
+  const context: ConsoleContext = {
+    configuration: CONFIGURATION,
+    settings,
+    statistics,
+    snapshot: () => Promise.resolve(SNAPSHOT),
+    shutDown: () => {
+      shutDowns++;
+    },
+    ...changes,
+  };
+  return {
+    console: new AdminConsole(context),
+    counters: (pool) => new Counters(memory, pool),
+    statistics,
+    shutDowns: () => shutDowns,
+  };
+}
+
+/** The messages that answer a command. */
+export async function answer(console: AdminConsole, sql: string): Promise<Message[]> {
+  const { messages, rest } = takeMessages(Buffer.from(await console.answer(sql)));
+  if (rest.length > 0) throw new Error(`${rest.length} bytes are no message`);
+  return messages;
+}
+
+export const tags = (messages: readonly Message[]): string => messages.map(({ tag }) => tag).join('');
+
+export interface Table {
+  readonly columns: readonly { readonly name: string; readonly typeOid: number }[];
+  readonly rows: readonly (string | null)[][];
+}
+
+/** Columns and rows of an answer. */
+export async function table(console: AdminConsole, sql: string): Promise<Table> {
+  const messages = await answer(console, sql);
+  const description = messages.find(({ tag }) => tag === 'T');
+  return {
+    columns: description === undefined ? [] : columnsOf(description.body),
+    rows: messages.filter(({ tag }) => tag === 'D').map(values),
+  };
+}
+
+/** RowDescription: a count, and for each column its name and 18 bytes more, the type 6 bytes into them. */
+function columnsOf(body: Buffer): Table['columns'] {
+  const columns: { name: string; typeOid: number }[] = [];
+  for (let at = 2; at < body.length; ) {
+    const end = body.indexOf(0, at);
+    columns.push({ name: body.toString('utf8', at, end), typeOid: body.readInt32BE(end + 7) });
+    at = end + 19;
+  }
+  return columns;
+}
+
+export const counted = (counters: Counters, amounts: readonly [Counter, number][]): void => {
+  for (const [counter, amount] of amounts) counters.add(counter, amount);
+};

@@ -1,0 +1,315 @@
+/** From the configuration as it was written to what the workers are handed. */
+import assert from 'node:assert/strict';
+import { createHash, createHmac, pbkdf2Sync } from 'node:crypto';
+import { test } from 'node:test';
+import type { LoadedConfiguration } from '../../../src/config/load.js';
+import { configurationSchema } from '../../../src/config/settings/configuration.js';
+import { addressOf, serverAddress, toDataPlaneSettings } from '../../../src/control/data-plane-settings.js';
+import {
+  type ClientSecret,
+  type DataPlaneSettings,
+  PoolMode,
+  type PoolSettings,
+} from '../../../src/pooler/settings.js';
+
+function settingsOf(
+  written: Record<string, unknown>,
+  more: Partial<LoadedConfiguration> = {},
+): Promise<DataPlaneSettings> {
+  const configuration = configurationSchema.parse(written);
+  return toDataPlaneSettings({ configuration, accessRules: null, notInForce: [], files: [], ...more }, 3);
+}
+
+/** The only pool of one user, with what is written in general, the pool and the user. */
+async function poolOf(parts: {
+  general?: Record<string, unknown>;
+  pool?: Record<string, unknown>;
+  user?: Record<string, unknown>;
+}): Promise<PoolSettings> {
+  const { pools } = await settingsOf({
+    general: parts.general ?? {},
+    pools: { mydb: { ...parts.pool, users: [{ username: 'alice', ...parts.user }] } },
+  });
+  const [pool] = pools;
+  assert.ok(pool);
+  return pool;
+}
+
+test('what is written in general reaches the workers', async () => {
+  const { general } = configurationSchema.parse({});
+  const settings = await settingsOf({
+    general: {
+      host: '10.0.0.1',
+      port: 6432,
+      io_backend: 'epoll',
+      max_connections: 11,
+      max_concurrent_creates: 12,
+      query_wait_timeout: '13s',
+      server_idle_check_timeout: '14s',
+      server_round_robin: true,
+      retain_connections_time: '15s',
+      retain_connections_max: 16,
+      prepared_statements: false,
+      prepared_statements_cache_size: 17,
+      client_prepared_statements_cache_size: 18,
+      pooler_check_query: 'SELECT 1',
+      log_client_connections: false,
+      log_client_disconnections: false,
+      shutdown_timeout: '19s',
+      unix_socket_buffer_size: '20K',
+      tcp_no_delay: false,
+      tcp_keepalives_count: 21,
+      tcp_keepalives_idle: 22,
+      tcp_keepalives_interval: 23,
+      tcp_so_linger: 24,
+      tcp_user_timeout: 25,
+    },
+  });
+  const { admin, accessRules, pools, ...plain } = settings;
+  assert.deepEqual(plain, {
+    generation: 3,
+    host: '10.0.0.1',
+    port: 6432,
+    backlog: 11,
+    ioBackend: 'epoll',
+    maxConnections: 11,
+    queryWaitTimeoutMs: 13_000,
+    maxConcurrentCreates: 12,
+    serverIdleCheckTimeoutMs: 14_000,
+    serverRoundRobin: true,
+    retainConnectionsTimeMs: 15_000,
+    retainConnectionsMax: 16,
+    preparedStatements: false,
+    preparedStatementsCacheSize: 17,
+    clientPreparedStatementsCacheSize: 18,
+    poolerCheckQuery: 'SELECT 1',
+    logClientConnections: false,
+    logClientDisconnections: false,
+    shutdownTimeoutMs: 19_000,
+    unixSocketBufferSize: 20_480,
+    tcp: {
+      noDelay: false,
+      keepalivesCount: 21,
+      keepalivesIdleS: 22,
+      keepalivesIntervalS: 23,
+      lingerS: 24,
+      userTimeoutS: 25,
+    },
+    tlsRequired: false,
+  });
+  assert.equal(admin.username, general.admin_username);
+  assert.equal(accessRules, null);
+  assert.deepEqual(pools, []);
+});
+
+test('a backlog that is written wins over max_connections', async () => {
+  const { backlog } = await settingsOf({ general: { max_connections: 100, backlog: 7 } });
+  assert.equal(backlog, 7);
+});
+
+test('clients must use TLS in the modes require and verify-full', async () => {
+  const files = { tls_certificate: '/c', tls_private_key: '/k', tls_ca_cert: '/a' };
+  for (const [mode, wanted] of [
+    ['allow', false],
+    ['disable', false],
+    ['require', true],
+    ['verify-full', true],
+  ] as const) {
+    const { tlsRequired } = await settingsOf({ general: { tls_mode: mode, ...files } });
+    assert.equal(tlsRequired, wanted, mode);
+  }
+});
+
+test('the rules of access are handed on as they were read', async () => {
+  const rule = { type: 'local', databases: [], users: [], network: null, method: 'trust', line: 1 } as const;
+  const { accessRules } = await settingsOf({}, { accessRules: [rule] });
+  assert.deepEqual(accessRules, [rule]);
+});
+
+test('there is a pool for each database and user, in the order of the file', async () => {
+  const { pools } = await settingsOf({
+    pools: {
+      b: { server_host: '10.0.0.1', users: [{ username: 'y' }, { username: 'x' }] },
+      a: { server_host: '10.0.0.1', users: [{ username: 'x' }] },
+      empty: {},
+    },
+  });
+  assert.deepEqual(
+    pools.map(({ database, user }) => `${database}/${user}`),
+    ['b/y', 'b/x', 'a/x'],
+  );
+});
+
+test('a pool without anything written has the defaults', async () => {
+  const { clientSecret, serverSecret, ...pool } = await poolOf({});
+  assert.deepEqual(pool, {
+    database: 'mydb',
+    user: 'alice',
+    address: { kind: 'tcp', host: '127.0.0.1', port: 5432 },
+    serverDatabase: 'mydb',
+    serverUser: 'alice',
+    mode: PoolMode.Transaction,
+    poolSize: 40,
+    applicationName: 'pg_doorman',
+    connectTimeoutMs: 3000,
+    idleTimeoutMs: 600_000,
+    serverLifetimeMs: 1_200_000,
+    cleanupServerConnections: true,
+  });
+  assert.deepEqual([clientSecret, serverSecret], [{ kind: 'none' }, { kind: 'none' }]);
+});
+
+test("the server's database and user may have other names than the client's", async () => {
+  const pool = await poolOf({ pool: { server_database: 'mydb_v2' }, user: { server_username: 'alice_v2' } });
+  assert.deepEqual([pool.serverDatabase, pool.serverUser], ['mydb_v2', 'alice_v2']);
+  assert.deepEqual([pool.database, pool.user], ['mydb', 'alice']);
+});
+
+const general = { connect_timeout: 1, idle_timeout: 2, server_lifetime: 3 };
+
+test('timeouts that are written in general hold for every pool', async () => {
+  const pool = await poolOf({ general });
+  assert.deepEqual([pool.connectTimeoutMs, pool.idleTimeoutMs, pool.serverLifetimeMs], [1, 2, 3]);
+});
+
+test("a pool's timeouts win over the general ones, 0 too", async () => {
+  const pool = await poolOf({ general, pool: { connect_timeout: 4, idle_timeout: 0, server_lifetime: 0 } });
+  assert.deepEqual([pool.connectTimeoutMs, pool.idleTimeoutMs, pool.serverLifetimeMs], [4, 0, 0]);
+});
+
+test("a user's server_lifetime wins over the pool's, 0 too", async () => {
+  for (const lifetime of [0, 9]) {
+    const pool = await poolOf({ general, pool: { server_lifetime: 6 }, user: { server_lifetime: lifetime } });
+    assert.equal(pool.serverLifetimeMs, lifetime);
+  }
+});
+
+test("a user's pool_mode wins over the pool's", async () => {
+  const modes = async (pool: string, user?: string): Promise<PoolMode> =>
+    (await poolOf({ pool: { pool_mode: pool }, user: user === undefined ? {} : { pool_mode: user } })).mode;
+  assert.equal(await modes('session'), PoolMode.Session);
+  assert.equal(await modes('session', 'transaction'), PoolMode.Transaction);
+  assert.equal(await modes('transaction', 'session'), PoolMode.Session);
+});
+
+test('a directory stands for the unix socket in it', async () => {
+  assert.deepEqual(await serverAddress('/var/run/postgresql', 5433), {
+    kind: 'unix',
+    path: '/var/run/postgresql/.s.PGSQL.5433',
+  });
+});
+
+test('an address stays as it is, of either family', async () => {
+  for (const host of ['10.0.0.1', '::1']) {
+    assert.deepEqual(await serverAddress(host, 5432), { kind: 'tcp', host, port: 5432 });
+  }
+});
+
+test('a host name becomes the address that it stands for', async () => {
+  assert.match(await addressOf('localhost'), /^(127\.0\.0\.1|::1)$/);
+});
+
+test('a host name that nobody can know stays as it is', async () => {
+  const name = `${'x'.repeat(64)}.invalid`; // a label has 63 characters at most
+  assert.equal(await addressOf(name), name);
+});
+
+const MD5 = 'md58a67a0c805a5ee0384ea28e0dea557b6';
+const SALT = Buffer.from('W22ZaJ0SNY7soEsUEjb6gQ==', 'base64');
+const STORED = Buffer.from('WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=', 'base64');
+const SERVER = Buffer.from('wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=', 'base64');
+const SCRAM = `SCRAM-SHA-256$4096:${SALT.toString('base64')}$${STORED.toString('base64')}:${SERVER.toString('base64')}`;
+
+test('an MD5 hash is what clients are compared with, and what logs in to the server', async () => {
+  const pool = await poolOf({ user: { password: MD5 } });
+  assert.deepEqual(pool.clientSecret, { kind: 'md5', hash: MD5 });
+  assert.deepEqual(pool.serverSecret, { kind: 'md5', hash: MD5 });
+});
+
+test('a SCRAM verifier is what clients are compared with; the server is logged in to by what a client proves', async () => {
+  const pool = await poolOf({ user: { password: SCRAM } });
+  assert.deepEqual(pool.clientSecret, {
+    kind: 'scram',
+    iterations: 4096,
+    salt: new Uint8Array(SALT),
+    storedKey: new Uint8Array(STORED),
+    serverKey: new Uint8Array(SERVER),
+  });
+  assert.deepEqual(pool.serverSecret, { kind: 'scram-passthrough' });
+});
+
+/** Whether a password has this verifier. RFC 5802, section 3. */
+function isVerifierOf(secret: ClientSecret, password: string): boolean {
+  if (secret.kind !== 'scram') return false;
+  const salted = pbkdf2Sync(password, secret.salt, secret.iterations, 32, 'sha256');
+  const hmac = (text: string): Buffer => createHmac('sha256', salted).update(text).digest();
+  const storedKey = createHash('sha256').update(hmac('Client Key')).digest();
+  return storedKey.equals(secret.storedKey) && hmac('Server Key').equals(secret.serverKey);
+}
+
+test('a plain password is compared by a SCRAM verifier of its own, and logs in to the server as it is', async () => {
+  const pool = await poolOf({ user: { password: 'correct horse' } });
+  assert.ok(isVerifierOf(pool.clientSecret, 'correct horse'));
+  assert.ok(!isVerifierOf(pool.clientSecret, 'correct horsf'));
+  assert.deepEqual(pool.serverSecret, { kind: 'plain', password: 'correct horse' });
+});
+
+test('the same plain password has another salt each time', async () => {
+  const [one, two] = [await poolOf({ user: { password: 'x' } }), await poolOf({ user: { password: 'x' } })];
+  assert.ok(one.clientSecret.kind === 'scram' && two.clientSecret.kind === 'scram');
+  assert.notDeepEqual(one.clientSecret.salt, two.clientSecret.salt);
+});
+
+test('a password is compared in the form that clients prepare it in', async () => {
+  const pool = await poolOf({ user: { password: 'ﬁsh' } }); // a ligature, NFKC: two letters
+  assert.ok(isVerifierOf(pool.clientSecret, 'fish'));
+});
+
+test('the password of the admin is no plain text in the workers', async () => {
+  const { admin } = await settingsOf({ general: { admin_username: 'root', admin_password: 'hidden' } });
+  assert.equal(admin.username, 'root');
+  assert.ok(isVerifierOf(admin.secret, 'hidden'));
+});
+
+test('a token key lets nobody in as long as tokens are not built', async () => {
+  const pool = await poolOf({ user: { password: 'jwt-pkey-fpath:/etc/key.pem' } });
+  assert.equal(pool.clientSecret.kind, 'unusable');
+  assert.deepEqual(pool.serverSecret, { kind: 'none' });
+});
+
+test('server_password logs in to the server, whatever clients are compared with', async () => {
+  for (const password of [MD5, SCRAM, 'plain', '', 'jwt-pkey-fpath:/k']) {
+    const pool = await poolOf({ user: { password, server_username: 'bob', server_password: 'other' } });
+    assert.deepEqual(pool.serverSecret, { kind: 'plain', password: 'other' });
+  }
+});
+
+test("another user at the server is never logged in with the client's secret", async () => {
+  for (const password of [MD5, SCRAM, 'plain']) {
+    const pool = await poolOf({ user: { password, server_username: 'bob' } });
+    assert.deepEqual(pool.serverSecret, { kind: 'none' });
+  }
+});
+
+test('server_username that is the same name changes nothing', async () => {
+  const pool = await poolOf({ user: { password: MD5, server_username: 'alice' } });
+  assert.deepEqual(pool.serverSecret, { kind: 'md5', hash: MD5 });
+});
+
+test('what the workers are handed can be posted to a thread', async () => {
+  const users = [
+    { username: 'a', password: SCRAM },
+    { username: 'b', password: 'p' },
+  ];
+  const settings = await settingsOf({ pools: { x: { server_host: '::1', users } } });
+  const posted = structuredClone(settings);
+  assert.equal(JSON.stringify(withoutBytes(posted)), JSON.stringify(withoutBytes(settings)));
+  const [pool] = posted.pools;
+  assert.ok(pool?.clientSecret.kind === 'scram');
+  assert.deepEqual(Buffer.from(pool.clientSecret.storedKey), STORED);
+});
+
+function withoutBytes(settings: DataPlaneSettings): unknown {
+  const pools = settings.pools.map((pool) => ({ ...pool, clientSecret: pool.clientSecret.kind }));
+  return { ...settings, pools, admin: settings.admin.username };
+}
