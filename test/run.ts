@@ -23,7 +23,7 @@ tests.on('test:pass', ({ details }) => {
 tests.on('test:fail', ({ details }) => {
   if (details.type !== 'suite') failed++;
 });
-tests.compose(spec).pipe(process.stdout);
+tests.compose(new spec()).pipe(process.stdout);
 await new Promise((resolve) => tests.once('end', resolve));
 await postgres.remove();
 process.exitCode = failed === 0 && passed > 0 ? 0 : 1;

@@ -86,6 +86,9 @@ function readRule(words: Token[][], line: number): HbaRule[] | string {
   }
   if (databaseWord === undefined || userWord === undefined)
     return 'wants type, database, user, address and method';
+  const special = [...databaseWord, ...userWord].find(isSpecial);
+  if (special !== undefined)
+    return `"${special.text}" needs what only PostgreSQL knows: write the names themselves`;
   const common = { type, databases: namesIn(databaseWord), users: namesIn(userWord), line };
   if (type === 'local') return withMethod(rest[0], (method) => [{ ...common, network: null, method }]);
   const address = rest[0]?.[0]?.text;
@@ -107,6 +110,13 @@ function withMethod(
   if (text === undefined) return 'wants a method: trust, md5, scram-sha-256 or reject';
   // Other methods of PostgreSQL may stand in a file that is shared with it; nobody gets in by them here.
   return make(METHODS.find((each) => each === text) ?? 'unknown');
+}
+
+/** Members of a role, names in a file, regular expressions. Read as a name, such a rule would silently match nobody. */
+function isSpecial({ text, isQuoted }: Token): boolean {
+  return (
+    !isQuoted && (/^[+@/]/.test(text) || text === 'sameuser' || text === 'samerole' || text === 'samegroup')
+  );
 }
 
 /** Empty for `all`, which quotes would make a name. */

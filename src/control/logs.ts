@@ -22,6 +22,9 @@ const COLORS: Readonly<Record<LogLevel, string>> = {
 };
 const COLOR_END = '\x1b[0m';
 const STDOUT = 1;
+/** What a terminal would obey. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const CONTROL = /[\x00-\x09\x0b-\x1f\x7f-\x9f]/g;
 
 export class Log {
   private readonly options: LogOptions;
@@ -58,7 +61,9 @@ export class Log {
     if (format === 'structured')
       return JSON.stringify({ timestamp: time, level: level.toUpperCase(), message: text });
     // A line is a line: what a peer sent must not look like another entry of the log.
-    const oneLine = text.replaceAll('\n', '\n    ');
+    const oneLine = text
+      .replaceAll('\n', '\n    ')
+      .replace(CONTROL, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
     const name = level.toUpperCase().padEnd(5);
     const shown = hasColor ? `${COLORS[level]}${name}${COLOR_END}` : name;
     const more = format === 'debug' ? ` [${process.pid}]` : '';

@@ -46,7 +46,7 @@ export class Supervisor {
       settings,
       statistics: new Statistics(counters, settings.pools.length),
       snapshot: () => this.worker.snapshot(),
-      shutDown: () => this.shutDown(),
+      shutDown: () => this.shutDown('SHUTDOWN'),
     });
   }
 
@@ -98,21 +98,22 @@ export class Supervisor {
       this.worker.post({ type: 'stop' });
     });
     process.on('SIGINT', () => {
-      this.log.info('SIGINT: graceful shutdown');
-      this.shutDown();
+      this.shutDown('SIGINT');
     });
   }
 
   /** A second one changes nothing. */
-  private shutDown(): void {
+  private shutDown(by: string): void {
     if (this.isEnding) return;
     this.isEnding = true;
+    this.log.info(
+      `${by}: graceful shutdown, transactions have ${this.settings.shutdownTimeoutMs} ms to finish`,
+    );
     this.worker.post({ type: 'shutdown', graceMs: this.settings.shutdownTimeoutMs });
   }
 
   private async answerAdmin(client: number, sql: string): Promise<void> {
-    const bytes = await this.console.answer(sql);
-    this.worker.post({ type: 'adminAnswer', client, bytes, ends: false });
+    this.worker.post({ type: 'adminAnswer', client, bytes: await this.console.answer(sql) });
   }
 
   private async deriveKeys(

@@ -54,14 +54,11 @@ export class AdminSession implements Receiver {
   }
 
   /** The control plane's answer, ReadyForQuery included. */
-  answer(message: Uint8Array, ends: boolean): void {
+  answer(message: Uint8Array): void {
     if (this.isClosed) return;
     this.isAsking = false;
     this.send(message);
-    if (ends) {
-      this.socket.closeAfterSend();
-      this.end();
-    } else this.takeMessages();
+    this.takeMessages();
   }
 
   private takeMessages(): void {

@@ -1,5 +1,5 @@
 /** Why a server connection is closed: the word in the log and in metrics. */
-export const CLOSE_REASONS = [
+const CLOSE_REASONS = [
   'cancelled', // a CancelRequest may still be on its way to it
   'cleanup_failed',
   'client_lost', // in the middle of a message or of COPY

@@ -200,7 +200,7 @@ export class DataPlane implements Acceptor, TimerTarget {
       case 'snapshot':
         return this.post({ type: 'snapshot', request: message.request, snapshot: this.snapshot() });
       case 'adminAnswer':
-        return this.admins.get(message.client)?.answer(message.bytes, message.ends);
+        return this.admins.get(message.client)?.answer(message.bytes);
       case 'scramKeys': {
         const login = this.scramRequests.get(message.request);
         this.scramRequests.delete(message.request);

@@ -314,6 +314,6 @@ function remove(servers: ServerSession[], server: ServerSession): void {
 }
 
 /** host:port or the path of the socket. */
-export function addressText(address: ServerAddress): string {
+function addressText(address: ServerAddress): string {
   return address.kind === 'unix' ? address.path : `${address.host}:${address.port}`;
 }

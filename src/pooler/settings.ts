@@ -53,7 +53,7 @@ export interface PoolSettings {
 }
 
 /** Options of TCP sockets, see tcp(7). Seconds; 0 leaves the system's value. */
-export interface TcpSettings {
+interface TcpSettings {
   readonly noDelay: boolean;
   readonly keepalivesCount: number;
   readonly keepalivesIdleS: number;

@@ -21,13 +21,8 @@ export type ToWorker =
   /** End now. */
   | { readonly type: 'stop' }
   | { readonly type: 'snapshot'; readonly request: number }
-  /** The console's answer to a client, ready to be sent; with `ends` the connection is closed behind it. */
-  | {
-      readonly type: 'adminAnswer';
-      readonly client: number;
-      readonly bytes: Uint8Array;
-      readonly ends: boolean;
-    }
+  /** The console's answer to a client, ready to be sent. */
+  | { readonly type: 'adminAnswer'; readonly client: number; readonly bytes: Uint8Array }
   | {
       readonly type: 'scramKeys';
       readonly request: number;
@@ -67,7 +62,7 @@ export interface WorkerSnapshot {
   readonly connections: ConnectionCounts;
 }
 
-export interface ConnectionCounts {
+interface ConnectionCounts {
   readonly total: number;
   readonly errors: number;
   readonly tls: number;

@@ -4,10 +4,10 @@
 import { mapMemory } from './libc.js';
 import { Bug, wordAt } from './words.js';
 
-export const SMALL_SHIFT = 13;
+const SMALL_SHIFT = 13;
 export const SMALL_BYTES = 1 << SMALL_SHIFT;
 export const SMALL_COUNT = 16384;
-export const LARGE_SHIFT = 16;
+const LARGE_SHIFT = 16;
 export const LARGE_BYTES = 1 << LARGE_SHIFT;
 export const LARGE_COUNT = 2048;
 /** Where the large buffers begin. */

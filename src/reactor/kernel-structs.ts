@@ -13,7 +13,6 @@ export const SO_REUSEADDR = 2;
 export const SO_SNDBUF = 7;
 export const SO_RCVBUF = 8;
 export const SO_KEEPALIVE = 9;
-export const SO_REUSEPORT = 15;
 export const MSG_DONTWAIT = 0x40;
 export const MSG_WAITALL = 0x100;
 export const MSG_NOSIGNAL = 0x4000;
@@ -40,8 +39,6 @@ export const IOVEC_WORDS = 4;
 export const IOVEC_BYTES = 16;
 export const MSGHDR_WORDS = 14;
 export const MSGHDR_BYTES = 56;
-/** Most iovecs that one sendmsg(2) takes (IOV_MAX). */
-export const IOV_MAX = 1024;
 
 // epoll(7)
 export const EPOLL_CLOEXEC = 0x80000;
@@ -59,7 +56,6 @@ export const EPOLL_EVENT_DATA_AT = process.arch === 'x64' ? 4 : 8;
 
 // io_uring_setup(2)
 export const IORING_SETUP_CQSIZE = 1 << 3;
-export const IORING_SETUP_CLAMP = 1 << 4;
 export const IORING_SETUP_COOP_TASKRUN = 1 << 8; // 5.19
 export const IORING_SETUP_SINGLE_ISSUER = 1 << 12; // 6.0
 export const IORING_SETUP_DEFER_TASKRUN = 1 << 13; // 6.1
@@ -88,17 +84,12 @@ export const IORING_ENTER_EXT_ARG = 1 << 3;
 /** struct io_uring_getevents_arg, and where its ts stands. */
 export const GETEVENTS_ARG_BYTES = 24;
 export const GETEVENTS_ARG_TS_AT = 16;
-/** struct __kernel_timespec. */
-export const TIMESPEC_BYTES = 16;
 
 // io_uring_register(2)
-export const IORING_REGISTER_PROBE = 8;
 export const IORING_REGISTER_PBUF_RING = 22; // 5.19
-export const IORING_REGISTER_RING_FDS = 20; // 5.18
 export const BUF_REG_BYTES = 40;
 /** struct io_uring_buf, and the ring's tail that shares the first one's memory. */
 export const IO_URING_BUF_BYTES = 16;
-export const BUF_RING_ENTRIES_MAX = 32768;
 
 /** struct io_uring_sqe and io_uring_cqe, in 32-bit words. */
 export const SQE_WORDS = 16;

@@ -15,7 +15,6 @@ const declare = (prototype: string): Call => libc.func(prototype);
 const syscall = (types: string[]): Call => libc.func('syscall', 'long', ['int64', ...types]);
 
 const nativeMmap = declare('uintptr_t mmap(uintptr_t, uint64_t, int, int, int, int64_t)');
-const nativeMunmap = declare('int munmap(uintptr_t, uint64_t)');
 const nativeSocket = declare('int socket(int, int, int)');
 const nativeBind = declare('int bind(int, const void*, uint32_t)');
 const nativeListen = declare('int listen(int, int)');
@@ -86,11 +85,6 @@ export function mapMemory(length: number): Mapping {
 /** mmap(2) of a part of a file that the kernel shares with us, as io_uring's rings. Throws SystemError. */
 export function mapShared(fd: Fd, offset: number, length: number): Mapping {
   return mapped(nativeMmap(0, length, PROT_READ_WRITE, MAP_SHARED_POPULATE, fd, offset), length);
-}
-
-/** munmap(2). Nobody may look at the mapping's buffer afterwards. */
-export function unmap(mapping: Mapping, length: number): void {
-  nativeMunmap(mapping.address, length);
 }
 
 /** A system call that must not fail did fail. */

@@ -6,11 +6,6 @@ export function byteAt(bytes: Uint8Array, at: number): number {
   return bytes[at] as number;
 }
 
-/** Int16, signed, network order. */
-export function int16At(bytes: Uint8Array, at: number): number {
-  return ((byteAt(bytes, at) << 24) | (byteAt(bytes, at + 1) << 16)) >> 16;
-}
-
 /** Int32, signed, network order. */
 export function int32At(bytes: Uint8Array, at: number): number {
   return (

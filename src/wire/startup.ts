@@ -8,13 +8,13 @@ import { Backend, LENGTH_LENGTH, StartupCode } from './tags.js';
 /** Bytes of a packet, length included. What is longer is nobody's who means well: no memory is set aside for it. */
 export const STARTUP_LENGTH_MAX = 8192;
 /** Bytes of length and code. */
-export const STARTUP_HEADER_LENGTH = 8;
+const STARTUP_HEADER_LENGTH = 8;
 const CODE_LENGTH = 4;
 const PROCESS_ID_LENGTH = 4;
 const CANCEL_HEADER_LENGTH = STARTUP_HEADER_LENGTH + PROCESS_ID_LENGTH;
 /** Bytes of a cancel key's secret: always 4 up to protocol 3.0, up to 256 since 3.2. */
-export const CANCEL_SECRET_LENGTH_MIN = 4;
-export const CANCEL_SECRET_LENGTH_MAX = 256;
+const CANCEL_SECRET_LENGTH_MIN = 4;
+const CANCEL_SECRET_LENGTH_MAX = 256;
 
 const PROTOCOL_MAJOR = 3;
 const OPTION_PREFIX = '_pq_.';

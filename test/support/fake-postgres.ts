@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { int32, type Message, message, string, takeMessages } from './messages.js';
 
-export const AUTHENTICATION_OK = message('R', int32(0));
-export const BACKEND_KEY = message('K', int32(4711), int32(815));
+const AUTHENTICATION_OK = message('R', int32(0));
+const BACKEND_KEY = message('K', int32(4711), int32(815));
 export const READY = message('Z', Buffer.from('I'));
-export const GREETING = Buffer.concat([
+const GREETING = Buffer.concat([
   AUTHENTICATION_OK,
   message('S', string('server_version'), string('18.0')),
   message('S', string('client_encoding'), string('UTF8')),
@@ -74,16 +74,16 @@ export class FakePostgres {
   }
 }
 
-export function greet({ socket }: FakeSession): void {
+function greet({ socket }: FakeSession): void {
   socket.write(GREETING);
 }
 
 /** Every Query has one row with the text `fake`. */
-export function answerQuery({ tag }: Message, { socket }: FakeSession): void {
+function answerQuery({ tag }: Message, { socket }: FakeSession): void {
   if (tag === 'Q') socket.write(Buffer.concat([ONE_ROW, READY]));
 }
 
-export const ONE_ROW = Buffer.concat([
+const ONE_ROW = Buffer.concat([
   message('D', Buffer.from([0, 1]), int32(4), Buffer.from('fake')),
   message('C', string('SELECT 1')),
 ]);

@@ -5,7 +5,7 @@ export interface Message {
   readonly body: Buffer;
 }
 
-export const PROTOCOL_3_0 = 196608;
+const PROTOCOL_3_0 = 196608;
 export const PROTOCOL_3_2 = 196610;
 export const SSL_REQUEST = 80877103;
 export const GSSENC_REQUEST = 80877104;
@@ -17,7 +17,7 @@ export function int32(value: number): Buffer {
   return bytes;
 }
 
-export function int16(value: number): Buffer {
+function int16(value: number): Buffer {
   const bytes = Buffer.alloc(2);
   bytes.writeInt16BE(value);
   return bytes;

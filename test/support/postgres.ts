@@ -10,7 +10,7 @@ import { freePort } from './free-port.js';
 import { giveTo, type RunAs, unprivilegedUser } from './unprivileged-user.js';
 
 /** Its superuser. */
-export const SUPERUSER = 'postgres';
+const SUPERUSER = 'postgres';
 
 interface Programs {
   readonly bin: string;

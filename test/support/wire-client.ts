@@ -6,6 +6,9 @@ import { errorFields, type Message, query, startup, takeMessages, values } from 
 export class WireClient {
   readonly socket: Socket;
   private pending: Buffer = Buffer.alloc(0);
+  /** What has come since; joined to `pending` when the next message can be whole. */
+  private chunks: Buffer[] = [];
+  private chunkBytes = 0;
   private readonly messages: Message[] = [];
   private hasEnded = false;
   private wake: () => void = () => {};
@@ -13,7 +16,8 @@ export class WireClient {
   private constructor(socket: Socket) {
     this.socket = socket;
     socket.on('data', (bytes) => {
-      this.pending = Buffer.concat([this.pending, bytes]);
+      this.chunks.push(bytes);
+      this.chunkBytes += bytes.length;
       this.wake();
     });
     socket.on('error', () => {}); // 'close' follows
@@ -55,9 +59,10 @@ export class WireClient {
     for (;;) {
       const message = this.messages.shift();
       if (message !== undefined) return message;
+      this.join();
       const taken = takeMessages(this.pending);
       this.pending = taken.rest;
-      this.messages.push(...taken.messages);
+      for (const each of taken.messages) this.messages.push(each);
       if (this.messages.length > 0) continue;
       if (this.hasEnded) return null;
       await this.something();
@@ -76,7 +81,7 @@ export class WireClient {
 
   /** Untagged bytes, as the answer to SSLRequest. */
   async bytes(count: number): Promise<Buffer> {
-    while (this.pending.length < count && !this.hasEnded) await this.something();
+    for (this.join(); this.pending.length < count && !this.hasEnded; this.join()) await this.something();
     const taken = this.pending.subarray(0, count);
     this.pending = this.pending.subarray(count);
     return taken;
@@ -106,6 +111,15 @@ export class WireClient {
 
   close(): void {
     this.socket.destroy();
+  }
+
+  private join(): void {
+    const { pending } = this;
+    const wanted = pending.length < 5 ? 0 : 1 + pending.readInt32BE(1);
+    if (pending.length + this.chunkBytes < wanted || this.chunks.length === 0) return;
+    this.pending = Buffer.concat([pending, ...this.chunks]);
+    this.chunks = [];
+    this.chunkBytes = 0;
   }
 
   private something(): Promise<void> {

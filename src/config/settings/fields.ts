@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { parseDuration, parseSize } from '../units.js';
 
 /** When a change of the setting acts: at RELOAD on everything, at RELOAD on what begins afterwards, or at restart. */
-export type Reload = 'at once' | 'new connections' | 'restart';
+type Reload = 'at once' | 'new connections' | 'restart';
 
 export interface FieldDocs {
   readonly en: string;

@@ -237,3 +237,16 @@ test('a network of the older list lets whoever comes from it try', () => {
 test('what is no network is told', () => {
   assert.equal(ruleOfNetwork('10.0.0.0/40'), '"10.0.0.0/40": the prefix is 0 to 32');
 });
+
+for (const line of [
+  'host all +admins 0.0.0.0/0 reject',
+  'host sameuser all all md5',
+  'host @dbs all all md5',
+  'host all /^a all trust',
+]) {
+  test(`what only PostgreSQL knows is complained of: ${line}`, () => {
+    const { rules, complaints } = parsePgHba(line);
+    assert.equal(rules.length, 0);
+    assert.match(complaints[0]?.what ?? '', /write the names themselves/);
+  });
+}

@@ -92,3 +92,8 @@ test('whatever is logged, each entry is written at once and no line but its firs
     }),
   );
 });
+
+test('what a terminal would obey is shown instead', () => {
+  const [line] = written({}, (log) => log.info('a\x1b[2Jb\rc\x9b'));
+  assert.match(line ?? '', /a\\x1b\[2Jb\\x0dc\\x9b$/);
+});

@@ -1,0 +1,164 @@
+/** The process: how it starts, what it says when it cannot, and how it ends. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { COMMAND, Doorman } from '../support/doorman.js';
+import { query } from '../support/messages.js';
+import { pool } from '../support/shared-postgres.js';
+import { sqlstateOf, WireClient } from '../support/wire-client.js';
+
+const directory = mkdtempSync(join(tmpdir(), 'pg-doorman-lifecycle-'));
+after(() => rmSync(directory, { recursive: true, force: true }));
+
+function run(...args: string[]): { status: number | null; text: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [COMMAND, ...args], {
+    encoding: 'utf8',
+    timeout: 20_000,
+    env: { PATH: process.env.PATH },
+  });
+  return { status, text: stdout + stderr };
+}
+
+function file(name: string, content: string): string {
+  const path = join(directory, name);
+  writeFileSync(path, content);
+  return path;
+}
+
+describe('the command line', () => {
+  test('version and help', () => {
+    assert.match(run('--version').text, /^\d+\.\d+\.\d+/);
+    const { status, text } = run('--help');
+    assert.equal(status, 0);
+    for (const option of ['--log-level', '--log-format', '--no-color', '--daemon', '--test-config']) {
+      assert.match(text, new RegExp(option));
+    }
+  });
+
+  test('an unknown option and an unknown log level are refused', () => {
+    assert.notEqual(run('--no-such-thing').status, 0);
+    const { status, text } = run('--log-level', 'loud');
+    assert.notEqual(status, 0);
+    assert.match(text, /ERROR, WARN, INFO or DEBUG/);
+  });
+
+  test('-t accepts a good configuration and starts nothing', () => {
+    const { status, text } = run('-t', file('good.yaml', 'general: { port: 6432 }\n'));
+    assert.equal(status, 0);
+    assert.match(text, /is in order/);
+  });
+});
+
+describe('a configuration that is wrong', () => {
+  test('a file that is not there', () => {
+    const { status, text } = run(join(directory, 'nothing.toml'));
+    assert.equal(status, 1);
+    assert.match(text, /nothing\.toml.*not found/);
+  });
+
+  test('every complaint names the line and the field, and all come at once', () => {
+    const path = file(
+      'bad.yaml',
+      'general:\n  port: 99999\n  pol_size: 3\n  query_wait_timeout: soon\npools:\n  app:\n    users:\n      - username: a\n        pool_size: 0\n',
+    );
+    for (const args of [[path], ['-t', path]]) {
+      const { status, text } = run(...args);
+      assert.equal(status, 1);
+      assert.match(text, /:2.*general\.port/);
+      assert.match(text, /:3.*general\.pol_size/);
+      assert.match(text, /:4.*general\.query_wait_timeout/);
+      assert.match(text, /:9.*pools\.app\.users\[0\]\.pool_size/);
+    }
+  });
+
+  test('a file that is no YAML and one that is no TOML', () => {
+    assert.match(run('-t', file('broken.yaml', 'general:\n  port: [1\n')).text, /broken\.yaml:\d+/);
+    assert.match(run('-t', file('broken.toml', '[general]\nport = \n')).text, /broken\.toml:2/);
+  });
+});
+
+test('a port in use is told, with the address', async () => {
+  const other = createServer().listen(0, '127.0.0.1');
+  await once(other, 'listening');
+  const address = other.address();
+  assert.ok(address !== null && typeof address === 'object');
+  const path = file('in-use.yaml', `general: { host: 127.0.0.1, port: ${address.port} }\n`);
+  const { status, text } = run(path);
+  assert.equal(status, 1);
+  assert.match(text, new RegExp(`127\\.0\\.0\\.1:${address.port}.*EADDRINUSE`));
+  other.close();
+});
+
+test('a setting whose feature is not there yet is named once', async () => {
+  const doorman = await Doorman.start({
+    general: { sync_server_parameters: true },
+    pools: { postgres: pool({ min_pool_size: 1 }) },
+  });
+  const lines = doorman.log.match(/not in force yet: .*/g);
+  assert.equal(lines?.length, 1);
+  assert.match(lines?.[0] ?? '', /general\.sync_server_parameters/);
+  assert.match(lines?.[0] ?? '', /pools\.postgres\.users\[0\]\.min_pool_size/);
+  await doorman.stop();
+});
+
+test('the log says which I/O is used and why', async () => {
+  for (const backend of ['auto', 'epoll']) {
+    const doorman = await Doorman.start({ general: { io_backend: backend }, pools: { postgres: pool() } });
+    assert.match(doorman.log, backend === 'epoll' ? /I\/O by epoll: / : /I\/O by (io_uring|epoll): \w+/);
+    await doorman.stop();
+  }
+});
+
+describe('the end', () => {
+  const start = (): Promise<Doorman> =>
+    Doorman.start({ general: { shutdown_timeout: 2000 }, pools: { postgres: pool({ pool_size: 2 }) } });
+  const login = (doorman: Doorman): Promise<WireClient> =>
+    WireClient.login(doorman.port, 'postgres', 'postgres');
+
+  test('SIGTERM ends at once, with status 0', async () => {
+    const doorman = await start();
+    const client = await login(doorman);
+    client.send(query('select pg_sleep(30)'));
+    doorman.signal('SIGTERM');
+    assert.equal(await doorman.ended(), 0);
+    await client.closed();
+  });
+
+  for (const way of ['SIGINT', 'SHUTDOWN'] as const) {
+    test(`${way} lets transactions finish, and then tells their clients 58006`, async () => {
+      const doorman = await start();
+      const [busy, idle] = [await login(doorman), await login(doorman)];
+      await busy.query('begin');
+      await busy.query('select 1');
+      if (way === 'SIGINT') doorman.signal('SIGINT');
+      else await doorman.admin('shutdown');
+      await doorman.logged(/graceful shutdown/);
+      assert.equal(await busy.value('select 2'), '2');
+      assert.equal(
+        sqlstateOf(
+          await idle.query('select 1').then(async (answer) => [...answer, ...(await idle.closed())]),
+        ),
+        '58006',
+      );
+      busy.send(query('commit'));
+      assert.equal(sqlstateOf(await busy.closed()), '58006');
+      assert.equal(await doorman.ended(), 0);
+    });
+  }
+
+  test('shutdown_timeout is the longest that it takes', async () => {
+    const doorman = await start();
+    const busy = await login(doorman);
+    await busy.query('begin');
+    await busy.query('select 1');
+    doorman.signal('SIGINT');
+    await doorman.logged(/shutdown_timeout is over with 1 client/);
+    assert.equal(await doorman.ended(), 0);
+    busy.close();
+  });
+});

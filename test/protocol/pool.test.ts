@@ -1,0 +1,259 @@
+/** What the pool promises: sizes, waits, modes, clean servers, cancels. */
+import assert from 'node:assert/strict';
+import { after, describe, test } from 'node:test';
+import { Doorman } from '../support/doorman.js';
+import {
+  bind,
+  CANCEL_REQUEST,
+  errorFields,
+  execute,
+  packet,
+  parse,
+  query,
+  startup,
+  sync,
+} from '../support/messages.js';
+import { pool } from '../support/shared-postgres.js';
+import { sqlstateOf, tagsOf, WireClient } from '../support/wire-client.js';
+
+describe('transaction mode', async () => {
+  const doorman = await Doorman.start({
+    general: { query_wait_timeout: 300 },
+    pools: { postgres: pool({ pool_size: 1 }) },
+  });
+  after(() => doorman.stop());
+  const login = (): Promise<WireClient> => WireClient.login(doorman.port, 'postgres', 'postgres');
+
+  test('who waits longer than query_wait_timeout gets 53300 and may try again', async () => {
+    const [holder, waiting] = [await login(), await login()];
+    await holder.query('begin');
+    await holder.query('select 1');
+    const [error, ready] = await waiting.query('select 2');
+    assert.ok(error);
+    assert.equal(errorFields(error).C, '53300');
+    assert.match(errorFields(error).M ?? '', /query_wait_timeout/);
+    assert.equal(ready?.tag, 'Z');
+    waiting.send(parse('', 'select 3'), bind('', ''), execute(), sync());
+    const answer = await waiting.until('Z');
+    assert.equal(tagsOf(answer), 'EZ');
+    await holder.query('commit');
+    assert.equal(await waiting.value('select 4'), '4');
+    for (const client of [holder, waiting]) client.close();
+  });
+
+  test('waiting clients are served in the order in which they came', async () => {
+    const holder = await login();
+    await holder.query('begin');
+    await holder.query('select 1');
+    await holder.query('create temp sequence arrivals');
+    const waiting: WireClient[] = [];
+    for (let i = 0; i < 5; i++) {
+      const client = await login();
+      client.send(query("select nextval('arrivals')"));
+      while ((await doorman.admin('show pools'))[0]?.cl_waiting !== String(i + 1));
+      waiting.push(client);
+    }
+    await holder.query('commit');
+    for (const [i, client] of waiting.entries()) {
+      const row = (await client.until('Z')).find(({ tag }) => tag === 'D');
+      assert.equal(row?.body.toString('utf8', 6), String(i + 1));
+      client.close();
+    }
+    holder.close();
+  });
+
+  test('BEGIN takes no server until the first statement behind it', async () => {
+    const [a, b] = [await login(), await login()];
+    assert.equal(tagsOf(await a.query('begin')), 'CZ');
+    assert.equal((await a.query('begin')).at(-1)?.body.toString(), 'T');
+    await a.query('rollback');
+    assert.equal(tagsOf(await a.query('BEGIN;')), 'CZ');
+    assert.equal(await b.value('select 1'), '1');
+    await a.query('create table if not exists deferred ()');
+    await a.query('rollback');
+    assert.equal(await b.value("select to_regclass('deferred')"), null);
+    for (const client of [a, b]) client.close();
+  });
+
+  test('the check query is answered without a server', async () => {
+    const [holder, client] = [await login(), await login()];
+    await holder.query('begin');
+    await holder.query('select 1');
+    assert.equal(tagsOf(await client.query(';')), 'IZ');
+    await holder.query('commit');
+    for (const each of [holder, client]) each.close();
+  });
+
+  test('what one client has set is not there for the next', async () => {
+    const leaves = {
+      "set work_mem to '7MB'": ['show work_mem', '4MB'],
+      'set role pg_read_all_data': ['select current_user', 'postgres'],
+      'prepare p as select 1': ["select count(*) from pg_prepared_statements where name = 'p'", '0'],
+      'listen somewhere': ['select count(*) from pg_listening_channels()', '0'],
+      'begin; declare c cursor with hold for select 1; commit': ['select count(*) from pg_cursors', '0'],
+    };
+    for (const [act, [look = '', expected]] of Object.entries(leaves)) {
+      const [dirty, next] = [await login(), await login()];
+      await dirty.query(act);
+      assert.equal(await next.value(look), expected, act);
+      for (const each of [dirty, next]) each.close();
+    }
+  });
+
+  test('the server stays the same: nothing was closed to be clean', async () => {
+    const client = await login();
+    const pid = await client.value('select pg_backend_pid()');
+    await client.query('set work_mem to 1024');
+    assert.equal(await client.value('select pg_backend_pid()'), pid);
+    client.close();
+  });
+});
+
+describe('session mode', async () => {
+  const doorman = await Doorman.start({
+    pools: { postgres: pool({ pool_size: 1 }, { pool_mode: 'session' }) },
+  });
+  after(() => doorman.stop());
+  const login = (): Promise<WireClient> => WireClient.login(doorman.port, 'postgres', 'postgres');
+
+  test('the client keeps its server and its settings until it goes, even after an error', async () => {
+    const client = await login();
+    await client.query("set application_name to 'mine'");
+    const pid = await client.value('select pg_backend_pid()');
+    await client.query('select 1/0');
+    await client.query('create temp table mine (i int)');
+    assert.equal(await client.value('select pg_backend_pid()'), pid);
+    assert.equal(await client.value('show application_name'), 'mine');
+    assert.equal(await client.value('select count(*) from mine'), '0');
+    client.close();
+    const next = await login();
+    assert.equal(await next.value('show application_name'), 'pg_doorman');
+    next.close();
+  });
+
+  test('named statements are its own', async () => {
+    const client = await login();
+    client.send(parse('s', 'select 1'), sync());
+    await client.until('Z');
+    assert.equal(await client.value('select name from pg_prepared_statements'), 's');
+    client.close();
+  });
+});
+
+describe('cancel', async () => {
+  const doorman = await Doorman.start({ pools: { postgres: pool({ pool_size: 2 }) } });
+  after(() => doorman.stop());
+  const open = async (): Promise<{ client: WireClient; key: Buffer }> => {
+    const client = await WireClient.open(doorman.port);
+    client.send(startup({ user: 'postgres', database: 'postgres' }));
+    const key = (await client.until('Z')).find(({ tag }) => tag === 'K');
+    assert.ok(key);
+    return { client, key: key.body };
+  };
+  const cancel = async (key: Buffer): Promise<void> => {
+    const canceller = await WireClient.open(doorman.port);
+    canceller.send(packet(CANCEL_REQUEST, key));
+    await canceller.closed();
+  };
+
+  test('it ends the query of its client and of nobody else', async () => {
+    const [a, b] = [await open(), await open()];
+    a.client.send(query('select pg_sleep(30)'));
+    b.client.send(query('select pg_sleep(0.5)'));
+    while ((await doorman.admin('show servers')).filter(({ state }) => state === 'active').length < 2);
+    await cancel(a.key);
+    assert.equal(sqlstateOf(await a.client.until('Z')), '57014');
+    assert.equal(sqlstateOf(await b.client.until('Z')), '');
+    assert.equal(await a.client.value('select 1'), '1');
+    for (const { client } of [a, b]) client.close();
+  });
+
+  test('a wrong key, and one whose client does nothing, end nothing', async () => {
+    const [a, b] = [await open(), await open()];
+    b.client.send(query('select pg_sleep(0.3)'));
+    await cancel(a.key);
+    const wrong = Buffer.from(b.key);
+    wrong.writeInt32BE(wrong.readInt32BE(4) ^ 1, 4);
+    await cancel(wrong);
+    await cancel(Buffer.from('something longer than that'));
+    assert.equal(sqlstateOf(await b.client.until('Z')), '');
+    for (const { client } of [a, b]) client.close();
+  });
+
+  test('a client that waits for a server is told at once', async () => {
+    const holders = [await open(), await open()];
+    for (const { client } of holders) await client.query('begin; select 1');
+    const waiting = await open();
+    waiting.client.send(query('select 1'));
+    while ((await doorman.admin('show pools'))[0]?.cl_waiting !== '1');
+    await cancel(waiting.key);
+    for (const { client } of holders) await client.query('commit');
+    assert.match(tagsOf(await waiting.client.until('Z')), /^(TDCZ|EZ)$/);
+    for (const { client } of [...holders, waiting]) client.close();
+  });
+});
+
+describe('results that are larger than memory should be', async () => {
+  const doorman = await Doorman.start({ pools: { postgres: pool({ pool_size: 2 }) } });
+  after(() => doorman.stop());
+  const login = (): Promise<WireClient> => WireClient.login(doorman.port, 'postgres', 'postgres');
+
+  test('a client that does not read costs a bounded amount, and its server waits', async () => {
+    const client = await login();
+    client.send(query("select repeat('x', 1000) from generate_series(1, 300000)"));
+    await client.until('D');
+    client.socket.pause();
+    // The server's count stands still when nobody reads any more.
+    let before = -1;
+    for (let now = 0; now !== before; ) {
+      before = now;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      const rows = await doorman.admin('show servers');
+      now = Math.max(...rows.map(({ bytes_received }) => Number(bytes_received)));
+    }
+    assert.ok(before < 64 * 1024 * 1024, `${before} bytes were taken from the server`);
+    const other = await login();
+    assert.equal(await other.value('select 1'), '1');
+    client.socket.resume();
+    let rows = 1;
+    for (let each = await client.next(); each !== null && each.tag !== 'Z'; each = await client.next()) {
+      if (each.tag === 'D') rows++;
+    }
+    assert.equal(rows, 300_000);
+    for (const each of [client, other]) each.close();
+  });
+
+  test('a row of 50 MB, and a query of 20 MB', async () => {
+    const client = await login();
+    const value = await client.value("select repeat('0123456789', 5000000)");
+    assert.equal(value?.length, 50_000_000);
+    assert.equal(value?.endsWith('0123456789'), true);
+    assert.equal(await client.value(`select length('${'y'.repeat(20_000_000)}')`), '20000000');
+    client.close();
+  });
+});
+
+test('a unix socket on both sides', async () => {
+  const postgresDirectory = (await socketDirectory()) ?? '';
+  const { mkdtempSync, rmSync } = await import('node:fs');
+  const directory = mkdtempSync('/tmp/pg-doorman-socket-');
+  const doorman = await Doorman.start({
+    general: { host: directory, port: 6432 },
+    pools: { postgres: pool({}, { server_host: postgresDirectory }) },
+  });
+  const client = await WireClient.login({ path: `${directory}/.s.PGSQL.6432` }, 'postgres', 'postgres');
+  assert.equal(await client.value('select inet_client_addr() is null'), 't');
+  client.close();
+  await doorman.stop();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+async function socketDirectory(): Promise<string | undefined> {
+  const doorman = await Doorman.start({ pools: { postgres: pool() } });
+  const client = doorman.client('postgres', 'postgres');
+  await client.connect();
+  const { rows } = await client.query('show unix_socket_directories');
+  await client.end();
+  await doorman.stop();
+  return rows[0]?.unix_socket_directories;
+}
