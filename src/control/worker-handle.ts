@@ -23,7 +23,10 @@ export class WorkerHandle {
   constructor(start: WorkerStart, events: WorkerEvents) {
     this.worker = new Worker(new URL('../pooler/worker-main.js', import.meta.url), { workerData: start });
     this.worker.on('message', (message: ToControl) => {
-      if (message.type === 'listening') this.wakeFd = message.wakeFd;
+      if (message.type === 'listening') {
+        this.wakeFd = message.wakeFd;
+        writeSync(this.wakeFd, WAKE); // for what was posted before it could be woken
+      }
       if (message.type === 'stopped' || message.type === 'cannotStart') this.hasStopped = true;
       if (message.type === 'snapshot') {
         this.snapshots.get(message.request)?.(message.snapshot);

@@ -100,6 +100,7 @@ export class Bench {
   readonly bugs: unknown[] = [];
   private readonly listeners: Listener[] = [];
   private readonly sockets: Socket[] = [];
+  private readonly timers = new Set<Timer>();
   private descriptorsBefore: number;
   private readonly endings: (() => void)[] = [];
   private isDone = false;
@@ -153,7 +154,14 @@ export class Bench {
 
   /** Calls back after so many milliseconds. */
   after(ms: number, what: () => void): void {
-    this.reactor.setTimer(new Timer({ onTimer: what }), ms);
+    const timer = new Timer({
+      onTimer: () => {
+        this.timers.delete(timer);
+        what();
+      },
+    });
+    this.timers.add(timer);
+    this.reactor.setTimer(timer, ms);
   }
 
   /** Calls back when `look` has given the same answer several times in a row: nothing moves any more. */
@@ -179,6 +187,7 @@ export class Bench {
   done(): void {
     if (this.isDone) return;
     this.isDone = true;
+    for (const each of this.timers) this.reactor.clearTimer(each);
     for (const each of this.endings) each();
     for (const each of this.listeners) each.close();
     for (const each of this.sockets) each.close();

@@ -118,7 +118,7 @@ onEachReactor(
 );
 
 onEachReactor('small and large sends to several peers, all in one round, reach each in order', (bench) => {
-  const PEERS = 20;
+  const PEERS = 100; // more segments than the kernel is told of at once
   const texts = Array.from({ length: PEERS }, (_, i) => Buffer.alloc(40_000, `peer ${i} `));
   const clients: End[] = [];
   let complete = 0;
@@ -356,6 +356,7 @@ for (const kept of [100, 5000, 100_000]) {
 onEachReactor(
   'a receiver that leaves bytes unread without pausing loses its connection, and is told',
   (bench) => {
+    bench.reactor.onBug = (error) => bench.bugs.push(error);
     let isTold = false;
     bench.pair((client, server) => {
       server.onBytes = (_bytes, begin) => begin;
