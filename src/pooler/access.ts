@@ -35,7 +35,7 @@ export class AccessRules {
 
 function fitsConnection(rule: AccessRule, network: BlockList, peer: PeerAddress, isTls: boolean): boolean {
   if (rule.type === 'local') return peer.isUnix;
-  if (peer.isUnix) return false;
+  if (peer.isUnix || peer.host === '') return false; // one that has gone has no address
   if (rule.type === 'hostssl' && !isTls) return false;
   if (rule.type === 'hostnossl' && isTls) return false;
   return network.check(peer.host, isIPv6(peer.host) ? 'ipv6' : 'ipv4');

@@ -144,7 +144,7 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
     }
     let at = begin;
     this.runFrom = begin;
-    while (at < end) {
+    while (at < end || framer.hasHeader) {
       if (this.server?.isInCopyIn === true) {
         at = framer.skipRows(bytes, at, end, Frontend.CopyData, Frontend.CopyData);
         if (at === end) break;

@@ -10,7 +10,7 @@ import { Gather } from './gather.js';
 import * as k from './kernel-structs.js';
 import { IPPROTO_TCP } from './kernel-structs.js';
 import { close, eventfd, type Fd, SystemError, setLinger, setSocketOption, socket } from './libc.js';
-import { SEND_HIGH_WATER, type SocketAddress, type SocketOptions } from './reactor.js';
+import { type Acceptor, SEND_HIGH_WATER, type SocketAddress, type SocketOptions } from './reactor.js';
 import { Segments } from './segments.js';
 import { familyOf } from './socket-address.js';
 import { Outbox, type SocketHost, type StreamSocket } from './stream-socket.js';
@@ -95,6 +95,15 @@ export abstract class BaseReactor implements SocketHost {
       socket.abort();
     } catch (another) {
       this.onBug(another);
+    }
+  }
+
+  /** Shows a new connection to who accepts it. */
+  introduce(socket: StreamSocket, acceptor: Acceptor): void {
+    try {
+      socket.begin(acceptor.onAccept(socket));
+    } catch (error) {
+      this.sessionFailed(socket, error);
     }
   }
 

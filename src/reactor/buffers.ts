@@ -16,9 +16,9 @@ const MEMORY_BYTES = LARGE_BEGIN + LARGE_COUNT * LARGE_BYTES;
 
 export const NO_BUFFER = -1;
 
-/** Told when a buffer that was lent to the kernel is nobody's any more, so that it can be lent again. */
+/** Asked when a buffer that was lent to the kernel is nobody's any more whether it is to be lent again. */
 export interface Lender {
-  onFree(buffer: number): void;
+  onFree(buffer: number): boolean;
 }
 
 /** Small buffers have the numbers 0 … SMALL_COUNT-1, large ones those from SMALL_COUNT on. */
@@ -60,33 +60,33 @@ export class Buffers {
 
   /** A small buffer for ourselves, with one reference; NO_BUFFER when all are taken. */
   takeSmall(): number {
-    let buffer = NO_BUFFER;
-    if (this.freeSmallCount > 0) buffer = wordAt(this.freeSmall, --this.freeSmallCount);
-    else if (this.freshSmall < SMALL_COUNT) buffer = this.freshSmall++;
-    else return NO_BUFFER;
-    this.hold(buffer);
+    const buffer = this.freeOrFreshSmall();
+    if (buffer !== NO_BUFFER) this.hold(buffer);
     return buffer;
   }
 
   /** A large buffer for ourselves, with one reference; NO_BUFFER when all are taken. */
   takeLarge(): number {
-    let buffer = NO_BUFFER;
-    if (this.freeLargeCount > 0) buffer = wordAt(this.freeLarge, --this.freeLargeCount);
-    else if (this.freshLarge < SMALL_COUNT + LARGE_COUNT) buffer = this.freshLarge++;
-    else return NO_BUFFER;
-    this.hold(buffer);
+    const buffer = this.freeOrFreshLarge();
+    if (buffer !== NO_BUFFER) this.hold(buffer);
     return buffer;
   }
 
-  /** A buffer that nobody has used yet, to be lent to the kernel from now on; NO_BUFFER when there is none left. */
-  freshToLend(large: boolean): number {
-    const limit = large ? SMALL_COUNT + LARGE_COUNT : SMALL_COUNT;
-    const buffer = large ? this.freshLarge : this.freshSmall;
-    if (buffer === limit) return NO_BUFFER;
-    if (large) this.freshLarge++;
-    else this.freshSmall++;
-    this.isLent[buffer] = 1;
+  /** A free buffer that is to be lent to the kernel from now on; NO_BUFFER when there is none left. */
+  takeToLend(large: boolean): number {
+    const buffer = large ? this.freeOrFreshLarge() : this.freeOrFreshSmall();
+    if (buffer !== NO_BUFFER) this.isLent[buffer] = 1;
     return buffer;
+  }
+
+  private freeOrFreshSmall(): number {
+    if (this.freeSmallCount > 0) return wordAt(this.freeSmall, --this.freeSmallCount);
+    return this.freshSmall < SMALL_COUNT ? this.freshSmall++ : NO_BUFFER;
+  }
+
+  private freeOrFreshLarge(): number {
+    if (this.freeLargeCount > 0) return wordAt(this.freeLarge, --this.freeLargeCount);
+    return this.freshLarge < SMALL_COUNT + LARGE_COUNT ? this.freshLarge++ : NO_BUFFER;
   }
 
   /** One more reference: `release` must follow. The first one takes a lent buffer out of the kernel's hands. */
@@ -102,8 +102,9 @@ export class Buffers {
     this.references[buffer] = count - 1;
     if (count > 1) return;
     this.inUse--;
-    if (wordAt(this.isLent, buffer) === 1) this.lender?.onFree(buffer);
-    else if (buffer < SMALL_COUNT) this.freeSmall[this.freeSmallCount++] = buffer;
+    if (wordAt(this.isLent, buffer) === 1 && this.lender?.onFree(buffer) === true) return;
+    this.isLent[buffer] = 0;
+    if (buffer < SMALL_COUNT) this.freeSmall[this.freeSmallCount++] = buffer;
     else this.freeLarge[this.freeLargeCount++] = buffer;
   }
 }

@@ -2,6 +2,7 @@
  *  linux/io_uring.h, sys/epoll.h, sys/socket.h, netinet/tcp.h. */
 
 // socket(2), socket(7)
+export const AF_UNSPEC = 0;
 export const AF_UNIX = 1;
 export const AF_INET = 2;
 export const AF_INET6 = 10;
@@ -50,6 +51,8 @@ export const EPOLLOUT = 0x4;
 export const EPOLLERR = 0x8;
 export const EPOLLHUP = 0x10;
 export const EPOLLRDHUP = 0x2000;
+/** poll(2); the same bit. */
+export const POLLRDHUP = 0x2000;
 /** struct epoll_event is packed on x86-64 and only there. */
 export const EPOLL_EVENT_BYTES = process.arch === 'x64' ? 12 : 16;
 export const EPOLL_EVENT_DATA_AT = process.arch === 'x64' ? 4 : 8;

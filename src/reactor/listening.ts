@@ -16,11 +16,12 @@ export function openListening(
   options: SocketOptions,
   extraType: number,
 ): { fd: Fd; port: number } {
+  const encoded = encodeSocketAddress(address);
   const fd = openSocket(address, options, extraType);
   const about = address.kind === 'unix' ? address.path : `${address.host}:${address.port}`;
   setSocketOption(fd, SOL_SOCKET, SO_REUSEADDR, 1);
   if (address.kind === 'tcp' && address.host === '::') setSocketOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
-  const bound = bind(fd, encodeSocketAddress(address));
+  const bound = bind(fd, encoded);
   if (bound < 0) throw abandon(fd, 'bind', bound, about);
   const listening = listen(fd, backlog);
   if (listening < 0) throw abandon(fd, 'listen', listening, about);

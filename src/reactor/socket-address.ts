@@ -1,6 +1,6 @@
 /** struct sockaddr in bytes, there and back. ip(7), ipv6(7), unix(7). */
 import { isIPv4, SocketAddress as NodeSocketAddress } from 'node:net';
-import { AF_INET, AF_INET6, AF_UNIX } from './kernel-structs.js';
+import { AF_INET, AF_INET6, AF_UNIX, AF_UNSPEC } from './kernel-structs.js';
 import type { PeerAddress, SocketAddress } from './reactor.js';
 
 const UNIX_PATH_MAX = 107;
@@ -45,17 +45,18 @@ export function encodeSocketAddress(address: SocketAddress): Uint8Array {
   return bytes;
 }
 
-/** Reads what getpeername(2) wrote. An IPv4 address mapped into IPv6 comes out as IPv4. */
+/** Reads what getpeername(2) wrote. An IPv4 address mapped into IPv6 comes out as IPv4. A peer that has gone has no
+ *  name any more: it must not pass for one on a unix socket, whom access rules may trust. */
 export function decodePeerAddress(bytes: Uint8Array): PeerAddress {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  const family = view.length >= 2 ? view.readUInt16LE(0) : AF_UNIX;
+  const family = view.length >= 2 ? view.readUInt16LE(0) : AF_UNSPEC;
   if (family === AF_INET && view.length >= 8) {
     return { host: view.subarray(4, 8).join('.'), port: view.readUInt16BE(2), isUnix: false };
   }
   if (family === AF_INET6 && view.length >= 24) {
     return { host: ipv6Text(view.subarray(8, 24)), port: view.readUInt16BE(2), isUnix: false };
   }
-  return { host: '', port: 0, isUnix: true };
+  return { host: '', port: 0, isUnix: family === AF_UNIX };
 }
 
 function ipv6Groups(host: string): number[] {

@@ -18,7 +18,7 @@ const COPY_MAX = 1024;
 /** A paused socket keeps this many bytes before it stops reading. */
 const HELD_MAX = 2 * SMALL_BYTES;
 const NOT_ENDED = -1;
-/** How long closeAfterSend waits for the peer. */
+/** How long closeAfterSend waits for the peer: to take more of the bytes, then to close. */
 const LINGER_MS = 2000;
 
 export const enum SocketState {
@@ -96,7 +96,7 @@ export abstract class StreamSocket implements Socket, TimerTarget {
   private heldHead = NONE;
   private heldTail = NONE;
   private heldBytes = 0;
-  private isPaused = false;
+  protected isPaused = false;
   /** While paused: whether the peer's end is told at once, or only after what was kept. */
   protected seesEnd = false;
   /** The end has come, but kept bytes are to be delivered first: its errno, else NOT_ENDED. */
@@ -106,6 +106,8 @@ export abstract class StreamSocket implements Socket, TimerTarget {
   isCongested = false;
   private isOutOfMemory = false;
   private isSendBroken = false;
+  /** Why it is broken: the kernel tells only once. */
+  private sendErrno = 0;
   private lingerTimer: Timer | null = null;
 
   constructor(host: SocketHost, fd: Fd, state: SocketState, receiver: Receiver) {
@@ -132,6 +134,13 @@ export abstract class StreamSocket implements Socket, TimerTarget {
     if (bytes === this.host.buffers.memory && length > COPY_MAX) this.appendHeld(begin, length);
     else this.appendCopy(bytes, begin, end);
     this.wantFlush();
+  }
+
+  /** Begins to receive for who accepted it, unless he has closed it already. */
+  begin(receiver: Receiver): void {
+    if (this.state !== SocketState.Open) return;
+    this.receiver = receiver;
+    this.startReceiving();
   }
 
   pause(seesEnd: boolean): void {
@@ -164,8 +173,7 @@ export abstract class StreamSocket implements Socket, TimerTarget {
     this.startReceiving(); // the peer's end is to be seen
     this.lingerTimer = new Timer(this);
     this.host.setTimer(this.lingerTimer, LINGER_MS);
-    if (this.unsent === 0) this.lingerNow();
-    else this.wantFlush();
+    this.wantFlush(); // not now: of what was sent in this round it may be unknown yet whether the kernel took it
   }
 
   onTimer(_timer: Timer): void {
@@ -201,7 +209,11 @@ export abstract class StreamSocket implements Socket, TimerTarget {
   flush(): void {
     this.isFlushQueued = false;
     if (this.isOutOfMemory) return this.sendFailed(Errno.ENOBUFS);
-    if (this.unsent === 0 || this.lastInFlight !== NONE) return;
+    if (this.lastInFlight !== NONE) return;
+    if (this.unsent === 0) {
+      if (this.state === SocketState.Draining) this.lingerNow();
+      return;
+    }
     if (this.state === SocketState.Open || this.state === SocketState.Draining) this.startSending();
   }
 
@@ -269,6 +281,7 @@ export abstract class StreamSocket implements Socket, TimerTarget {
     if (this.sendHead === NONE) this.sendTail = NONE;
     if (this.unsent > 0) this.wantFlush();
     else if (this.state === SocketState.Draining) this.lingerNow();
+    if (bytes > 0 && this.lingerTimer !== null) this.host.setTimer(this.lingerTimer, LINGER_MS);
     if (this.isCongested && this.unsent <= SEND_LOW_WATER) {
       this.isCongested = false;
       this.receiver.onWritable();
@@ -294,13 +307,14 @@ export abstract class StreamSocket implements Socket, TimerTarget {
     // With SO_LINGER 0 closing would answer a peer that has ended properly with a reset.
     if (errno === 0 && this.state === SocketState.Open) shutdown(this.fd, SHUT_WR);
     this.close();
-    receiver.onClosed(errno);
+    receiver.onClosed(errno === 0 ? this.sendErrno : errno);
   }
 
   /** Nothing more can be sent. What the peer has sent before is still read: the end shows there. */
   protected sendFailed(errno: number): void {
     this.lastInFlight = NONE;
     this.isSendBroken = true;
+    this.sendErrno = errno;
     this.dropUnsent();
     if (this.state !== SocketState.Open || errno === Errno.ENOBUFS) this.ended(errno);
   }
@@ -318,7 +332,7 @@ export abstract class StreamSocket implements Socket, TimerTarget {
     shutdown(this.fd, SHUT_WR);
   }
 
-  private wantFlush(): void {
+  protected wantFlush(): void {
     if (this.isFlushQueued || this.lastInFlight !== NONE) return;
     this.isFlushQueued = true;
     this.host.queueFlush(this);

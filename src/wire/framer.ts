@@ -84,6 +84,11 @@ export class Framer {
     return this.remaining > 0 || this.carried > 0;
   }
 
+  /** Whether `next` finds a message even without further bytes: one whose split header was rewound. */
+  get hasHeader(): boolean {
+    return this.carried === HEADER_LENGTH;
+  }
+
   /** Writes the current message's header, as it came or for a body of another length. */
   writeHeader(into: Uint8Array, at: number, bodyLength: number): void {
     into[at] = this.tag;

@@ -212,9 +212,7 @@ class EpollListener implements Listener, TimerTarget {
   }
 
   private take(fd: Fd): void {
-    const socket = this.reactor.adopt(fd, SocketState.Open, nobody);
-    socket.receiver = this.acceptor.onAccept(socket);
-    socket.startReceiving();
+    this.reactor.introduce(this.reactor.adopt(fd, SocketState.Open, nobody), this.acceptor);
   }
 
   /** accept(2) would fail again at once: the listener is left alone for a moment. */

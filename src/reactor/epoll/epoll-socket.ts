@@ -110,6 +110,7 @@ export class EpollSocket extends StreamSocket {
     this.receiver.onConnected();
     if (this.state !== SocketState.Open) return;
     this.watch(this.interest & ~EPOLLOUT);
+    if (this.unsent > 0) this.wantFlush();
     if (this.wantsBytes) this.startReceiving();
   }
 
@@ -126,8 +127,11 @@ export class EpollSocket extends StreamSocket {
       if (buffer === NO_BUFFER) return; // all in use: the kernel tells us again, others give some back meanwhile
       const begin = buffers.beginOf(buffer);
       const result = recv(this.fd, buffers.address + begin, room);
-      if (result > 0) this.deliver(begin, result);
-      buffers.release(buffer);
+      try {
+        if (result > 0) this.deliver(begin, result);
+      } finally {
+        buffers.release(buffer);
+      }
       if (result <= 0) return this.receivedNothing(result);
       this.wantsLarge = result >= SMALL_BYTES;
       if (result < room) return;

@@ -13,6 +13,8 @@ export const LARGE_GROUP = 1;
 /** Few at first: a small set stays in the processor's cache. */
 const LENT_AT_FIRST = 256;
 const LENT_AT_ONCE = 256;
+/** With so many in the kernel's hands one that comes back is not lent again. */
+const LENT_MAX = 1024;
 const LARGE_LENT_AT_ONCE = 16;
 const FOUR_GIB = 0x1_0000_0000;
 
@@ -78,12 +80,15 @@ export class LentBuffers {
     return wordAt(this.withKernel, group) > 0;
   }
 
-  onFree(buffer: number): void {
+  /** Takes it back, unless the kernel has plenty: after a peak the others are free for sending again. */
+  onFree(buffer: number): boolean {
+    if (wordAt(this.withKernel, buffer < SMALL_COUNT ? SMALL_GROUP : LARGE_GROUP) >= LENT_MAX) return false;
     this.lend(buffer);
+    return true;
   }
 
   private lendFresh(group: number): boolean {
-    const buffer = this.buffers.freshToLend(group === LARGE_GROUP);
+    const buffer = this.buffers.takeToLend(group === LARGE_GROUP);
     if (buffer === NO_BUFFER) return false;
     this.lend(buffer);
     return true;

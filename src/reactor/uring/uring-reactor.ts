@@ -65,9 +65,10 @@ export class UringReactor extends BaseReactor implements Reactor {
   }
 
   connect(address: SocketAddress, options: SocketOptions, receiver: Receiver): Socket {
+    const encoded = encodeSocketAddress(address);
     const fd = openSocket(address, options, 0);
     const connecting = this.adopt(fd, SocketState.Connecting, receiver);
-    if (!connecting.connect(encodeSocketAddress(address))) connecting.close();
+    if (!connecting.connect(encoded)) connecting.close();
     return connecting;
   }
 
@@ -131,6 +132,7 @@ export class UringReactor extends BaseReactor implements Reactor {
     switch (kind) {
       case Kind.Recv:
       case Kind.Send:
+      case Kind.End:
       case Kind.Connect: {
         const socket = this.sockets[data0];
         if (!socket || socket.generation !== data1 >>> GENERATION_SHIFT) {
@@ -234,8 +236,6 @@ class UringListener implements Listener, TimerTarget {
       close(fd);
       return;
     }
-    const socket = this.reactor.adopt(fd, SocketState.Open, nobody);
-    socket.receiver = this.acceptor.onAccept(socket);
-    socket.startReceiving();
+    this.reactor.introduce(this.reactor.adopt(fd, SocketState.Open, nobody), this.acceptor);
   }
 }

@@ -14,8 +14,9 @@ import {
   MSG_NOSIGNAL,
   MSG_WAITALL,
   Op,
+  POLLRDHUP,
 } from '../kernel-structs.js';
-import { Errno, type Fd } from '../libc.js';
+import { Errno, type Fd, socketError } from '../libc.js';
 import type { Receiver } from '../reactor.js';
 import { NONE } from '../segments.js';
 import { SocketState, StreamSocket } from '../stream-socket.js';
@@ -24,13 +25,14 @@ import type { UringReactor } from './uring-reactor.js';
 
 /** What a completion is of: the low byte of its second data word, the socket's generation above it. */
 export const enum Kind {
-  None,
-  Wake,
+  Wake = 1,
   Accept,
   Recv,
   Send,
   SendAtOnce,
   Connect,
+  /** The peer's end, while nothing is received. */
+  End,
   Ignored,
 }
 export const KIND_MASK = 0xff;
@@ -62,6 +64,7 @@ export class UringSocket extends StreamSocket {
   /** The last send at once did not find room: the next send waits for it. */
   private wasFull = false;
   private isConnecting = false;
+  private isWatchingEnd = false;
   private hasLeft = false;
   /** Holds the address while the kernel may read it. */
   private addressBuffer = NO_BUFFER;
@@ -88,7 +91,7 @@ export class UringSocket extends StreamSocket {
     const begin = buffers.beginOf(this.addressBuffer);
     buffers.memory.set(address, begin);
     this.isConnecting = true;
-    const at = this.begin(Op.Connect, Kind.Connect);
+    const at = this.queue(Op.Connect, Kind.Connect);
     this.reactor.ring.putMemory(at, buffers.address + begin, 0);
     this.reactor.ring.putOffset(at, address.length);
     return true;
@@ -103,21 +106,36 @@ export class UringSocket extends StreamSocket {
     if (!this.reactor.lent.ensure(this.group)) return this.reactor.waitForBuffers(this);
     this.receiving = Receiving.Armed;
     const { ring } = this.reactor;
-    const at = this.begin(Op.Recv, Kind.Recv);
+    const at = this.queue(Op.Recv, Kind.Recv);
     ring.putFlags(at, IOSQE_BUFFER_SELECT, this.group === SMALL_GROUP ? IORING_RECV_MULTISHOT : 0);
     ring.putGroup(at, this.group);
   }
 
   protected stopReceiving(): void {
+    if (this.seesEnd) this.watchEnd();
     if (this.receiving !== Receiving.Armed) return;
     this.receiving = Receiving.Stopping;
-    const at = this.begin(Op.AsyncCancel, Kind.Ignored);
+    const at = this.queue(Op.AsyncCancel, Kind.Ignored);
     this.reactor.ring.putTarget(at, this.slot, Kind.Recv | (this.generation << GENERATION_SHIFT));
   }
 
+  /** Without a receive the peer's end would go unnoticed. */
+  private watchEnd(): void {
+    if (this.isWatchingEnd) return;
+    this.isWatchingEnd = true;
+    const at = this.queue(Op.PollAdd, Kind.End);
+    this.reactor.ring.putOperationFlags(at, POLLRDHUP);
+  }
+
+  private sawEnd(result: number): void {
+    this.isWatchingEnd = false;
+    if (result > 0 && this.isPaused && this.seesEnd) this.ended(socketError(this.fd));
+  }
+
   protected startSending(): void {
-    if (this.unsent <= SENT_AT_ONCE_MAX && this.state === SocketState.Open && !this.wasFull)
-      return this.sendAtOnce();
+    // A congested socket has to hear when there is room again: that takes a completion.
+    const maySendAtOnce = this.state === SocketState.Open && !this.wasFull && !this.isCongested;
+    if (maySendAtOnce && this.unsent <= SENT_AT_ONCE_MAX) return this.sendAtOnce();
     this.isSending = true;
     const { ring } = this.reactor;
     const at = this.beginSend(Kind.Send);
@@ -166,7 +184,7 @@ export class UringSocket extends StreamSocket {
     const { ring } = this.reactor;
     if (this.sendHead === this.sendTail) {
       this.lastInFlight = this.sendTail;
-      const at = this.begin(Op.Send, kind);
+      const at = this.queue(Op.Send, kind);
       ring.putMemory(at, buffers.address + segments.beginOf(this.sendHead), segments.lengthOf(this.sendHead));
       return at;
     }
@@ -182,7 +200,7 @@ export class UringSocket extends StreamSocket {
       segment = segments.nextOf(segment);
     }
     const header = gather.end();
-    const at = this.begin(Op.Sendmsg, kind);
+    const at = this.queue(Op.Sendmsg, kind);
     ring.putMemory(at, header, 1);
     return at;
   }
@@ -195,13 +213,15 @@ export class UringSocket extends StreamSocket {
   complete(kind: number, result: number, flags: number): void {
     if (kind === Kind.Recv) this.received(result, flags);
     else if (kind === Kind.Send) this.wasSent(result);
+    else if (kind === Kind.End) this.sawEnd(result);
     else this.wasConnected(result);
     if (this.state === SocketState.Closing) this.leaveIfIdle();
   }
 
   /** Closes the descriptor when nothing is in the kernel's hands; false when something still is. */
   private leaveIfIdle(): boolean {
-    if (this.receiving !== Receiving.No || this.isSending || this.isConnecting) return false;
+    if (this.receiving !== Receiving.No || this.isSending || this.isConnecting || this.isWatchingEnd)
+      return false;
     if (this.hasLeft) return true;
     this.hasLeft = true;
     this.dropUnsent();
@@ -209,7 +229,7 @@ export class UringSocket extends StreamSocket {
     return true;
   }
 
-  private begin(op: Op, kind: Kind): number {
+  private queue(op: Op, kind: Kind): number {
     return this.reactor.ring.begin(op, this.fd, this.slot, kind | (this.generation << GENERATION_SHIFT));
   }
 
@@ -219,8 +239,11 @@ export class UringSocket extends StreamSocket {
     if (!goesOn) this.receiving = Receiving.No;
     if ((flags & IORING_CQE_F_BUFFER) !== 0) {
       const buffer = this.reactor.lent.received(group, flags >>> IORING_CQE_BUFFER_SHIFT);
-      if (result > 0) this.deliver(this.host.buffers.beginOf(buffer), result);
-      this.host.buffers.release(buffer);
+      try {
+        if (result > 0) this.deliver(this.host.buffers.beginOf(buffer), result);
+      } finally {
+        this.host.buffers.release(buffer);
+      }
     }
     if (this.state === SocketState.Closing) return;
     if (result > 0) this.watchSize(result, flags);
@@ -258,6 +281,7 @@ export class UringSocket extends StreamSocket {
     if (result < 0) return this.ended(-result);
     this.state = SocketState.Open;
     this.receiver.onConnected();
+    if (this.unsent > 0) this.wantFlush();
     if (this.wantsBytes) this.startReceiving();
   }
 }

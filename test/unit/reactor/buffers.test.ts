@@ -92,8 +92,8 @@ test('each small and each large buffer can be taken once, then there is none, th
 test('a lent buffer goes back to its lender with its last reference, and never to anybody else', () => {
   const buffers = new Buffers();
   const free: number[] = [];
-  buffers.lender = { onFree: (buffer) => free.push(buffer) };
-  const lent = [buffers.freshToLend(false), buffers.freshToLend(true)];
+  buffers.lender = { onFree: (buffer) => free.push(buffer) > 0 };
+  const lent = [buffers.takeToLend(false), buffers.takeToLend(true)];
   for (const each of lent) {
     buffers.hold(each);
     buffers.hold(each);
@@ -111,8 +111,8 @@ test('a lent buffer goes back to its lender with its last reference, and never t
 test('when all small buffers are taken none can be lent, and large ones still can', () => {
   const buffers = new Buffers();
   while (buffers.takeSmall() !== NO_BUFFER);
-  assert.equal(buffers.freshToLend(false), NO_BUFFER);
-  assert.notEqual(buffers.freshToLend(true), NO_BUFFER);
+  assert.equal(buffers.takeToLend(false), NO_BUFFER);
+  assert.notEqual(buffers.takeToLend(true), NO_BUFFER);
 });
 
 test('releasing more often than holding is a bug that is told, and counts nothing', () => {

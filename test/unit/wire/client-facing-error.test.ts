@@ -6,6 +6,7 @@ import * as facing from '../../../src/wire/client-facing-error.js';
 import { SQLSTATE } from '../../../src/wire/sqlstate.js';
 
 const SITUATIONS: readonly [facing.ClientFacingError, 'ERROR' | 'FATAL', string, RegExp][] = [
+  [new facing.FeatureNotSupported('not here'), 'ERROR', '0A000', /^not here$/],
   [new facing.TooManyClients(), 'FATAL', '53300', /^sorry, too many clients already$/],
   [
     new facing.PoolExhausted(),
