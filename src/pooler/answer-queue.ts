@@ -101,8 +101,9 @@ export class AnswerQueue {
   pop(): void {
     if (this.count === 0) throw new Bug('an answer that nobody asked for');
     if (this.statements[this.first]) this.statements[this.first] = null;
-    this.first = (this.first + 1) & MASK;
     this.count--;
+    // From the beginning when it is empty: the same few entries stay in the processor's cache.
+    this.first = this.count === 0 ? 0 : (this.first + 1) & MASK;
   }
 
   /** An ErrorResponse in the extended protocol: all up to the next Sync will not be answered. Each statement that

@@ -1,7 +1,7 @@
 /** The two rings of buffers that are lent to the kernel, small and large: it picks one when bytes arrive, so that an
  *  idle connection holds none. Few are lent at first and more when they run out. io_uring_register(2),
  *  IORING_REGISTER_PBUF_RING. */
-import { type Buffers, LARGE_BYTES, LARGE_COUNT, NO_BUFFER, SMALL_BYTES, SMALL_COUNT } from '../buffers.js';
+import { type Buffers, LARGE_BYTES, NO_BUFFER, SMALL_BYTES, SMALL_COUNT } from '../buffers.js';
 import { BUF_REG_BYTES, IO_URING_BUF_BYTES, IORING_REGISTER_PBUF_RING } from '../kernel-structs.js';
 import { ioUringRegister, mapMemory, SystemError } from '../libc.js';
 import { wordAt } from '../words.js';
@@ -10,12 +10,11 @@ import { type Ring, UringUnavailable } from './ring.js';
 export const SMALL_GROUP = 0;
 export const LARGE_GROUP = 1;
 
-/** Few at first: a small set stays in the processor's cache. */
-const LENT_AT_FIRST = 256;
-const LENT_AT_ONCE = 256;
-/** With so many in the kernel's hands one that comes back is not lent again. */
+/** Few, so that a small set goes round and stays in the processor's cache; so many more each time they run out. */
+const LENT_STEP = 64;
+const LARGE_LENT_STEP = 16;
+/** Most that the kernel has at a time. */
 const LENT_MAX = 1024;
-const LARGE_LENT_AT_ONCE = 16;
 const FOUR_GIB = 0x1_0000_0000;
 
 class Group {
@@ -53,15 +52,15 @@ class Group {
 export class LentBuffers {
   private readonly buffers: Buffers;
   private readonly groups: readonly [Group, Group];
-  /** How many the kernel has, by group. */
+  /** How many the kernel has, and how many it is to have, by group. */
   private readonly withKernel = new Int32Array(2);
+  private readonly wanted = new Int32Array(2);
 
   /** Throws UringUnavailable. */
   constructor(ring: Ring, buffers: Buffers) {
     this.buffers = buffers;
-    this.groups = [new Group(ring, SMALL_GROUP, SMALL_COUNT), new Group(ring, LARGE_GROUP, LARGE_COUNT)];
+    this.groups = [new Group(ring, SMALL_GROUP, LENT_MAX), new Group(ring, LARGE_GROUP, LENT_MAX)];
     buffers.lender = this;
-    for (let i = 0; i < LENT_AT_FIRST; i++) this.lendFresh(SMALL_GROUP);
   }
 
   /** The buffer of a completion, with one reference. */
@@ -72,17 +71,19 @@ export class LentBuffers {
     return buffer;
   }
 
-  /** Whether a receive of the group would find a buffer; lends more when there are any. */
+  /** Whether a receive of the group would find a buffer. When the kernel has none left, it is to have more. */
   ensure(group: number): boolean {
     if (wordAt(this.withKernel, group) > 0) return true;
-    const count = group === SMALL_GROUP ? LENT_AT_ONCE : LARGE_LENT_AT_ONCE;
-    for (let i = 0; i < count && this.lendFresh(group); i++);
+    const step = group === SMALL_GROUP ? LENT_STEP : LARGE_LENT_STEP;
+    this.wanted[group] = Math.min(LENT_MAX, wordAt(this.wanted, group) + step);
+    for (let i = 0; i < step && this.lendFresh(group); i++);
     return wordAt(this.withKernel, group) > 0;
   }
 
-  /** Takes it back, unless the kernel has plenty: after a peak the others are free for sending again. */
+  /** Takes it back, unless the kernel has as many as it is to have: then it is free for sending. */
   onFree(buffer: number): boolean {
-    if (wordAt(this.withKernel, buffer < SMALL_COUNT ? SMALL_GROUP : LARGE_GROUP) >= LENT_MAX) return false;
+    const group = buffer < SMALL_COUNT ? SMALL_GROUP : LARGE_GROUP;
+    if (wordAt(this.withKernel, group) >= wordAt(this.wanted, group)) return false;
     this.lend(buffer);
     return true;
   }
