@@ -1,9 +1,11 @@
 /** What a server still owes, in order. Decides which answers are relayed, which are swallowed because we asked, and
  *  where our own are put in. Does not look into messages and does not send. PostgreSQL manual, "Extended Query". */
 import { Bug } from '../reactor/words.js';
+import { byteAt } from '../wire/bytes.js';
 import { ANSWERS_OWED_MAX } from './limits.js';
 import type { Statement } from './statements.js';
 
+/** At most 15: four bits each. */
 export const enum Owed {
   Nothing,
   /** Everything until ReadyForQuery: a Query of the client, … */
@@ -31,28 +33,33 @@ export const enum Owed {
   SwallowedQuery,
 }
 
+const KIND_BITS = 4;
+const KIND_MASK = (1 << KIND_BITS) - 1;
+/** So many kinds fit into one small integer. */
+const NEAR_MAX = 7;
+const NEAR_LAST_SHIFT = (NEAR_MAX - 1) * KIND_BITS;
 /** ANSWERS_OWED_MAX is a power of two. */
-const MASK = ANSWERS_OWED_MAX - 1;
+const FAR_MASK = ANSWERS_OWED_MAX - 1;
 
 export class AnswerQueue {
-  private readonly kinds = new Uint8Array(ANSWERS_OWED_MAX);
-  private readonly statements: (Statement | null)[] = [];
-  private first = 0;
-  private count = 0;
+  /** The next answers, the very next in the lowest bits: most exchanges touch no other memory. */
+  private near = 0;
+  length = 0;
   /** An error came and no Sync stands in the queue: whatever comes before the Sync is skipped by the server. */
   private isSkipping = false;
-
-  get length(): number {
-    return this.count;
-  }
+  /** The answers behind `near`, made when there are any. */
+  private far: Uint8Array | null = null;
+  private farFirst = 0;
+  /** For each ParseComplete that is owed its statement, null for one that we do not know. */
+  private parsing: (Statement | null)[] = [];
 
   get isEmpty(): boolean {
-    return this.count === 0;
+    return this.length === 0;
   }
 
   /** Near its end: whoever feeds it should stop. A batch of one message adds at most three entries. */
   get isFull(): boolean {
-    return this.count >= ANSWERS_OWED_MAX - 4;
+    return this.length >= ANSWERS_OWED_MAX - 4;
   }
 
   /** Whether the server ignores everything up to the next Sync. */
@@ -62,22 +69,13 @@ export class AnswerQueue {
 
   /** The next answer's kind, Nothing when none is owed. */
   get head(): Owed {
-    return this.count === 0 ? Owed.Nothing : this.at(0);
+    return (this.near & KIND_MASK) as Owed;
   }
 
   /** Whether something is owed, and the client is to see it. */
   get headIsRelayed(): boolean {
-    return this.count > 0 && this.at(0) < Owed.SwallowedParse;
-  }
-
-  /** The statement that the next answer is about. */
-  get headStatement(): Statement | null {
-    return this.statements[this.first] ?? null;
-  }
-
-  /** The latest entry's kind, Nothing when none is owed. */
-  get tail(): Owed {
-    return this.count === 0 ? Owed.Nothing : this.at(this.count - 1);
+    const head = this.near & KIND_MASK;
+    return head !== Owed.Nothing && head < Owed.SwallowedParse;
   }
 
   push(kind: Owed): void {
@@ -90,30 +88,24 @@ export class AnswerQueue {
       if (kind !== Owed.Sync) return false;
       this.isSkipping = false;
     }
-    if (this.count === ANSWERS_OWED_MAX) throw new Bug('more answers owed than there is room for');
-    const at = (this.first + this.count) & MASK;
-    this.kinds[at] = kind;
-    if (statement !== null) this.statements[at] = statement;
-    this.count++;
+    if (isParse(kind)) this.parsing.push(statement);
+    this.append(kind);
     return true;
   }
 
   pop(): void {
-    if (this.count === 0) throw new Bug('an answer that nobody asked for');
-    if (this.statements[this.first]) this.statements[this.first] = null;
-    this.count--;
-    // From the beginning when it is empty: the same few entries stay in the processor's cache.
-    this.first = this.count === 0 ? 0 : (this.first + 1) & MASK;
+    if (this.length === 0) throw new Bug('an answer that nobody asked for');
+    if (isParse(this.head)) this.parsing.shift();
+    this.dropHead();
   }
 
   /** An ErrorResponse in the extended protocol: all up to the next Sync will not be answered. Each statement that
    *  was to be prepared is handed to `forget`. */
   skipToSync(forget: (statement: Statement) => void): void {
-    while (this.count > 0) {
-      const kind = this.head;
+    for (let kind = this.head; kind !== Owed.Nothing; kind = this.head) {
       if (kind === Owed.Sync) return;
-      const statement = this.headStatement;
-      if (statement !== null) forget(statement);
+      const statement = isParse(kind) ? this.parsing[0] : null;
+      if (statement) forget(statement);
       this.pop();
     }
     this.isSkipping = true;
@@ -122,15 +114,14 @@ export class AnswerQueue {
   /** The server has begun COPY FROM STDIN for the Execute at the head: it ignores the Syncs that it got since, up to
    *  the end of the data. Returns whether the end has been sent already. */
   beginCopyIn(): boolean {
-    let kept = 1;
-    let hasEnded = false;
-    for (let i = 1; i < this.count; i++) {
-      const kind = this.at(i);
-      if (!hasEnded && kind === Owed.CopyEnd) hasEnded = true;
-      else if (hasEnded || kind !== Owed.Sync) this.move(i, kept++);
-    }
-    this.count = kept;
-    return hasEnded;
+    const kinds: Owed[] = [];
+    for (; this.length > 0; this.dropHead()) kinds.push(this.head);
+    const endAt = kinds.indexOf(Owed.CopyEnd);
+    kinds.forEach((kind, i) => {
+      const isIgnored = kind === Owed.Sync && (endAt < 0 || i < endAt);
+      if (i === 0 || (i !== endAt && !isIgnored)) this.append(kind);
+    });
+    return endAt >= 0;
   }
 
   /** The markers of COPY data that the server turned out not to want. */
@@ -139,20 +130,32 @@ export class AnswerQueue {
   }
 
   clear(): void {
-    while (this.count > 0) this.pop();
+    this.near = 0;
+    this.length = 0;
+    this.parsing = [];
     this.isSkipping = false;
   }
 
-  private at(index: number): Owed {
-    return this.kinds[(this.first + index) & MASK] as Owed;
+  private append(kind: Owed): void {
+    const { length } = this;
+    if (length === ANSWERS_OWED_MAX) throw new Bug('more answers owed than there is room for');
+    if (length < NEAR_MAX) this.near |= kind << (length * KIND_BITS);
+    else {
+      this.far ??= new Uint8Array(ANSWERS_OWED_MAX);
+      this.far[(this.farFirst + length - NEAR_MAX) & FAR_MASK] = kind;
+    }
+    this.length = length + 1;
   }
 
-  private move(from: number, to: number): void {
-    if (from === to) return;
-    const source = (this.first + from) & MASK;
-    const target = (this.first + to) & MASK;
-    this.kinds[target] = this.at(from);
-    this.statements[target] = this.statements[source] ?? null;
-    this.statements[source] = null;
+  private dropHead(): void {
+    this.near >>>= KIND_BITS;
+    this.length--;
+    if (this.length < NEAR_MAX || this.far === null) return;
+    this.near |= byteAt(this.far, this.farFirst) << NEAR_LAST_SHIFT;
+    this.farFirst = (this.farFirst + 1) & FAR_MASK;
   }
+}
+
+function isParse(kind: Owed): boolean {
+  return kind === Owed.ParseComplete || kind === Owed.SwallowedParse;
 }

@@ -38,6 +38,7 @@ import { PoolMode } from './settings.js';
 import { deallocatedName, LocalQuery, localQueryIn } from './simple-query.js';
 import { type Statement, StatementNames } from './statements.js';
 import type { ClientSnapshot } from './thread-messages.js';
+import { ticksAt, usSince } from './ticks.js';
 import type { Waiter } from './waiters.js';
 
 const BEGIN = query('BEGIN');
@@ -61,45 +62,47 @@ const enum Rest {
 const STATEMENT_KIND = 0x53; // S, in Describe and Close
 
 export class ClientSession implements Receiver, Waiter<ClientSession> {
-  readonly plane: DataPlane;
-  readonly pool: Pool;
+  // What each query touches comes first: with thousands of clients every cache line of a session is a cold one.
   readonly socket: Socket;
-  readonly id: number;
-  /** The part of the cancel key that only the client knows. */
-  readonly cancelSecret: number;
-  readonly applicationName: string;
-  readonly connectedMs: number;
-  nextWaiter: ClientSession | null = null;
-  previousWaiter: ClientSession | null = null;
-  isWaiting = false;
-  waitingSinceMs = 0;
+  readonly pool: Pool;
+  readonly plane: DataPlane;
   server: ServerSession | null = null;
-  transactions = 0;
-  queries = 0;
-  errors = 0;
+  private readonly framer: Framer;
+  /** A message that is to be seen whole: being gathered, or ready and waiting for a server. */
+  private whole: Buffer | null = null;
+  /** Bytes from here on are the server's and not yet sent; within one call of onBytes. */
+  private runFrom = 0;
+  private rest = Rest.ToServer;
   /** The server owes so many answers that this client is not read for so long. */
   waitsForAnswers = false;
-  private readonly framer = new Framer(CLIENT_MESSAGE_MAX);
-  /** What the client calls its statements; made with the first. */
-  private names: StatementNames | null = null;
-  private isClosed = false;
   /** Messages of the extended protocol have gone to the server and no Sync behind them. */
   private isMidBatch = false;
   /** A BEGIN was answered here; a server hears of it before anything else. */
   private beginIsDeferred = false;
   /** An error was answered here in the middle of a batch: all up to its Sync is dropped. */
   private skipsToSync = false;
-  /** Why there is no server for the message that waited for one. */
-  private checkoutError: ClientFacingError | null = null;
   /** The server is free but for the rest of a message that PostgreSQL will ignore. */
   private releaseIsDue = false;
-  private transactionSinceMs = 0;
-  private rest = Rest.ToServer;
-  /** Bytes from here on are the server's and not yet sent; within one call of onBytes. */
-  private runFrom = 0;
-  /** A message that is to be seen whole: being gathered, or ready and waiting for a server. */
-  private whole: Buffer | null = null;
+  isWaiting = false;
+  nextWaiter: ClientSession | null = null;
+  previousWaiter: ClientSession | null = null;
+  /** Ticks. */
+  waitingSince = 0;
+  private transactionSince = 0;
+  queries = 0;
+  transactions = 0;
+  /** What the client calls its statements; made with the first. */
+  private names: StatementNames | null = null;
+  /** Why there is no server for the message that waited for one. */
+  private checkoutError: ClientFacingError | null = null;
+  private isClosed = false;
   private wholeFilled = 0;
+  errors = 0;
+  readonly id: number;
+  /** The part of the cancel key that only the client knows. */
+  readonly cancelSecret: number;
+  readonly applicationName: string;
+  readonly connectedMs: number;
 
   constructor(
     plane: DataPlane,
@@ -109,9 +112,10 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
     cancelSecret: number,
     applicationName: string,
   ) {
-    this.plane = plane;
-    this.pool = pool;
     this.socket = socket;
+    this.pool = pool;
+    this.plane = plane;
+    this.framer = new Framer(CLIENT_MESSAGE_MAX);
     this.id = id;
     this.cancelSecret = cancelSecret;
     this.applicationName = applicationName;
@@ -178,7 +182,7 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
   /** The pool had a server at once. */
   gotServer(server: ServerSession): void {
     this.server = server;
-    this.transactionSinceMs = this.plane.reactor.nowMs;
+    this.transactionSince = ticksAt(this.plane.reactor.nowMs);
     if (!this.beginIsDeferred) return;
     this.beginIsDeferred = false;
     server.begins();
@@ -344,7 +348,7 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
       case Frontend.Sync:
         return this.onSync(bytes);
       case Frontend.Flush:
-        return this.server === null ? this.drop(bytes) : this.relay(bytes);
+        return this.onFlush(bytes);
       case Frontend.FunctionCall:
         return this.onCycle(bytes, Owed.FunctionCall);
       case Frontend.CopyData:
@@ -514,6 +518,13 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
     return this.relay(bytes);
   }
 
+  private onFlush(bytes: Uint8Array): Step {
+    const { server } = this;
+    if (server === null) return this.drop(bytes);
+    server.sendSynthetics();
+    return this.relay(bytes);
+  }
+
   private onCopy(bytes: Uint8Array): Step {
     const { server } = this;
     // After an error in COPY a client may still be sending: PostgreSQL ignores it, so it need not get there.
@@ -549,7 +560,11 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
 
   /** Behind all that was sent before: PostgreSQL may hold its answers back until a Flush or Sync comes. */
   private askForAnswers(): void {
-    if (this.waitsForAnswers && this.isMidBatch) this.server?.send(FLUSH, 0, FLUSH.length);
+    const { server } = this;
+    if (!this.waitsForAnswers || !this.isMidBatch || server === null) return;
+    server.send(FLUSH, 0, FLUSH.length);
+    server.sendSynthetics();
+    if (!server.queue.isFull) this.socket.resume();
   }
 
   private owes(owed: Owed): void {
@@ -666,8 +681,8 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
     this.transactions++;
     if (this.server !== null) this.server.transactions++;
     counters.add(Counter.Transactions, 1);
-    counters.add(Counter.TransactionTime, (this.plane.reactor.nowMs - this.transactionSinceMs) * 1000);
-    this.transactionSinceMs = this.plane.reactor.nowMs;
+    counters.add(Counter.TransactionTime, usSince(this.transactionSince, this.plane.reactor.nowMs));
+    this.transactionSince = ticksAt(this.plane.reactor.nowMs);
   }
 
   // ── the end ────────────────────────────────────────────────────────────────────────────────────────────────────

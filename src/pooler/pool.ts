@@ -19,6 +19,7 @@ import { ServerSession, ServerState } from './server-session.js';
 import type { PoolSettings, ServerAddress } from './settings.js';
 import { StatementCache } from './statements.js';
 import type { PoolSnapshot } from './thread-messages.js';
+import { msSince, ticksAt, usSince } from './ticks.js';
 import { Waiters } from './waiters.js';
 
 /** A server's lifetime differs from the setting by up to this share, so that those opened together do not all close
@@ -85,7 +86,7 @@ export class Pool implements TimerTarget {
       return true;
     }
     const { reactor, settings } = this.plane;
-    client.waitingSinceMs = reactor.nowMs;
+    client.waitingSince = ticksAt(reactor.nowMs);
     this.waiters.push(client);
     if (!this.waitTimer.isSet) reactor.setTimer(this.waitTimer, settings.queryWaitTimeoutMs);
     this.grow();
@@ -183,7 +184,9 @@ export class Pool implements TimerTarget {
     const now = this.plane.reactor.nowMs;
     const { idleTimeoutMs } = this.settings;
     const expired = this.idle
-      .filter((each) => isTooOld(each, now) || (idleTimeoutMs > 0 && now - each.idleSinceMs > idleTimeoutMs))
+      .filter(
+        (each) => isTooOld(each, now) || (idleTimeoutMs > 0 && msSince(each.idleSince, now) > idleTimeoutMs),
+      )
       .sort((a, b) => a.createdMs - b.createdMs);
     const chosen = quota < 0 ? expired : expired.slice(0, quota);
     for (const each of chosen) each.close(isTooOld(each, now) ? 'server_lifetime' : 'idle_timeout');
@@ -211,13 +214,13 @@ export class Pool implements TimerTarget {
     const { reactor, settings } = this.plane;
     const limit = settings.queryWaitTimeoutMs;
     for (let first = this.waiters.first; first !== null; first = this.waiters.first) {
-      if (reactor.nowMs - first.waitingSinceMs < limit) break;
+      if (msSince(first.waitingSince, reactor.nowMs) < limit) break;
       this.waiters.shift();
       this.countWait(first);
       first.noServer(new PoolExhausted());
     }
     const { first } = this.waiters;
-    if (first !== null) reactor.setTimer(this.waitTimer, first.waitingSinceMs + limit - reactor.nowMs);
+    if (first !== null) reactor.setTimer(this.waitTimer, limit - msSince(first.waitingSince, reactor.nowMs));
   }
 
   snapshot(clientsActive: number): PoolSnapshot {
@@ -239,7 +242,7 @@ export class Pool implements TimerTarget {
       serversIdle: this.idle.length,
       serversUsed: used,
       serversLogin: this.opening,
-      longestWaitMs: first === null ? 0 : now - first.waitingSinceMs,
+      longestWaitMs: first === null ? 0 : msSince(first.waitingSince, now),
     };
   }
 
@@ -254,7 +257,7 @@ export class Pool implements TimerTarget {
       if (isTooOld(server, now)) {
         this.idle.push(server);
         server.close('server_lifetime');
-      } else if (checkAfter > 0 && now - server.idleSinceMs > checkAfter) {
+      } else if (checkAfter > 0 && msSince(server.idleSince, now) > checkAfter) {
         this.checking.add(server);
         server.checkLiveness(this.settings.connectTimeoutMs);
         return null;
@@ -300,12 +303,12 @@ export class Pool implements TimerTarget {
   }
 
   private countWait(client: ClientSession): void {
-    this.counters.add(Counter.WaitTime, (this.plane.reactor.nowMs - client.waitingSinceMs) * 1000);
+    this.counters.add(Counter.WaitTime, usSince(client.waitingSince, this.plane.reactor.nowMs));
   }
 }
 
 function isTooOld(server: ServerSession, now: number): boolean {
-  return server.lifetimeMs > 0 && now - server.createdMs > server.lifetimeMs;
+  return server.expiresAtS > 0 && now > server.expiresAtS * 1000;
 }
 
 function remove(servers: ServerSession[], server: ServerSession): void {

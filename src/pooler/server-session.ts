@@ -22,6 +22,7 @@ import type { Pool } from './pool.js';
 import { ServerLogin } from './server-login.js';
 import type { Statement } from './statements.js';
 import type { ServerSnapshot } from './thread-messages.js';
+import { ticksAt, usSince } from './ticks.js';
 
 export const enum ServerState {
   /** Connecting and logging in; counted against pool_size. */
@@ -58,52 +59,56 @@ const ROLLBACK = query('ROLLBACK');
 const LIVENESS_CHECK = query(';');
 
 export class ServerSession implements Receiver, TimerTarget {
-  readonly pool: Pool;
-  readonly id: number;
+  // What each query touches comes first, as in ClientSession.
   readonly socket: Socket;
-  readonly createdMs: number;
-  readonly lifetimeMs: number;
-  readonly queue = new AnswerQueue();
-  /** What is prepared on it, confirmed or on its way. */
-  readonly statements = new Set<Statement>();
-  state = ServerState.Login;
+  readonly pool: Pool;
   client: ClientSession | null = null;
+  readonly queue: AnswerQueue;
+  private readonly framer: Framer;
+  state = ServerState.Login;
   status = TransactionStatus.Idle;
-  processId = 0;
-  cancelKey: Uint8Array = new Uint8Array(0);
-  idleSinceMs = 0;
-  /** When what it is doing was asked for. */
-  busySinceMs = 0;
+  private dirt = 0;
+  private copy = Copy.None;
+  /** A message that must be seen whole and is not here yet. */
+  private whole: Buffer | null = null;
+  /** Whether the rest of the current message goes to the client. */
+  private relaysBody = false;
+  /** `act` is due when the current message has been passed to its end. */
+  private actsAtEnd = false;
   /** A CancelRequest was sent for it: it is not given to another client. */
   wasCancelled = false;
-  transactions = 0;
+  private hadError = false;
+  /** Ticks: when what it is doing was asked for, and since when it idles. */
+  private busySince = 0;
+  idleSince = 0;
+  /** Seconds of the reactor's clock, 0 for ever: it is not given to another client from then on. */
+  readonly expiresAtS: number;
   queries = 0;
+  transactions = 0;
   bytesSent = 0;
   bytesReceived = 0;
   preparedHits = 0;
   preparedMisses = 0;
-  private readonly framer = new Framer(SERVER_MESSAGE_MAX);
+  /** What is prepared on it, confirmed or on its way. */
+  readonly statements = new Set<Statement>();
+  private sawFatal = false;
+  private wholeFilled = 0;
   private readonly login: ServerLogin;
   private readonly timer: Timer;
-  private dirt = 0;
-  private copy = Copy.None;
-  private sawFatal = false;
-  private hadError = false;
-  /** Whether the rest of the current message goes to the client. */
-  private relaysBody = false;
-  /** `act` is due when the current message has been relayed to its end. */
-  private actsAtEnd = false;
-  /** A message that must be seen whole and is not here yet. */
-  private whole: Buffer | null = null;
-  private wholeFilled = 0;
+  readonly id: number;
+  readonly createdMs: number;
+  processId = 0;
+  cancelKey: Uint8Array = new Uint8Array(0);
 
   /** Begins to connect. */
   constructor(pool: Pool, id: number, lifetimeMs: number) {
     const { plane } = pool;
     this.pool = pool;
+    this.queue = new AnswerQueue();
+    this.framer = new Framer(SERVER_MESSAGE_MAX);
     this.id = id;
     this.createdMs = plane.reactor.nowMs;
-    this.lifetimeMs = lifetimeMs;
+    this.expiresAtS = lifetimeMs === 0 ? 0 : Math.ceil((this.createdMs + lifetimeMs) / 1000);
     this.timer = new Timer(this);
     this.login = new ServerLogin(this);
     this.socket = plane.reactor.connect(pool.address, plane.serverSocketOptions, this);
@@ -148,6 +153,7 @@ export class ServerSession implements Receiver, TimerTarget {
   onBytes(bytes: Uint8Array, begin: number, end: number): number {
     this.bytesReceived += end - begin;
     const { framer } = this;
+    this.sendSynthetics(); // before the answers to what was sent behind them
     let at = begin;
     let runFrom = begin; // bytes from here to `at` are the client's and not yet sent
     while (at < end) {
@@ -209,7 +215,7 @@ export class ServerSession implements Receiver, TimerTarget {
 
   /** Something new is owed by a server that owed nothing: its time begins. */
   begins(): void {
-    if (this.queue.isEmpty) this.busySinceMs = this.pool.plane.reactor.nowMs;
+    if (this.queue.isEmpty) this.busySince = ticksAt(this.pool.plane.reactor.nowMs);
   }
 
   /** Has a statement prepared if it is not, unseen by the client. */
@@ -236,10 +242,18 @@ export class ServerSession implements Receiver, TimerTarget {
     this.send(statement.parse, 0, statement.parse.length);
   }
 
-  /** Something of ours in place of an answer of PostgreSQL's: now if nothing is owed before it. */
+  /** Something of ours in place of an answer of PostgreSQL's. As PostgreSQL's own it waits for a Flush or Sync, or for
+   *  more that goes with it. */
   answerLocally(kind: Owed.SyntheticParseComplete | Owed.SyntheticCloseComplete): void {
-    if (!this.queue.isEmpty) this.queue.push(kind);
-    else if (!this.queue.skipsToSync) this.sendSynthetic(kind);
+    this.queue.push(kind);
+  }
+
+  /** Sends our own answers whose turn has come. */
+  sendSynthetics(): void {
+    for (let kind = this.queue.head; isSynthetic(kind); kind = this.queue.head) {
+      this.queue.pop();
+      this.sendSynthetic(kind);
+    }
   }
 
   /** The client is done with it or has gone. `isHalfway`: in the middle of a message, or of a batch, which a Sync of
@@ -442,10 +456,7 @@ export class ServerSession implements Receiver, TimerTarget {
   /** What follows an answer: our own answers whose turn has come, and the end of the cycle. */
   private act(): void {
     this.queue.dropCopyEnds();
-    for (let kind = this.queue.head; isSynthetic(kind); kind = this.queue.head) {
-      this.queue.pop();
-      this.sendSynthetic(kind);
-    }
+    this.sendSynthetics();
     if (!this.queue.isEmpty || this.queue.skipsToSync) return;
     if (this.client !== null) this.client.answersCame(this);
     else if (this.state === ServerState.Checking) this.isAlive();
@@ -535,14 +546,15 @@ export class ServerSession implements Receiver, TimerTarget {
 
   private becomeIdle(): void {
     this.state = ServerState.Idle;
-    this.idleSinceMs = this.pool.plane.reactor.nowMs;
+    this.idleSince = ticksAt(this.pool.plane.reactor.nowMs);
   }
 
   private countQuery(): void {
     const { counters, plane } = this.pool;
     counters.add(Counter.Queries, 1);
-    counters.add(Counter.QueryTime, (plane.reactor.nowMs - this.busySinceMs) * 1000);
-    this.busySinceMs = plane.reactor.nowMs;
+    const { nowMs } = plane.reactor;
+    counters.add(Counter.QueryTime, usSince(this.busySince, nowMs));
+    this.busySince = ticksAt(nowMs);
     this.queries++;
   }
 

@@ -2,12 +2,12 @@
  *  to it, so the memory serves again afterwards. sendmsg(2), readv(2). */
 import { IOVEC_BYTES, IOVEC_WORDS, MSGHDR_BYTES, MSGHDR_WORDS } from './kernel-structs.js';
 import { mapMemory } from './libc.js';
+import { highWord, lowWord } from './words.js';
 
 const VECTORS = 4096;
 /** A message has at most this many segments; the rest goes with the next one. */
 const SEGMENTS_MAX = 64;
 const BYTES = VECTORS * IOVEC_BYTES;
-const FOUR_GIB = 0x1_0000_0000;
 
 export class Gather {
   private readonly words: Int32Array;
@@ -36,8 +36,8 @@ export class Gather {
   add(address: number, length: number): boolean {
     if (this.vectors === SEGMENTS_MAX) return false;
     const at = this.at + MSGHDR_WORDS + this.vectors * IOVEC_WORDS;
-    this.words[at] = (address % FOUR_GIB) | 0;
-    this.words[at + 1] = Math.floor(address / FOUR_GIB);
+    this.words[at] = lowWord(address);
+    this.words[at + 1] = highWord(address);
     this.words[at + 2] = length;
     this.words[at + 3] = 0;
     this.vectors++;
@@ -50,8 +50,8 @@ export class Gather {
     const header = this.address + at * 4;
     const vector = header + MSGHDR_BYTES;
     words.fill(0, at, at + MSGHDR_WORDS);
-    words[at + 4] = (vector % FOUR_GIB) | 0; // msg_iov
-    words[at + 5] = Math.floor(vector / FOUR_GIB);
+    words[at + 4] = lowWord(vector); // msg_iov
+    words[at + 5] = highWord(vector);
     words[at + 6] = this.vectors; // msg_iovlen
     this.at = at + MSGHDR_WORDS + this.vectors * IOVEC_WORDS;
     return header;

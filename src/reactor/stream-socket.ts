@@ -13,8 +13,10 @@ import { decodePeerAddress } from './socket-address.js';
 import { Timer, type TimerTarget } from './timers.js';
 import { Bug } from './words.js';
 
-/** Received bytes up to this many are copied together rather than keeping their whole buffer. */
+/** Received bytes up to this many are copied together rather than keeping their whole buffer … */
 const COPY_MAX = 1024;
+/** … unless no more buffers than this are in use. */
+const BUFFERS_PLENTY = 256;
 /** A paused socket keeps this many bytes before it stops reading. */
 const HELD_MAX = 2 * SMALL_BYTES;
 const NOT_ENDED = -1;
@@ -83,30 +85,32 @@ export const nobody: Receiver = {
 };
 
 export abstract class StreamSocket implements Socket, TimerTarget {
+  // What each message touches comes first: with thousands of sockets every cache line of one is a cold one.
   receiver: Receiver;
-  readonly fd: Fd;
-  protected readonly host: SocketHost;
   protected state: SocketState;
+  protected isPaused = false;
+  /** Received, and not yet delivered. */
+  private heldHead = NONE;
   unsent = 0;
   /** Segments still to send; the first ones may be in flight. */
   protected sendHead = NONE;
   protected sendTail = NONE;
   /** The last segment in flight must not grow: its length is in the kernel's hands. */
   protected lastInFlight = NONE;
-  private heldHead = NONE;
-  private heldTail = NONE;
-  private heldBytes = 0;
-  protected isPaused = false;
-  /** While paused: whether the peer's end is told at once, or only after what was kept. */
-  protected seesEnd = false;
-  /** The end has come, but kept bytes are to be delivered first: its errno, else NOT_ENDED. */
-  private endErrno = NOT_ENDED;
-  private isReplayQueued = false;
   private isFlushQueued = false;
   isCongested = false;
   private isOutOfMemory = false;
   private isSendBroken = false;
-  /** Why it is broken: the kernel tells only once. */
+  private isReplayQueued = false;
+  protected readonly host: SocketHost;
+  readonly fd: Fd;
+  private heldTail = NONE;
+  private heldBytes = 0;
+  /** While paused: whether the peer's end is told at once, or only after what was kept. */
+  protected seesEnd = false;
+  /** The end has come, but kept bytes are to be delivered first: its errno, else NOT_ENDED. */
+  private endErrno = NOT_ENDED;
+  /** Why sending is broken: the kernel tells only once. */
   private sendErrno = 0;
   private lingerTimer: Timer | null = null;
 
@@ -131,7 +135,7 @@ export abstract class StreamSocket implements Socket, TimerTarget {
     const length = end - begin;
     this.unsent += length;
     if (this.unsent >= this.host.sendHighWater) this.isCongested = true;
-    if (bytes === this.host.buffers.memory && length > COPY_MAX) this.appendHeld(begin, length);
+    if (bytes === this.host.buffers.memory) this.appendReceived(bytes, begin, end);
     else this.appendCopy(bytes, begin, end);
     this.wantFlush();
   }
@@ -344,9 +348,13 @@ export abstract class StreamSocket implements Socket, TimerTarget {
     this.host.queueReplay(this);
   }
 
-  /** Received bytes go out from where they lie. */
-  private appendHeld(begin: number, length: number): void {
-    if (!this.extendTail(begin, length)) this.append(begin, length);
+  /** Received bytes go out from where they lie, or from a copy when they would cost a buffer or a segment more. */
+  private appendReceived(bytes: Uint8Array, begin: number, end: number): void {
+    const length = end - begin;
+    if (this.extendTail(begin, length)) return;
+    const mayHold = this.sendTail === NONE && this.host.buffers.inUse < BUFFERS_PLENTY;
+    if (mayHold || length > COPY_MAX) this.append(begin, length);
+    else this.appendCopy(bytes, begin, end);
   }
 
   private appendCopy(bytes: Uint8Array, begin: number, end: number): void {
@@ -392,7 +400,7 @@ export abstract class StreamSocket implements Socket, TimerTarget {
   private keep(begin: number, length: number): void {
     const { outbox, segments, buffers } = this.host;
     let from = begin;
-    if (length <= COPY_MAX && outbox.room(length) === length) {
+    if (length <= COPY_MAX && buffers.inUse >= BUFFERS_PLENTY && outbox.room(length) === length) {
       from = outbox.at;
       buffers.memory.copyWithin(from, begin, begin + length);
       outbox.at += length;

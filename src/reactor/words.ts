@@ -4,6 +4,19 @@ export function wordAt(words: Int32Array, at: number): number {
   return words[at] as number;
 }
 
+const FOUR_GIB = 0x1_0000_0000;
+const PER_FOUR_GIB = 1 / FOUR_GIB;
+
+/** The upper half of an address below 2^53. A multiplication by a power of two is exact, and `%` would be slow. */
+export function highWord(address: number): number {
+  return Math.floor(address * PER_FOUR_GIB) | 0;
+}
+
+/** The lower half. */
+export function lowWord(address: number): number {
+  return (address - Math.floor(address * PER_FOUR_GIB) * FOUR_GIB) | 0;
+}
+
 /** A broken invariant of our own: the connection or worker that meets it cannot go on as if nothing had happened. */
 export class Bug extends Error {
   override readonly name = 'Bug';

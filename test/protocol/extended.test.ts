@@ -179,3 +179,23 @@ test('a Parse of 5 MB goes through', async () => {
   assert.deepEqual(row && values(row), ['5000000']);
   client.close();
 });
+
+test('ParseComplete of a statement that is there already comes with a Flush, and not alone before it', async () => {
+  const client = await login();
+  client.send(parse('', 'select 77'), sync());
+  await client.until('Z');
+  client.send(parse('', 'select 77'), flush());
+  assert.equal(tagsOf(await client.until('1')), '1');
+  client.send(closeStatement(''), flush());
+  assert.equal(tagsOf(await client.until('3')), '3');
+  client.send(sync());
+  assert.equal(tagsOf(await client.until('Z')), 'Z');
+  client.close();
+});
+
+test('five thousand Parses of the same text without anything for the server between them', async () => {
+  const client = await login();
+  client.send(...Array.from({ length: 5000 }, () => parse('', 'select 78')), sync());
+  assert.equal(tagsOf(await client.until('Z')), `${'1'.repeat(5000)}Z`);
+  client.close();
+});

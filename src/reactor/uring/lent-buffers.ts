@@ -4,7 +4,7 @@
 import { type Buffers, LARGE_BYTES, NO_BUFFER, SMALL_BYTES, SMALL_COUNT } from '../buffers.js';
 import { BUF_REG_BYTES, IO_URING_BUF_BYTES, IORING_REGISTER_PBUF_RING } from '../kernel-structs.js';
 import { ioUringRegister, mapMemory, SystemError } from '../libc.js';
-import { wordAt } from '../words.js';
+import { highWord, lowWord, wordAt } from '../words.js';
 import { type Ring, UringUnavailable } from './ring.js';
 
 export const SMALL_GROUP = 0;
@@ -15,7 +15,6 @@ const LENT_STEP = 64;
 const LARGE_LENT_STEP = 16;
 /** Most that the kernel has at a time. */
 const LENT_MAX = 1024;
-const FOUR_GIB = 0x1_0000_0000;
 
 class Group {
   private readonly entries: Int32Array;
@@ -39,8 +38,8 @@ class Group {
   /** struct io_uring_buf: addr, len, bid; the tail lies in the first one's last two bytes. */
   lend(address: number, length: number, id: number): void {
     const at = (this.tail & this.mask) * (IO_URING_BUF_BYTES / 4);
-    this.entries[at] = (address % FOUR_GIB) | 0;
-    this.entries[at + 1] = Math.floor(address / FOUR_GIB);
+    this.entries[at] = lowWord(address);
+    this.entries[at + 1] = highWord(address);
     this.entries[at + 2] = length;
     this.halves[at * 2 + 6] = id;
     this.tail = (this.tail + 1) & 0xffff;

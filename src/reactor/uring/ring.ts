@@ -43,7 +43,7 @@ import {
   mapShared,
   SystemError,
 } from '../libc.js';
-import { wordAt } from '../words.js';
+import { highWord, lowWord, wordAt } from '../words.js';
 
 /** Small, so that both rings stay in the processor's cache: more submissions are handed over early, and more
  *  completions are kept by the kernel for so long (NODROP). */
@@ -64,8 +64,6 @@ export const SETUPS: readonly { readonly flags: number; readonly missing: string
 export class UringUnavailable extends Error {
   override readonly name = 'UringUnavailable';
 }
-
-const FOUR_GIB = 0x1_0000_0000;
 
 export class Ring {
   readonly fd: Fd;
@@ -172,8 +170,8 @@ export class Ring {
   /** addr and len: memory, or what stands in their place for this operation. */
   putMemory(at: number, address: number, length: number): void {
     const { sqes } = this;
-    sqes[at + 4] = (address % FOUR_GIB) | 0;
-    sqes[at + 5] = Math.floor(address / FOUR_GIB);
+    sqes[at + 4] = lowWord(address);
+    sqes[at + 5] = highWord(address);
     sqes[at + 6] = length;
   }
 
@@ -185,8 +183,8 @@ export class Ring {
 
   /** off (or addr2), when it is below 2^53. */
   putOffset(at: number, offset: number): void {
-    this.sqes[at + 2] = (offset % FOUR_GIB) | 0;
-    this.sqes[at + 3] = Math.floor(offset / FOUR_GIB);
+    this.sqes[at + 2] = lowWord(offset);
+    this.sqes[at + 3] = highWord(offset);
   }
 
   /** msg_flags, accept_flags, cancel_flags: the operation's own. */
