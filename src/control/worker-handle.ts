@@ -10,6 +10,8 @@ export interface WorkerEvents {
   onDied(why: string): void;
 }
 
+/** Serving queries allocates nothing, so there is no use for a large nursery; after many logins it would stay large. */
+const YOUNG_GENERATION_MB = 4;
 /** The Uint64 1 in this machine's order: what an eventfd is woken with. */
 const WAKE = new Uint8Array(new BigUint64Array([1n]).buffer);
 
@@ -21,7 +23,10 @@ export class WorkerHandle {
   private hasStopped = false;
 
   constructor(start: WorkerStart, events: WorkerEvents) {
-    this.worker = new Worker(new URL('../pooler/worker-main.js', import.meta.url), { workerData: start });
+    this.worker = new Worker(new URL('../pooler/worker-main.js', import.meta.url), {
+      workerData: start,
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+    });
     this.worker.on('message', (message: ToControl) => {
       if (message.type === 'listening') {
         this.wakeFd = message.wakeFd;

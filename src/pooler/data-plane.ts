@@ -27,6 +27,8 @@ import type { LogLevel, ToControl, ToWorker, WorkerSnapshot, WorkerStart } from 
 const SCRATCH_BYTES = 4096;
 const SHUTDOWN_CHECK_MS = 250;
 const CLIENT_ID_MAX = 0x7fffffff;
+/** So many clients leave enough garbage to be worth a collection. */
+const MANY_CLIENTS = 1000;
 
 export class DataPlane implements Acceptor, TimerTarget {
   readonly start: WorkerStart;
@@ -37,6 +39,9 @@ export class DataPlane implements Acceptor, TimerTarget {
   /** What pooler_check_query looks like in a Query. */
   readonly checkQuery: Uint8Array;
   isShuttingDown = false;
+  /** Many clients have left and few are there: a good moment to give memory back. */
+  onManyLeft: () => void = () => undefined;
+  private clientsLeft = 0;
   private readonly postToControl: (message: ToControl) => void;
   private readonly pools = new Map<string, Pool>();
   private readonly clients = new Map<number, ClientSession>();
@@ -132,6 +137,7 @@ export class DataPlane implements Acceptor, TimerTarget {
 
   clientEnded(client: ClientSession, why: string): void {
     this.clients.delete(client.id);
+    this.clientsLeft++;
     if (this.settings.logClientDisconnections) {
       const seconds = ((this.reactor.nowMs - client.connectedMs) / 1000).toFixed(1);
       const what = `${client.queries} queries in ${client.transactions} transactions`;
@@ -228,6 +234,9 @@ export class DataPlane implements Acceptor, TimerTarget {
       if (quota > 0) quota -= closed;
     }
     this.reactor.setTimer(this.retainTimer, retainConnectionsTimeMs);
+    if (this.clientsLeft < MANY_CLIENTS || this.clientsLeft < 4 * this.clients.size) return;
+    this.clientsLeft = 0;
+    this.onManyLeft();
   }
 
   private shutDown(graceMs: number): void {

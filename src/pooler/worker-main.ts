@@ -1,5 +1,7 @@
 /** The program of a worker thread: opens its reactor, serves, and returns when it is told to stop. It has no event
  *  loop of its own: the thread is in the reactor all the time, and looks for messages when it is woken. */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { openReactor } from '../reactor/open-reactor.js';
 import { DataPlane } from './data-plane.js';
@@ -9,10 +11,14 @@ const port = parentPort;
 if (port === null) throw new Error('worker-main is the program of a worker thread');
 const post = (message: ToControl): void => port.postMessage(message);
 const start: WorkerStart = workerData;
+// A thread without an event loop has no idle time in which V8 would collect by itself.
+setFlagsFromString('--expose-gc');
+const collectGarbage: () => void = runInNewContext('gc');
 
 try {
   const { reactor, why } = openReactor(start.settings.ioBackend);
   const plane = new DataPlane(start, reactor, post);
+  plane.onManyLeft = collectGarbage;
   reactor.onBug = (error) =>
     plane.log('error', `bug: ${error instanceof Error ? error.stack : String(error)}`);
   reactor.onWake = () => {
