@@ -4,9 +4,9 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { AnswerQueue, Owed } from '../../../src/pooler/answer-queue.js';
 import { ANSWERS_OWED_MAX } from '../../../src/pooler/limits.js';
-import type { Statement } from '../../../src/pooler/statements.js';
+import { Statement } from '../../../src/pooler/statements.js';
 
-const statement = (name: string): Statement => ({ name: Buffer.from(name) }) as Statement;
+const statement = (sql: string): Statement => new Statement(Buffer.from(sql), 0, Buffer.from('key'));
 const kinds = fc.integer({ min: Owed.Query, max: Owed.SwallowedQuery });
 
 test('whatever is pushed comes out in the same order, however many are owed', () => {
@@ -52,7 +52,7 @@ test('it holds as many as it says, round after round, and refuses one more as a 
 test('an error skips to the Sync and forgets what was to be prepared, and only that', () => {
   const queue = new AnswerQueue();
   const forgotten: string[] = [];
-  const forget = ({ name }: Statement): number => forgotten.push(Buffer.from(name).toString());
+  const forget = ({ content }: Statement): number => forgotten.push(Buffer.from(content).toString());
   queue.pushFor(Owed.ParseComplete, statement('first'));
   queue.push(Owed.ParseComplete);
   queue.push(Owed.ExecuteResult);
