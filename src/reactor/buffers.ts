@@ -7,9 +7,9 @@ import { Bug, wordAt } from './words.js';
 const SMALL_SHIFT = 13;
 export const SMALL_BYTES = 1 << SMALL_SHIFT;
 export const SMALL_COUNT = 16384;
-const LARGE_SHIFT = 16;
+const LARGE_SHIFT = 17;
 export const LARGE_BYTES = 1 << LARGE_SHIFT;
-export const LARGE_COUNT = 2048;
+export const LARGE_COUNT = 1024;
 /** Where the large buffers begin. */
 export const LARGE_BEGIN = SMALL_COUNT * SMALL_BYTES;
 const MEMORY_BYTES = LARGE_BEGIN + LARGE_COUNT * LARGE_BYTES;

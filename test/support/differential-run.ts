@@ -1,0 +1,186 @@
+/** Plays differential scripts: to PostgreSQL itself, which says what is right, and through pg_doorman. */
+import { setImmediate } from 'node:timers/promises';
+import { drawScene, firstScene, lastScene } from './differential-scenes.js';
+import { isPlayable, type Scene, type Script, type Situation, type Step, type Until } from './differential-script.js';
+import { errorFields, type Message } from './messages.js';
+import { Random } from './random.js';
+import type { WireClient } from './wire-client.js';
+
+/** What comes no later counts as lost. Milliseconds. */
+const PATIENCE_MS = 20_000;
+/** The answer of the messages of the extended protocol ends with one of these; an error ends all. */
+const ENDS_ANSWER = '12T3nCIs';
+/** Fields that tell where in the source code an error was raised. */
+const SOURCE_FIELDS = ['F', 'L', 'R'];
+
+/** What came back, a line per message, for each step of each scene. */
+export type Transcript = readonly (readonly (readonly string[])[])[];
+
+export interface Played {
+  readonly script: Script;
+  readonly transcript: Transcript;
+}
+
+export interface Difference {
+  readonly scene: number;
+  readonly step: number;
+  readonly expected: readonly string[];
+  readonly got: readonly string[];
+}
+
+/** Draws a script while PostgreSQL plays it. */
+export async function improvise(client: WireClient, random: Random, table: string, scenes: number): Promise<Played> {
+  const stage = new Stage(client);
+  await stage.play(firstScene(random, table));
+  for (let i = 0; i < scenes; i++) {
+    const scene = drawScene(random, table, stage.situation);
+    if (isPlayable(scene, stage.situation)) await stage.play(scene);
+  }
+  await stage.play(lastScene(random, table));
+  return stage.played;
+}
+
+/** Plays a script that was made from another by leaving out scenes; null if it does not make sense any more. */
+export async function replay(client: WireClient, script: Script): Promise<Played | null> {
+  const stage = new Stage(client);
+  for (const scene of script) {
+    if (!isPlayable(scene, stage.situation)) return null;
+    await stage.play(scene);
+  }
+  return stage.played;
+}
+
+/** Plays a script through the pooler, up to the first difference. */
+export async function compare(client: WireClient, { script, transcript }: Played): Promise<Difference | null> {
+  const ear = new Ear(client);
+  for (const [i, { steps }] of script.entries()) {
+    for (const [j, step] of steps.entries()) {
+      const expected = transcript[i]?.[j] ?? [];
+      const [got] = await Promise.all([ear.hear(expected.length), speak(client, step)]);
+      if (expected.some((line, k) => line !== got[k])) return { scene: i, step: j, expected, got };
+    }
+  }
+  return null;
+}
+
+/** One who plays to PostgreSQL and remembers. */
+class Stage {
+  private readonly client: WireClient;
+  private readonly scenes: Scene[] = [];
+  private readonly transcript: string[][][] = [];
+  private readonly ear: Ear;
+  situation: Situation = { status: 'I', unnamedIsSure: false, serial: 0 };
+
+  constructor(client: WireClient) {
+    this.client = client;
+    this.ear = new Ear(client);
+  }
+
+  async play(scene: Scene): Promise<void> {
+    const answers: string[][] = [];
+    for (const step of scene.steps) {
+      const [answer] = await Promise.all([this.ear.hearUntil(step.until, answers.at(-1) ?? []), speak(this.client, step)]);
+      answers.push(answer);
+    }
+    this.scenes.push(scene);
+    this.transcript.push(answers);
+    const lines = answers.flat();
+    const status = lines.findLast((line) => line.startsWith('Z '))?.slice(2) ?? this.situation.status;
+    const isParsed = scene.parsesUnnamed && !lines.some((line) => line.startsWith('E '));
+    const unnamedIsSure = isParsed || (this.situation.unnamedIsSure && !scene.hasQuery);
+    this.situation = { status, unnamedIsSure, serial: this.situation.serial + 1 };
+  }
+
+  get played(): Played {
+    return { script: this.scenes, transcript: this.transcript };
+  }
+}
+
+/** Hears messages as lines, without those that come when they like. */
+class Ear {
+  private readonly client: WireClient;
+
+  constructor(client: WireClient) {
+    this.client = client;
+  }
+
+  async hear(count: number): Promise<string[]> {
+    return this.collect((lines) => lines.length >= count);
+  }
+
+  async hearUntil(until: Until, before: readonly string[]): Promise<string[]> {
+    switch (until.type) {
+      case 'nothing':
+        return [];
+      case 'cycles':
+        return this.collect((lines) => lines.filter(isReady).length >= until.count);
+      case 'answers':
+        return this.collect(
+          (lines) =>
+            lines.filter((line) => ENDS_ANSWER.includes(line.charAt(0))).length >= until.count ||
+            /^[EG]/.test(lines.at(-1) ?? ''),
+        );
+      case 'copyIn':
+        return this.collect((lines) => /^[GZ]/.test(lines.at(-1) ?? ''));
+      case 'copyEnd':
+        if (!before.at(-1)?.startsWith('G')) return [];
+        return this.collect((lines) => isReady(lines.at(-1)));
+      case 'emptyQuery':
+        return this.collect((lines) => isReady(lines.at(-1)) && lines.at(-2) === 'I ' && isReady(lines.at(-3)));
+      case 'closed':
+        return this.collect(() => false);
+    }
+  }
+
+  /** Lines until they suffice, or the connection has ended, or patience has: then it is ended. */
+  private async collect(suffices: (lines: readonly string[]) => boolean): Promise<string[]> {
+    const lines: string[] = [];
+    const timer = setTimeout(() => {
+      lines.push('nothing more for a long time');
+      this.client.close();
+    }, PATIENCE_MS);
+    try {
+      while (!suffices(lines)) {
+        const message = await this.client.next();
+        if (message === null) {
+          lines.push('the connection has ended');
+          break;
+        }
+        if (message.tag !== 'S') lines.push(lineOf(message));
+      }
+    } finally {
+      clearTimeout(timer);
+    }
+    return lines;
+  }
+}
+
+function isReady(line: string | undefined): boolean {
+  return line?.startsWith('Z ') === true;
+}
+
+/** A message without what may differ. */
+function lineOf(message: Message): string {
+  const { tag, body } = message;
+  if (tag !== 'E' && tag !== 'N') return `${tag} ${body.toString('latin1')}`;
+  const fields = errorFields(message);
+  for (const field of SOURCE_FIELDS) delete fields[field];
+  if (fields.C === '26000') return 'E 26000';
+  const text = Object.entries(fields).map(([letter, value]) => `${letter}=${value}`);
+  return `${tag} ${text.join(' ').replace(/prepared statement "[^"]*"/g, 'prepared statement "…"')}`;
+}
+
+/** Writes a step, cut into pieces. */
+async function speak(client: WireClient, { said, cutSeed }: Step): Promise<void> {
+  const random = new Random(cutSeed);
+  const bytes = Buffer.concat(said.map((each) => each.bytes));
+  const pieceMax = random.pick([bytes.length, bytes.length, 20, 1000, 10_000]);
+  let pieces = 0;
+  for (let at = 0; at < bytes.length; ) {
+    // Long steps are not cut all the way: it would take too long.
+    const end = ++pieces > 100 ? bytes.length : at + random.between(1, Math.max(1, pieceMax));
+    client.socket.write(bytes.subarray(at, end));
+    at = end;
+    await setImmediate();
+  }
+}
