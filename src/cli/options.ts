@@ -35,7 +35,7 @@ export function readCommandLine(args: readonly string[], environment: NodeJS.Pro
         .default('text'),
     )
     .option('-n, --no-color', 'disable colors in the log output [env: NO_COLOR=]')
-    .addOption(new Option('-d, --daemon', 'run as daemon').env('DAEMON'))
+    .option('-d, --daemon', 'run as daemon [env: DAEMON=]')
     .option('-t, --test-config', 'check the configuration and exit')
     .version(VERSION, '-V, --version', 'print version')
     .helpOption('-h, --help', 'print help');
@@ -52,9 +52,15 @@ export function readCommandLine(args: readonly string[], environment: NodeJS.Pro
     logLevel: options.logLevel,
     logFormat: options.logFormat,
     hasColor: options.color && !environment.NO_COLOR && process.stdout.isTTY === true,
-    isDaemon: options.daemon === true,
+    isDaemon: options.daemon === true || isYes(environment.DAEMON),
     isTest: options.testConfig === true,
   };
+}
+
+/** What a variable says that is a switch: it is on, but for the words of no. (commander would take DAEMON=false for
+ *  on: it asks only whether there is such a variable.) */
+function isYes(text = ''): boolean {
+  return !['', '0', 'f', 'false', 'n', 'no', 'off'].includes(text.toLowerCase());
 }
 
 function readLogLevel(text: string): LogLevel {

@@ -38,7 +38,14 @@ function fitsConnection(rule: AccessRule, network: BlockList, peer: PeerAddress,
   if (peer.isUnix || peer.host === '') return false; // one that has gone has no address
   if (rule.type === 'hostssl' && !isTls) return false;
   if (rule.type === 'hostnossl' && isTls) return false;
-  return network.check(peer.host, isIPv6(peer.host) ? 'ipv6' : 'ipv4');
+  const family = familyOf(peer.host);
+  // A BlockList has IPv4 addresses in networks such as ::/0; in PostgreSQL a rule fits its own family only.
+  if (rule.network === null || familyOf(rule.network.address) !== family) return false;
+  return network.check(peer.host, family);
+}
+
+function familyOf(address: string): 'ipv4' | 'ipv6' {
+  return isIPv6(address) ? 'ipv6' : 'ipv4';
 }
 
 function names(list: readonly string[], name: string): boolean {
@@ -62,6 +69,6 @@ function blockList(rule: AccessRule): BlockList {
   const list = new BlockList();
   if (rule.network === null) return list;
   const { address, prefixLength } = rule.network;
-  list.addSubnet(address, prefixLength, isIPv6(address) ? 'ipv6' : 'ipv4');
+  list.addSubnet(address, prefixLength, familyOf(address));
   return list;
 }

@@ -6,7 +6,7 @@ import { errnoName } from '../reactor/libc.js';
 import type { Receiver, Socket } from '../reactor/reactor.js';
 import { peerText } from '../reactor/socket-address.js';
 import { Bug } from '../reactor/words.js';
-import { byteAt, zeroAt } from '../wire/bytes.js';
+import { byteAt, int32At, zeroAt } from '../wire/bytes.js';
 import {
   type ClientFacingError,
   MessageTooLarge,
@@ -26,7 +26,7 @@ import {
   READY_FOR_QUERY_IDLE,
   READY_FOR_QUERY_IN_TRANSACTION,
 } from '../wire/ready-made.js';
-import { Frontend, HEADER_LENGTH, TransactionStatus } from '../wire/tags.js';
+import { Frontend, HEADER_LENGTH, TAG_LENGTH, TransactionStatus } from '../wire/tags.js';
 import { Owed } from './answer-queue.js';
 import { ServerDirt } from './command-tag.js';
 import { Counter } from './counters.js';
@@ -138,8 +138,40 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
   }
 
   onBytes(bytes: Uint8Array, begin: number, end: number): number {
+    const read = this.isPlainQuery(bytes, begin, end)
+      ? this.plainQuery(bytes, begin, end)
+      : this.read(bytes, begin, end);
+    this.pool.counters.add(Counter.Received, read - begin);
+    return read;
+  }
+
+  /** Whether this is the commonest thing to come: one Query as a whole, and nothing else is going on. */
+  private isPlainQuery(bytes: Uint8Array, begin: number, end: number): boolean {
+    const bodyAt = begin + HEADER_LENGTH;
+    if (end <= bodyAt || byteAt(bytes, begin) !== Frontend.Query) return false;
+    if (int32At(bytes, begin + TAG_LENGTH) !== end - begin - TAG_LENGTH) return false;
+    if (this.framer.isInside || this.whole !== null || this.isMidBatch || this.beginIsDeferred) return false;
+    const { server, plane } = this;
+    if (server === null ? this.checkoutError !== null || plane.isShuttingDown : !server.queue.isEmpty)
+      return false;
+    return localQueryIn(bytes, bodyAt, end, plane.checkQuery) === LocalQuery.No;
+  }
+
+  private plainQuery(bytes: Uint8Array, begin: number, end: number): number {
+    if (this.server === null && (this.isWaiting || !this.pool.acquire(this))) {
+      this.socket.pause(true);
+      return begin;
+    }
+    this.waitsForAnswers = false;
+    this.queries++;
+    this.owes(Owed.Query);
+    this.server?.send(bytes, begin, end);
+    return end;
+  }
+
+  /** Any messages, or parts of them. */
+  private read(bytes: Uint8Array, begin: number, end: number): number {
     const { framer } = this;
-    this.pool.counters.add(Counter.Received, end - begin);
     this.waitsForAnswers = false;
     if (this.whole !== null && framer.remaining === 0) {
       const step = this.wholeMessage(this.whole);

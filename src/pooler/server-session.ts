@@ -18,6 +18,7 @@ import type { CloseReason } from './close-reason.js';
 import { dirtFromTag, ServerDirt } from './command-tag.js';
 import { Counter } from './counters.js';
 import { ANSWERS_OWED_MAX, SERVER_MESSAGE_MAX, WHOLE_MESSAGE_MAX } from './limits.js';
+import { isPlainAnswer } from './plain-answer.js';
 import type { Pool } from './pool.js';
 import { ServerLogin } from './server-login.js';
 import type { Statement } from './statements.js';
@@ -153,6 +154,7 @@ export class ServerSession implements Receiver, TimerTarget {
   onBytes(bytes: Uint8Array, begin: number, end: number): number {
     this.bytesReceived += end - begin;
     const { framer } = this;
+    if (this.awaitsQuery && isPlainAnswer(bytes, begin, end)) return this.answerCame(bytes, begin, end);
     this.sendSynthetics(); // before the answers to what was sent behind them
     let at = begin;
     let runFrom = begin; // bytes from here to `at` are the client's and not yet sent
@@ -189,6 +191,22 @@ export class ServerSession implements Receiver, TimerTarget {
     this.relay(bytes, runFrom, end);
     if (this.client?.waitsForAnswers === true && this.queue.length < ANSWERS_OWED_MAX / 2)
       this.client.socket.resume();
+    return end;
+  }
+
+  /** Whether the answer to a client's Query is due and nothing else, from its first byte. */
+  private get awaitsQuery(): boolean {
+    const { queue } = this;
+    return queue.length === 1 && queue.head === Owed.Query && this.client !== null && !this.framer.isInside;
+  }
+
+  /** The whole answer to a Query, and the end of its transaction. */
+  private answerCame(bytes: Uint8Array, begin: number, end: number): number {
+    this.status = TransactionStatus.Idle;
+    this.queue.pop();
+    this.countQuery();
+    this.relay(bytes, begin, end);
+    this.act();
     return end;
   }
 

@@ -1,5 +1,5 @@
 /** Simple queries that are answered without a server: told by their text, when it is short. */
-import { byteAt } from '../wire/bytes.js';
+import { byteAt, copyOf } from '../wire/bytes.js';
 
 export const enum LocalQuery {
   No,
@@ -14,10 +14,13 @@ export const enum LocalQuery {
 const TEXT_MAX = 80;
 const SEMICOLON = 0x3b;
 const QUOTE = 0x22;
+const UNDERSCORE = 0x5f;
+const DOLLAR = 0x24;
 
 const BEGIN = Buffer.from('begin');
 const START_TRANSACTION = Buffer.from('start transaction');
-const DEALLOCATE = Buffer.from('deallocate ');
+const DEALLOCATE = Buffer.from('deallocate');
+const PREPARE = Buffer.from('prepare');
 const ALL = Buffer.from('all');
 
 /** What kind of query body[bodyAt, bodyEnd) of a Query is. */
@@ -29,27 +32,33 @@ export function localQueryIn(
 ): LocalQuery {
   const length = bodyEnd - bodyAt;
   if (length === checkQuery.length && isSame(bytes, bodyAt, checkQuery)) return LocalQuery.Check;
-  if (length > TEXT_MAX) return LocalQuery.No;
+  if (length === 0 || length > TEXT_MAX) return LocalQuery.No;
   // By far most queries are told apart by their first letter.
   const first = lower(byteAt(bytes, bodyAt));
   if (first !== 0x62 /* b */ && first !== 0x73 /* s */ && first !== 0x64 /* d */) return LocalQuery.No;
+  if (byteAt(bytes, bodyEnd - 1) !== 0) return LocalQuery.No; // malformed: PostgreSQL says so
   const end = textEnd(bytes, bodyAt, bodyEnd);
   if (isText(bytes, bodyAt, end, BEGIN) || isText(bytes, bodyAt, end, START_TRANSACTION))
     return LocalQuery.Begin;
-  if (end - bodyAt <= DEALLOCATE.length || !isText(bytes, bodyAt, bodyAt + DEALLOCATE.length, DEALLOCATE)) {
-    return LocalQuery.No;
-  }
-  const nameAt = skipBlanks(bytes, bodyAt + DEALLOCATE.length, end);
+  const nameAt = deallocatedNameAt(bytes, bodyAt, end);
+  if (nameAt < 0) return LocalQuery.No;
   if (isText(bytes, nameAt, end, ALL)) return LocalQuery.DeallocateAll;
-  return isOneWord(bytes, nameAt, end) ? LocalQuery.Deallocate : LocalQuery.No;
+  return isName(bytes, nameAt, end) ? LocalQuery.Deallocate : LocalQuery.No;
 }
 
-/** The statement's name in a DEALLOCATE, as PostgreSQL reads it: folded to lower case unless quoted. */
+/** The statement's name in what is known to be a LocalQuery.Deallocate, as PostgreSQL reads it: folded to lower case
+ *  unless quoted. A copy. */
 export function deallocatedName(bytes: Uint8Array, bodyAt: number, bodyEnd: number): Uint8Array {
   const end = textEnd(bytes, bodyAt, bodyEnd);
-  const at = skipBlanks(bytes, bodyAt + DEALLOCATE.length, end);
-  if (byteAt(bytes, at) === QUOTE && byteAt(bytes, end - 1) === QUOTE) return bytes.slice(at + 1, end - 1);
-  return bytes.slice(at, end).map(lower);
+  const at = deallocatedNameAt(bytes, bodyAt, end);
+  if (byteAt(bytes, at) !== QUOTE) return copyOf(bytes, at, end).map(lower);
+  const name = copyOf(bytes, at + 1, end - 1);
+  let length = 0;
+  for (let i = 0; i < name.length; i++) {
+    if (byteAt(name, i) === QUOTE) i++; // of two quotes one belongs to the name
+    name[length++] = byteAt(name, i);
+  }
+  return name.subarray(0, length);
 }
 
 /** Where the text ends: without the zero, blanks and semicolons behind it. */
@@ -59,23 +68,50 @@ function textEnd(bytes: Uint8Array, bodyAt: number, bodyEnd: number): number {
   return end;
 }
 
-function skipBlanks(bytes: Uint8Array, from: number, end: number): number {
-  let at = from;
-  while (at < end && isBlank(byteAt(bytes, at))) at++;
-  return at;
+/** Where the name, or ALL, stands in DEALLOCATE [PREPARE] name; -1 in another text. */
+function deallocatedNameAt(bytes: Uint8Array, at: number, end: number): number {
+  const behindDeallocate = behindWord(bytes, at, end, DEALLOCATE);
+  if (behindDeallocate < 0) return -1;
+  const behindPrepare = behindWord(bytes, behindDeallocate, end, PREPARE);
+  return behindPrepare < 0 ? behindDeallocate : behindPrepare;
 }
 
-/** Whether nothing but a name stands there: no second word or statement. */
-function isOneWord(bytes: Uint8Array, from: number, end: number): boolean {
-  for (let at = from; at < end; at++) {
-    const byte = byteAt(bytes, at);
-    if (isBlank(byte) || byte === SEMICOLON) return false;
-  }
+/** Where the next word begins when this one and another stand there; else -1. */
+function behindWord(bytes: Uint8Array, at: number, end: number, word: Uint8Array): number {
+  const wordEnd = at + word.length;
+  if (wordEnd >= end || !isText(bytes, at, wordEnd, word)) return -1;
+  let next = wordEnd;
+  while (next < end && isBlank(byteAt(bytes, next))) next++;
+  return next > wordEnd || byteAt(bytes, next) === QUOTE ? next : -1;
+}
+
+/** Whether nothing but one name stands there, with or without quotes. PostgreSQL manual, "Identifiers and Key Words". */
+function isName(bytes: Uint8Array, from: number, end: number): boolean {
+  if (byteAt(bytes, from) === QUOTE) return isQuotedName(bytes, from, end);
+  for (let at = from; at < end; at++) if (!isNameByte(byteAt(bytes, at), at === from)) return false;
   return from < end;
+}
+
+function isQuotedName(bytes: Uint8Array, from: number, end: number): boolean {
+  let at = from + 1;
+  for (; at < end; at++) {
+    const byte = byteAt(bytes, at);
+    if (byte === 0) return false;
+    if (byte !== QUOTE) continue;
+    if (at + 1 >= end || byteAt(bytes, at + 1) !== QUOTE) break;
+    at++; // two of them are one in the name
+  }
+  return at === end - 1 && at > from + 1;
 }
 
 function isBlank(byte: number): boolean {
   return byte === 0x20 || (byte >= 0x09 && byte <= 0x0d);
+}
+
+function isNameByte(byte: number, isFirst: boolean): boolean {
+  const letter = lower(byte);
+  if ((letter >= 0x61 && letter <= 0x7a) || byte === UNDERSCORE || byte >= 0x80) return true;
+  return !isFirst && ((byte >= 0x30 && byte <= 0x39) || byte === DOLLAR);
 }
 
 function lower(byte: number): number {

@@ -62,12 +62,12 @@ export class StatementCache {
     for (let each = first; each !== null; each = each.next) {
       if (each.content.length === end - begin && equalsAt(bytes, begin, each.content)) return this.used(each);
     }
-    const made = new Statement(bytes.subarray(begin, end), hash, this.key);
+    const made = this.used(new Statement(bytes.subarray(begin, end), hash, this.key));
     made.next = first;
     this.byHash.set(hash, made);
     this.count++;
     if (this.count > this.sizeMax) this.evict();
-    return this.used(made);
+    return made;
   }
 
   used(statement: Statement): Statement {
@@ -89,11 +89,14 @@ export class StatementCache {
   }
 }
 
-/** What one client calls its statements. */
+/** What one client calls its statements. Where there is a limit the names stand in a list in the order of use, so that
+ *  the one that was unused for longest is at hand. */
 export class StatementNames {
   private readonly byHash = new Map<number, Named>();
   private readonly sizeMax: number;
   private count = 0;
+  private newest: Named | null = null;
+  private oldest: Named | null = null;
 
   /** sizeMax 0: without limit. */
   constructor(sizeMax: number) {
@@ -106,43 +109,39 @@ export class StatementNames {
 
   /** The statement that the client calls bytes[begin, end), null when there is none. */
   get(bytes: Uint8Array, begin: number, end: number): Statement | null {
-    return this.find(bytes, begin, end, hashOf(bytes, begin, end))?.statement ?? null;
+    const named = this.find(bytes, begin, end, hashOf(bytes, begin, end));
+    if (named === null) return null;
+    this.used(named);
+    return named.statement;
   }
 
-  /** From now on the name stands for this statement. The oldest names are forgotten when there are too many. */
+  /** From now on the name stands for this statement. With too many of them, the one unused for longest is forgotten. */
   set(bytes: Uint8Array, begin: number, end: number, statement: Statement): void {
     const hash = hashOf(bytes, begin, end);
-    const named = this.find(bytes, begin, end, hash);
-    if (named !== null) {
-      named.statement = statement;
+    const known = this.find(bytes, begin, end, hash);
+    if (known !== null) {
+      known.statement = statement;
+      this.used(known);
       return;
     }
-    this.byHash.set(hash, {
-      name: copyOf(bytes, begin, end),
-      statement,
-      next: this.byHash.get(hash) ?? null,
-    });
+    const made = new Named(copyOf(bytes, begin, end), statement, this.byHash.get(hash) ?? null);
+    this.byHash.set(hash, made);
     this.count++;
-    if (this.sizeMax > 0 && this.count > this.sizeMax) this.forgetOldest();
+    this.used(made);
+    if (this.sizeMax > 0 && this.count > this.sizeMax && this.oldest !== null) this.remove(this.oldest);
   }
 
   /** Returns whether there was one. */
   delete(bytes: Uint8Array, begin: number, end: number): boolean {
-    const hash = hashOf(bytes, begin, end);
-    const named = this.find(bytes, begin, end, hash);
-    if (named === null) return false;
-    this.count--;
-    let rest: Named | null = null;
-    for (let each = this.byHash.get(hash) ?? null; each !== null; each = each.next) {
-      if (each !== named) rest = { name: each.name, statement: each.statement, next: rest };
-    }
-    if (rest === null) this.byHash.delete(hash);
-    else this.byHash.set(hash, rest);
-    return true;
+    const named = this.find(bytes, begin, end, hashOf(bytes, begin, end));
+    if (named !== null) this.remove(named);
+    return named !== null;
   }
 
   clear(): void {
     this.byHash.clear();
+    this.newest = null;
+    this.oldest = null;
     this.count = 0;
   }
 
@@ -153,19 +152,54 @@ export class StatementNames {
     return null;
   }
 
-  private forgetOldest(): void {
-    for (const [hash, first] of this.byHash) {
-      this.byHash.delete(hash);
-      for (let each: Named | null = first; each !== null; each = each.next) this.count--;
-      return;
-    }
+  private remove(named: Named): void {
+    const hash = hashOf(named.name, 0, named.name.length);
+    let before: Named | null = null;
+    for (let each = this.byHash.get(hash) ?? null; each !== null && each !== named; each = each.next)
+      before = each;
+    if (before !== null) before.next = named.next;
+    else if (named.next !== null) this.byHash.set(hash, named.next);
+    else this.byHash.delete(hash);
+    this.count--;
+    this.unlink(named);
+  }
+
+  /** Without a limit nothing is forgotten, and the order is not kept. */
+  private used(named: Named): void {
+    if (this.sizeMax === 0 || named === this.newest) return;
+    this.unlink(named);
+    named.older = this.newest;
+    if (this.newest === null) this.oldest = named;
+    else this.newest.newer = named;
+    this.newest = named;
+  }
+
+  /** Does nothing to one that does not stand in the list. */
+  private unlink(named: Named): void {
+    const { older, newer } = named;
+    if (older !== null) older.newer = newer;
+    else if (this.oldest === named) this.oldest = newer;
+    if (newer !== null) newer.older = older;
+    else if (this.newest === named) this.newest = older;
+    named.older = null;
+    named.newer = null;
   }
 }
 
-interface Named {
+class Named {
   readonly name: Uint8Array;
   statement: Statement;
-  readonly next: Named | null;
+  /** The next one with the same hash. */
+  next: Named | null;
+  /** Neighbours in the order of use. */
+  older: Named | null = null;
+  newer: Named | null = null;
+
+  constructor(name: Uint8Array, statement: Statement, next: Named | null) {
+    this.name = name;
+    this.statement = statement;
+    this.next = next;
+  }
 }
 
 /** FNV-1a over the bytes with a final mix: to find a place in a table, not to tell two contents apart. */
