@@ -4,6 +4,8 @@ import { LOG_FORMATS, LOG_LEVELS, type LogFormat } from '../control/logs.js';
 import { VERSION } from '../control/version.js';
 import type { LogLevel } from '../pooler/thread-messages.js';
 
+export const USAGE_ERROR = 2;
+
 export interface CommandLine {
   readonly configFile: string;
   readonly logLevel: LogLevel;
@@ -37,8 +39,10 @@ export function readCommandLine(args: readonly string[], environment: NodeJS.Pro
     .option('-n, --no-color', 'disable colors in the log output [env: NO_COLOR=]')
     .option('-d, --daemon', 'run as daemon [env: DAEMON=]')
     .option('-t, --test-config', 'check the configuration and exit')
-    .version(VERSION, '-V, --version', 'print version')
+    .version(`pg_doorman ${VERSION}`, '-V, --version', 'print version')
     .helpOption('-h, --help', 'print help');
+  // As the command line of 3.3.1 did: 2 for what cannot be understood.
+  command.exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : USAGE_ERROR));
   command.parse(args);
   const options: {
     logLevel: LogLevel;

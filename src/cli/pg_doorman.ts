@@ -4,9 +4,7 @@ import { ConfigurationError } from '../config/complaints.js';
 import { type LoadedConfiguration, loadConfiguration } from '../config/load.js';
 import { Log } from '../control/logs.js';
 import { Supervisor } from '../control/supervisor.js';
-import { readCommandLine } from './options.js';
-
-const USAGE_ERROR = 2;
+import { readCommandLine, USAGE_ERROR } from './options.js';
 
 async function main(): Promise<number> {
   const { configFile, logLevel, logFormat, hasColor, isDaemon, isTest } = readCommandLine(

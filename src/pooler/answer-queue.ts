@@ -33,8 +33,8 @@ export const enum Owed {
   SwallowedQuery,
 }
 
-const KIND_BITS = 4;
-const KIND_MASK = (1 << KIND_BITS) - 1;
+export const KIND_BITS = 4;
+export const KIND_MASK = (1 << KIND_BITS) - 1;
 /** So many kinds fit into one small integer. */
 const NEAR_MAX = 7;
 const NEAR_LAST_SHIFT = (NEAR_MAX - 1) * KIND_BITS;
@@ -70,6 +70,11 @@ export class AnswerQueue {
   /** The next answer's kind, Nothing when none is owed. */
   get head(): Owed {
     return (this.near & KIND_MASK) as Owed;
+  }
+
+  /** All that is owed, KIND_BITS each, the next answer's lowest; Nothing when it is too much for that. */
+  get packed(): number {
+    return this.length <= NEAR_MAX ? this.near : Owed.Nothing;
   }
 
   /** Whether something is owed, and the client is to see it. */
@@ -132,7 +137,7 @@ export class AnswerQueue {
   clear(): void {
     this.near = 0;
     this.length = 0;
-    this.parsing = [];
+    if (this.parsing.length > 0) this.parsing = [];
     this.isSkipping = false;
   }
 

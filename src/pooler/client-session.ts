@@ -21,6 +21,7 @@ import {
   COMMAND_COMPLETE_BEGIN,
   COMMAND_COMPLETE_DEALLOCATE,
   COMMAND_COMPLETE_DEALLOCATE_ALL,
+  COMMAND_COMPLETE_START_TRANSACTION,
   EMPTY_QUERY_RESPONSE,
   FLUSH,
   READY_FOR_QUERY_IDLE,
@@ -671,11 +672,14 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
         this.sendToClient(EMPTY_QUERY_RESPONSE);
         break;
       case LocalQuery.Begin:
+      case LocalQuery.StartTransaction:
         if (server !== null || this.beginIsDeferred || this.pool.settings.mode === PoolMode.Session)
           return false;
         if (this.plane.isShuttingDown) return false;
         this.beginIsDeferred = true;
-        this.sendToClient(COMMAND_COMPLETE_BEGIN);
+        this.sendToClient(
+          local === LocalQuery.Begin ? COMMAND_COMPLETE_BEGIN : COMMAND_COMPLETE_START_TRANSACTION,
+        );
         this.sendToClient(READY_FOR_QUERY_IN_TRANSACTION);
         return true;
       case LocalQuery.DeallocateAll:

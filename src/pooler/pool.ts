@@ -19,7 +19,7 @@ import { ServerSession, ServerState } from './server-session.js';
 import type { PoolSettings, ServerAddress } from './settings.js';
 import { StatementCache } from './statements.js';
 import type { PoolSnapshot } from './thread-messages.js';
-import { msSince, ticksAt, usSince } from './ticks.js';
+import { msSince, ticksAt, usSince, wholeMsSince } from './ticks.js';
 import { Waiters } from './waiters.js';
 
 /** A server's lifetime differs from the setting by up to this share, so that those opened together do not all close
@@ -185,7 +185,8 @@ export class Pool implements TimerTarget {
     const { idleTimeoutMs } = this.settings;
     const expired = this.idle
       .filter(
-        (each) => isTooOld(each, now) || (idleTimeoutMs > 0 && msSince(each.idleSince, now) > idleTimeoutMs),
+        (each) =>
+          isTooOld(each, now) || (idleTimeoutMs > 0 && wholeMsSince(each.idleSince, now) > idleTimeoutMs),
       )
       .sort((a, b) => a.createdMs - b.createdMs);
     const chosen = quota < 0 ? expired : expired.slice(0, quota);
@@ -257,7 +258,7 @@ export class Pool implements TimerTarget {
       if (isTooOld(server, now)) {
         this.idle.push(server);
         server.close('server_lifetime');
-      } else if (checkAfter > 0 && msSince(server.idleSince, now) > checkAfter) {
+      } else if (checkAfter > 0 && wholeMsSince(server.idleSince, now) > checkAfter) {
         this.checking.add(server);
         server.checkLiveness(this.settings.connectTimeoutMs);
         return null;

@@ -23,7 +23,7 @@ import type { Pool } from './pool.js';
 import { ServerLogin } from './server-login.js';
 import type { Statement } from './statements.js';
 import type { ServerSnapshot } from './thread-messages.js';
-import { ticksAt, usSince } from './ticks.js';
+import { ticksAt, usSince, wholeMsAt } from './ticks.js';
 
 export const enum ServerState {
   /** Connecting and logging in; counted against pool_size. */
@@ -79,8 +79,9 @@ export class ServerSession implements Receiver, TimerTarget {
   /** A CancelRequest was sent for it: it is not given to another client. */
   wasCancelled = false;
   private hadError = false;
-  /** Ticks: when what it is doing was asked for, and since when it idles. */
+  /** Ticks: when what it is doing was asked for. */
   private busySince = 0;
+  /** Whole milliseconds, see ticks.ts. */
   idleSince = 0;
   /** Seconds of the reactor's clock, 0 for ever: it is not given to another client from then on. */
   readonly expiresAtS: number;
@@ -90,8 +91,8 @@ export class ServerSession implements Receiver, TimerTarget {
   bytesReceived = 0;
   preparedHits = 0;
   preparedMisses = 0;
-  /** What is prepared on it, confirmed or on its way. */
-  readonly statements = new Set<Statement>();
+  /** The names of what is prepared on it, confirmed or on its way. */
+  private readonly statements = new Set<string>();
   private sawFatal = false;
   private wholeFilled = 0;
   private readonly login: ServerLogin;
@@ -154,8 +155,10 @@ export class ServerSession implements Receiver, TimerTarget {
   onBytes(bytes: Uint8Array, begin: number, end: number): number {
     this.bytesReceived += end - begin;
     const { framer } = this;
-    if (this.awaitsQuery && isPlainAnswer(bytes, begin, end)) return this.answerCame(bytes, begin, end);
     this.sendSynthetics(); // before the answers to what was sent behind them
+    if (this.client !== null && !framer.isInside && isPlainAnswer(bytes, begin, end, this.queue.packed)) {
+      return this.answerCame(bytes, begin, end);
+    }
     let at = begin;
     let runFrom = begin; // bytes from here to `at` are the client's and not yet sent
     while (at < end) {
@@ -194,16 +197,10 @@ export class ServerSession implements Receiver, TimerTarget {
     return end;
   }
 
-  /** Whether the answer to a client's Query is due and nothing else, from its first byte. */
-  private get awaitsQuery(): boolean {
-    const { queue } = this;
-    return queue.length === 1 && queue.head === Owed.Query && this.client !== null && !this.framer.isInside;
-  }
-
-  /** The whole answer to a Query, and the end of its transaction. */
+  /** Everything that is owed, and the end of the transaction. */
   private answerCame(bytes: Uint8Array, begin: number, end: number): number {
     this.status = TransactionStatus.Idle;
-    this.queue.pop();
+    this.queue.clear();
     this.countQuery();
     this.relay(bytes, begin, end);
     this.act();
@@ -238,7 +235,7 @@ export class ServerSession implements Receiver, TimerTarget {
 
   /** Has a statement prepared if it is not, unseen by the client. */
   prepare(statement: Statement): void {
-    if (this.statements.has(statement)) {
+    if (this.statements.has(statement.nameText)) {
       this.preparedHits++;
       this.pool.counters.add(Counter.PreparedHits, 1);
       return;
@@ -250,7 +247,7 @@ export class ServerSession implements Receiver, TimerTarget {
 
   /** A client's own Parse: sent unless the statement is there. The client sees the same either way. */
   parse(statement: Statement): void {
-    if (this.statements.has(statement)) {
+    if (this.statements.has(statement.nameText)) {
       this.preparedHits++;
       this.pool.counters.add(Counter.PreparedHits, 1);
       this.answerLocally(Owed.SyntheticParseComplete);
@@ -495,7 +492,7 @@ export class ServerSession implements Receiver, TimerTarget {
     this.pool.counters.add(Counter.Errors, 1);
     if (this.client !== null) this.client.errors++;
     if (head !== Owed.Query && head !== Owed.FunctionCall && head !== Owed.Nothing) {
-      this.queue.skipToSync((statement) => this.statements.delete(statement));
+      this.queue.skipToSync((statement) => this.statements.delete(statement.nameText));
     }
     return this.client === null ? Fate.Swallow : Fate.Relay;
   }
@@ -564,7 +561,7 @@ export class ServerSession implements Receiver, TimerTarget {
 
   private becomeIdle(): void {
     this.state = ServerState.Idle;
-    this.idleSince = ticksAt(this.pool.plane.reactor.nowMs);
+    this.idleSince = wholeMsAt(this.pool.plane.reactor.nowMs);
   }
 
   private countQuery(): void {
@@ -600,7 +597,7 @@ export class ServerSession implements Receiver, TimerTarget {
   private addStatement(statement: Statement): void {
     this.preparedMisses++;
     this.pool.counters.add(Counter.PreparedMisses, 1);
-    this.statements.add(statement);
+    this.statements.add(statement.nameText);
   }
 
   // ── the end ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -659,7 +656,7 @@ function answers(tag: number, kind: Owed): boolean {
 /** One simple query that undoes what the dirt says was done. */
 function resetQuery(dirt: number): Uint8Array {
   const parts: string[] = [];
-  if ((dirt & ServerDirt.Set) !== 0) parts.push('RESET ROLE', 'RESET ALL');
+  if ((dirt & ServerDirt.Set) !== 0) parts.push('RESET SESSION AUTHORIZATION', 'RESET ROLE', 'RESET ALL');
   if ((dirt & ServerDirt.Declare) !== 0) parts.push('CLOSE ALL');
   if ((dirt & ServerDirt.Prepare) !== 0) parts.push('DEALLOCATE ALL');
   if ((dirt & ServerDirt.Listen) !== 0) parts.push('UNLISTEN *');

@@ -6,6 +6,7 @@ export const enum LocalQuery {
   /** The configured pooler_check_query. */
   Check,
   Begin,
+  StartTransaction,
   Deallocate,
   DeallocateAll,
 }
@@ -38,8 +39,8 @@ export function localQueryIn(
   if (first !== 0x62 /* b */ && first !== 0x73 /* s */ && first !== 0x64 /* d */) return LocalQuery.No;
   if (byteAt(bytes, bodyEnd - 1) !== 0) return LocalQuery.No; // malformed: PostgreSQL says so
   const end = textEnd(bytes, bodyAt, bodyEnd);
-  if (isText(bytes, bodyAt, end, BEGIN) || isText(bytes, bodyAt, end, START_TRANSACTION))
-    return LocalQuery.Begin;
+  if (isText(bytes, bodyAt, end, BEGIN)) return LocalQuery.Begin;
+  if (isText(bytes, bodyAt, end, START_TRANSACTION)) return LocalQuery.StartTransaction;
   const nameAt = deallocatedNameAt(bytes, bodyAt, end);
   if (nameAt < 0) return LocalQuery.No;
   if (isText(bytes, nameAt, end, ALL)) return LocalQuery.DeallocateAll;

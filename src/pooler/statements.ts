@@ -11,7 +11,9 @@ const HASH_BYTES = 16;
 
 /** A statement as servers know it. */
 export class Statement {
-  /** The name on servers, with its terminating zero. */
+  /** The name on servers. Follows from the content: a statement that was forgotten and made anew has it again. */
+  readonly nameText: string;
+  /** … and in bytes, with its terminating zero. */
   readonly name: Uint8Array;
   /** The Parse message that prepares it. */
   readonly parse: Uint8Array;
@@ -25,7 +27,8 @@ export class Statement {
 
   constructor(content: Uint8Array, hash: number, key: Uint8Array) {
     const digest = createHmac('sha256', key).update(content).digest().subarray(0, HASH_BYTES);
-    this.name = Buffer.from(`${NAME_PREFIX}${digest.toString('base64url')}\0`, 'latin1');
+    this.nameText = `${NAME_PREFIX}${digest.toString('base64url')}`;
+    this.name = Buffer.from(`${this.nameText}\0`, 'latin1');
     this.hash = hash;
     const length = this.name.length + content.length;
     this.parse = new Uint8Array(HEADER_LENGTH + length);

@@ -13,6 +13,16 @@ export function msSince(tick: number, nowMs: number): number {
   return ((ticksAt(nowMs) - tick) >>> 0) / TICKS_PER_MS;
 }
 
+/** A moment in whole milliseconds, for what may last for weeks. */
+export function wholeMsAt(nowMs: number): number {
+  return nowMs | 0;
+}
+
+/** Milliseconds from such a moment to another, up to 49 days. */
+export function wholeMsSince(since: number, nowMs: number): number {
+  return ((nowMs | 0) - since) >>> 0;
+}
+
 /** Microseconds, as statistics want them. */
 export function usSince(tick: number, nowMs: number): number {
   return msSince(tick, nowMs) * 1000;

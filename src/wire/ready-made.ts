@@ -17,6 +17,7 @@ export const BIND_COMPLETE = withoutBody(Backend.BindComplete);
 export const CLOSE_COMPLETE = withoutBody(Backend.CloseComplete);
 export const EMPTY_QUERY_RESPONSE = withoutBody(Backend.EmptyQueryResponse);
 export const COMMAND_COMPLETE_BEGIN = commandComplete('BEGIN');
+export const COMMAND_COMPLETE_START_TRANSACTION = commandComplete('START TRANSACTION');
 export const COMMAND_COMPLETE_DEALLOCATE = commandComplete('DEALLOCATE');
 export const COMMAND_COMPLETE_DEALLOCATE_ALL = commandComplete('DEALLOCATE ALL');
 export const AUTHENTICATION_OK = authentication(Authentication.Ok);

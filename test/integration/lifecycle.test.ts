@@ -32,7 +32,7 @@ function file(name: string, content: string): string {
 
 describe('the command line', () => {
   test('version and help', () => {
-    assert.match(run('--version').text, /^\d+\.\d+\.\d+/);
+    assert.match(run('--version').text, /^pg_doorman \d+\.\d+\.\d+/);
     const { status, text } = run('--help');
     assert.equal(status, 0);
     for (const option of ['--log-level', '--log-format', '--no-color', '--daemon', '--test-config']) {

@@ -193,6 +193,27 @@ test('ParseComplete of a statement that is there already comes with a Flush, and
   client.close();
 });
 
+test('a statement that went from a full cache and comes again is the same on the server', async () => {
+  const small = await Doorman.start({
+    general: { prepared_statements_cache_size: 1 },
+    pools: { postgres: pool({ pool_size: 1 }) },
+  });
+  const [a, b] = [
+    await WireClient.login(small.port, 'postgres', 'postgres'),
+    await WireClient.login(small.port, 'postgres', 'postgres'),
+  ];
+  for (const [client, text] of [
+    [a, 'select 1'],
+    [a, 'select 2'],
+    [b, 'select 1'],
+  ] as const) {
+    client.send(parse('s', text), bind('', 's'), execute(), sync());
+    assert.equal(sqlstateOf(await client.until('Z')), '');
+  }
+  for (const client of [a, b]) client.close();
+  await small.stop();
+});
+
 test('five thousand Parses of the same text without anything for the server between them', async () => {
   const client = await login();
   client.send(...Array.from({ length: 5000 }, () => parse('', 'select 78')), sync());

@@ -4,6 +4,12 @@ import * as messages from './messages.js';
 
 const LISTED_MAX = 100;
 
+function int16(value: number): Buffer {
+  const bytes = Buffer.alloc(2);
+  bytes.writeInt16BE(value);
+  return bytes;
+}
+
 function said(text: string, bytes: Buffer): Said {
   return { text: text.length > LISTED_MAX ? `${text.slice(0, LISTED_MAX)}… (${text.length})` : text, bytes };
 }
@@ -24,7 +30,7 @@ export function bind(
   const body = plain.subarray(5, plain.length - 2);
   return said(
     `Bind ${portal} ${statement} ${JSON.stringify(values)} [${formats}]`,
-    messages.message('B', body, messages.int16(formats.length), ...formats.map(messages.int16)),
+    messages.message('B', body, int16(formats.length), ...formats.map(int16)),
   );
 }
 
@@ -34,8 +40,7 @@ export const describePortal = (name: string): Said =>
   said(`Describe P ${name}`, messages.describePortal(name));
 export const execute = (portal: string, rows: number): Said =>
   said(`Execute ${portal} ${rows}`, messages.execute(portal, rows));
-export const closeStatement = (name: string): Said =>
-  said(`Close S ${name}`, messages.closeStatement(name));
+export const closeStatement = (name: string): Said => said(`Close S ${name}`, messages.closeStatement(name));
 export const closePortal = (name: string): Said =>
   said(`Close P ${name}`, messages.message('C', Buffer.from('P'), messages.string(name)));
 export const sync = (): Said => said('Sync', messages.sync());
@@ -52,9 +57,9 @@ export const functionCall = (oid: number, values: string[]): Said =>
     messages.message(
       'F',
       messages.int32(oid),
-      messages.int16(0),
-      messages.int16(values.length),
+      int16(0),
+      int16(values.length),
       ...values.flatMap((value) => [messages.int32(Buffer.byteLength(value)), Buffer.from(value)]),
-      messages.int16(0),
+      int16(0),
     ),
   );

@@ -1,7 +1,15 @@
 /** Plays differential scripts: to PostgreSQL itself, which says what is right, and through pg_doorman. */
+import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { drawScene, firstScene, lastScene } from './differential-scenes.js';
-import { isPlayable, type Scene, type Script, type Situation, type Step, type Until } from './differential-script.js';
+import {
+  isPlayable,
+  type Scene,
+  type Script,
+  type Situation,
+  type Step,
+  type Until,
+} from './differential-script.js';
 import { errorFields, type Message } from './messages.js';
 import { Random } from './random.js';
 import type { WireClient } from './wire-client.js';
@@ -11,6 +19,7 @@ const PATIENCE_MS = 20_000;
 /** The answer of the messages of the extended protocol ends with one of these; an error ends all. */
 const ENDS_ANSWER = '12T3nCIs';
 /** Fields that tell where in the source code an error was raised. */
+const LINE_MAX = 200;
 const SOURCE_FIELDS = ['F', 'L', 'R'];
 
 /** What came back, a line per message, for each step of each scene. */
@@ -29,7 +38,12 @@ export interface Difference {
 }
 
 /** Draws a script while PostgreSQL plays it. */
-export async function improvise(client: WireClient, random: Random, table: string, scenes: number): Promise<Played> {
+export async function improvise(
+  client: WireClient,
+  random: Random,
+  table: string,
+  scenes: number,
+): Promise<Played> {
   const stage = new Stage(client);
   await stage.play(firstScene(random, table));
   for (let i = 0; i < scenes; i++) {
@@ -51,7 +65,10 @@ export async function replay(client: WireClient, script: Script): Promise<Played
 }
 
 /** Plays a script through the pooler, up to the first difference. */
-export async function compare(client: WireClient, { script, transcript }: Played): Promise<Difference | null> {
+export async function compare(
+  client: WireClient,
+  { script, transcript }: Played,
+): Promise<Difference | null> {
   const ear = new Ear(client);
   for (const [i, { steps }] of script.entries()) {
     for (const [j, step] of steps.entries()) {
@@ -79,7 +96,10 @@ class Stage {
   async play(scene: Scene): Promise<void> {
     const answers: string[][] = [];
     for (const step of scene.steps) {
-      const [answer] = await Promise.all([this.ear.hearUntil(step.until, answers.at(-1) ?? []), speak(this.client, step)]);
+      const [answer] = await Promise.all([
+        this.ear.hearUntil(step.until, answers.at(-1) ?? []),
+        speak(this.client, step),
+      ]);
       answers.push(answer);
     }
     this.scenes.push(scene);
@@ -126,7 +146,9 @@ class Ear {
         if (!before.at(-1)?.startsWith('G')) return [];
         return this.collect((lines) => isReady(lines.at(-1)));
       case 'emptyQuery':
-        return this.collect((lines) => isReady(lines.at(-1)) && lines.at(-2) === 'I ' && isReady(lines.at(-3)));
+        return this.collect(
+          (lines) => isReady(lines.at(-1)) && lines.at(-2) === 'I ' && isReady(lines.at(-3)),
+        );
       case 'closed':
         return this.collect(() => false);
     }
@@ -162,12 +184,18 @@ function isReady(line: string | undefined): boolean {
 /** A message without what may differ. */
 function lineOf(message: Message): string {
   const { tag, body } = message;
-  if (tag !== 'E' && tag !== 'N') return `${tag} ${body.toString('latin1')}`;
+  if (tag !== 'E' && tag !== 'N') return `${tag} ${shortened(body.toString('latin1'))}`;
   const fields = errorFields(message);
   for (const field of SOURCE_FIELDS) delete fields[field];
   if (fields.C === '26000') return 'E 26000';
   const text = Object.entries(fields).map(([letter, value]) => `${letter}=${value}`);
-  return `${tag} ${text.join(' ').replace(/prepared statement "[^"]*"/g, 'prepared statement "…"')}`;
+  return `${tag} ${shortened(text.join(' ').replace(/prepared statement "[^"]*"/g, 'prepared statement "…"'))}`;
+}
+
+function shortened(text: string): string {
+  if (text.length <= LINE_MAX) return text;
+  const digest = createHash('md5').update(text).digest('hex');
+  return `${text.slice(0, LINE_MAX)}… (${text.length}, ${digest})`;
 }
 
 /** Writes a step, cut into pieces. */

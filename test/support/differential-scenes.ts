@@ -1,7 +1,14 @@
 /** Draws the scenes of differential scripts. */
 import * as say from './differential-messages.js';
 import type { Said, Scene, Situation, Step, Until } from './differential-script.js';
-import { copyLine, dressed, parameter, plainText, preparedText, transactionText } from './differential-texts.js';
+import {
+  copyLine,
+  dressed,
+  parameter,
+  plainText,
+  preparedText,
+  transactionText,
+} from './differential-texts.js';
 import type { Random } from './random.js';
 
 const NAMES = ['s1', 's2', 's3'];
@@ -347,7 +354,8 @@ function cursor(writer: SceneWriter): void {
   writer.needsTransaction = true;
   const name = `c${situation.serial}`;
   writer.query(`declare ${name} cursor for select i, repeat('f', i * 100) from generate_series(1, 40) i`);
-  for (let i = random.between(0, 3); i > 0; i--) writer.query(`fetch ${random.pick(['1', '7', 'all'])} ${name}`);
+  for (let i = random.between(0, 3); i > 0; i--)
+    writer.query(`fetch ${random.pick(['1', '7', 'all'])} ${name}`);
   if (random.chance(0.5)) writer.say(say.describePortal(name), say.execute(name, 3));
   writer.sync();
 }

@@ -8,7 +8,11 @@ const ROW_MAX = 300_000;
 /** In any case, with and without what may stand around it. */
 export function dressed(random: Random, sql: string): string {
   const cased = random.pick([sql, sql, sql.toUpperCase(), sql[0]?.toUpperCase() + sql.slice(1)]);
-  return random.pick(['', '', '', ' ', '\n', '/* c */ ']) + cased + random.pick(['', '', ';', ' ;', '; ', ';;', ' -- c']);
+  return (
+    random.pick(['', '', '', ' ', '\n', '/* c */ ']) +
+    cased +
+    random.pick(['', '', ';', ' ;', '; ', ';;', ' -- c'])
+  );
 }
 
 export function transactionText(random: Random): string {

@@ -10,105 +10,105 @@ class Client implements Waiter<Client> {
   isWaiting = false;
 }
 
-/** What must always hold: the same clients in the same order, linked both ways, and nobody else waits. */
-function assertLike(waiters: Waiters<Client>, model: readonly Client[], clients: readonly Client[]): void {
+/** All clients there are, and those that wait. */
+interface Model {
+  readonly clients: readonly Client[];
+  waiting: Client[];
+}
+
+type Step = fc.Command<Model, Waiters<Client>>;
+
+/** What must always hold: the same clients in the same order, linked both ways, and no other that thinks it waits. */
+function assertLike(waiters: Waiters<Client>, { waiting, clients }: Model): void {
   const listed: Client[] = [];
   let previous: Client | null = null;
   for (let each = waiters.first; each !== null; each = each.nextWaiter) {
-    assert.ok(each.previousWaiter === previous, 'linked back to the one before');
+    assert.ok(each.previousWaiter === previous, 'not linked to the one before');
     listed.push(each);
-    assert.ok(listed.length <= clients.length, 'a ring');
+    assert.ok(listed.length <= clients.length, 'the list does not end');
     previous = each;
   }
-  assert.ok(
-    listed.length === model.length && listed.every((each, i) => each === model[i]),
-    'the order in which they came',
-  );
-  assert.equal(waiters.length, model.length);
-  assert.equal(waiters.isEmpty, model.length === 0);
+  const places = (some: readonly Client[]): number[] => some.map((each) => clients.indexOf(each));
+  assert.deepEqual(places(listed), places(waiting));
+  assert.equal(waiters.length, waiting.length);
+  assert.equal(waiters.isEmpty, waiting.length === 0);
   for (const each of clients) {
-    assert.equal(each.isWaiting, model.includes(each));
+    assert.equal(each.isWaiting, waiting.includes(each));
     if (!each.isWaiting) assert.ok(each.nextWaiter === null && each.previousWaiter === null, 'still linked');
   }
 }
 
-interface Model {
-  waiting: Client[];
-}
+const CLIENTS = 6;
+const aClient = fc.nat(CLIENTS - 1);
 
-interface Real {
-  readonly waiters: Waiters<Client>;
-  readonly clients: readonly Client[];
-}
-
-class Push implements fc.Command<Model, Real> {
-  constructor(private readonly client: number) {}
-  /** A client that waits does not ask once more. */
-  check({ waiting }: Readonly<Model>): boolean {
-    return !waiting.some((each) => each === CLIENTS[this.client]);
-  }
-  run(model: Model, { waiters, clients }: Real): void {
-    const client = clientAt(this.client);
-    waiters.push(client);
-    model.waiting.push(client);
-    assertLike(waiters, model.waiting, clients);
-  }
-  toString(): string {
-    return `push(${this.client})`;
-  }
-}
-
-class Shift implements fc.Command<Model, Real> {
-  check(): boolean {
-    return true;
-  }
-  run(model: Model, { waiters, clients }: Real): void {
-    const served = waiters.shift();
-    assert.ok(served === (model.waiting.shift() ?? null), 'another one is served than has waited longest');
-    assertLike(waiters, model.waiting, clients);
-  }
-  toString(): string {
-    return 'shift()';
-  }
-}
-
-class Remove implements fc.Command<Model, Real> {
-  constructor(private readonly client: number) {}
-  check(): boolean {
-    return true;
-  }
-  run(model: Model, { waiters, clients }: Real): void {
-    const client = clientAt(this.client);
-    waiters.remove(client);
-    model.waiting = model.waiting.filter((each) => each !== client);
-    assertLike(waiters, model.waiting, clients);
-  }
-  toString(): string {
-    return `remove(${this.client})`;
-  }
-}
-
-const CLIENT_COUNT = 6;
-let CLIENTS: readonly Client[] = [];
-
-function clientAt(index: number): Client {
-  const client = CLIENTS[index];
+function clientOf({ clients }: Readonly<Model>, index: number): Client {
+  const client = clients[index];
   assert.ok(client);
   return client;
 }
 
+const comes = (index: number): Step => ({
+  check: (model) => !clientOf(model, index).isWaiting, // nobody waits twice
+  run: (model, waiters) => {
+    waiters.push(clientOf(model, index));
+    model.waiting.push(clientOf(model, index));
+    assertLike(waiters, model);
+  },
+  toString: () => `client ${index} comes`,
+});
+
+const leaves = (index: number): Step => ({
+  check: () => true, // also one that does not wait
+  run: (model, waiters) => {
+    waiters.remove(clientOf(model, index));
+    model.waiting = model.waiting.filter((each) => each !== clientOf(model, index));
+    assertLike(waiters, model);
+  },
+  toString: () => `client ${index} leaves`,
+});
+
+const isServed = (): Step => ({
+  check: () => true,
+  run: (model, waiters) => {
+    const served = waiters.shift();
+    assert.ok(served === (model.waiting.shift() ?? null), 'not the one that has waited longest');
+    assertLike(waiters, model);
+  },
+  toString: () => 'the first is served',
+});
+
 test('waiters are served in the order in which they came, whoever leaves in between', () => {
-  const index = fc.nat(CLIENT_COUNT - 1);
-  const commands = [
-    index.map((i) => new Push(i)),
-    index.map((i) => new Remove(i)),
-    fc.constant(new Shift()),
-  ];
+  const steps = fc.commands([aClient.map(comes), aClient.map(leaves), fc.constant(isServed())], {
+    maxCommands: 60,
+  });
   fc.assert(
-    fc.property(fc.commands(commands, { maxCommands: 60 }), (run) => {
-      CLIENTS = Array.from({ length: CLIENT_COUNT }, () => new Client());
-      fc.modelRun(() => ({ model: { waiting: [] }, real: { waiters: new Waiters(), clients: CLIENTS } }), run);
+    fc.property(steps, (run) => {
+      const clients = Array.from({ length: CLIENTS }, () => new Client());
+      fc.modelRun(() => ({ model: { clients, waiting: [] }, real: new Waiters<Client>() }), run);
     }),
     { numRuns: 300 },
   );
+});
+
+test('the first, one in the middle and the last can leave', () => {
+  for (const leaving of [0, 1, 2]) {
+    const waiters = new Waiters<Client>();
+    const clients = [new Client(), new Client(), new Client()];
+    for (const each of clients) waiters.push(each);
+    waiters.remove(clientOf({ clients, waiting: [] }, leaving));
+    const waiting = clients.filter((_, i) => i !== leaving);
+    assertLike(waiters, { clients, waiting });
+    for (const each of waiting) assert.ok(waiters.shift() === each);
+    assert.equal(waiters.shift(), null);
+  }
+});
+
+test('one that has left may come again, and is last', () => {
+  const waiters = new Waiters<Client>();
+  const [first, second] = [new Client(), new Client()];
+  waiters.push(first);
+  waiters.push(second);
+  waiters.remove(first);
+  waiters.push(first);
+  assertLike(waiters, { clients: [first, second], waiting: [second, first] });
 });
