@@ -30,6 +30,9 @@ import { Bug } from '../words.js';
 import { EpollSocket } from './epoll-socket.js';
 
 const EVENTS_MAX = 512;
+/** The kernel is asked for so many sockets' bytes before any of them is handed out: its code and ours then push each
+ *  other out of the processor's cache less often. */
+const EVENTS_TOGETHER = 64;
 /** Slots that are no sockets: the eventfd, and from LISTENER_SLOT on the listeners. */
 const WAKE_SLOT = 0x7fffffff;
 const LISTENER_SLOT = 0x40000000;
@@ -44,6 +47,7 @@ export class EpollReactor extends BaseReactor implements Reactor {
   private readonly freeSlots: number[] = [];
   private readonly listeners: EpollListener[] = [];
   private readonly failing: { socket: EpollSocket; errno: number }[] = [];
+  private readonly taken: (EpollSocket | null)[] = [];
   private readonly wakeCount = new Uint8Array(8);
   private generation = 0;
   private socketCount = 0;
@@ -132,10 +136,29 @@ export class EpollReactor extends BaseReactor implements Reactor {
       const failed = this.failing.shift();
       failed?.socket.fail(failed.errno);
     }
-    for (let i = 0; i < count; i++) this.dispatch(i * k.EPOLL_EVENT_BYTES);
+    for (let from = 0; from < count; from += EVENTS_TOGETHER) {
+      const to = Math.min(count, from + EVENTS_TOGETHER);
+      for (let i = from; i < to; i++) this.taken[i - from] = this.takeIn(i * k.EPOLL_EVENT_BYTES);
+      for (let i = from; i < to; i++) this.dispatch(i * k.EPOLL_EVENT_BYTES, this.taken[i - from] ?? null);
+    }
   }
 
-  private dispatch(at: number): void {
+  /** The socket of an ordinary event, with what it has received; null for all other events. */
+  private takeIn(at: number): EpollSocket | null {
+    const socket = this.sockets[this.events.readInt32LE(at + k.EPOLL_EVENT_DATA_AT)];
+    if (!socket || socket.generation !== this.events.readInt32LE(at + k.EPOLL_EVENT_DATA_AT + 4)) return null;
+    return socket.takeIn(this.events.readInt32LE(at)) ? socket : null;
+  }
+
+  private dispatch(at: number, taken: EpollSocket | null): void {
+    if (taken !== null) {
+      try {
+        taken.handOut();
+      } catch (error) {
+        this.sessionFailed(taken, error);
+      }
+      return;
+    }
     const happened = this.events.readInt32LE(at);
     const slot = this.events.readInt32LE(at + k.EPOLL_EVENT_DATA_AT);
     if (slot === WAKE_SLOT) {

@@ -33,6 +33,10 @@ export class EpollSocket extends StreamSocket {
   private hasLeft = false;
   /** The last receive filled its buffer: a large one serves better. */
   private wantsLarge = false;
+  /** The buffer that the last receive went into, its size, and what came of it. */
+  private taken = NO_BUFFER;
+  private room = 0;
+  private result = 0;
 
   constructor(
     reactor: EpollReactor,
@@ -114,28 +118,51 @@ export class EpollSocket extends StreamSocket {
     if (this.wantsBytes) this.startReceiving();
   }
 
-  private receive(): void {
+  /** The first half of a receive, for an event that says no more than that there is something: asks the kernel. */
+  takeIn(events: number): boolean {
+    return events === EPOLLIN && this.isReceiving && this.wantsBytes && this.ask();
+  }
+
+  /** The second half: hands out what came, and goes on while there is more. */
+  handOut(): void {
     for (
-      let turn = 0;
-      turn < RECEIVES_PER_TURN && this.wantsBytes && this.state !== SocketState.Closing;
+      let turn = 1;
+      this.deliverTaken() && turn < RECEIVES_PER_TURN && this.wantsBytes && this.ask();
       turn++
-    ) {
-      const { buffers } = this.host;
-      let buffer = this.wantsLarge ? buffers.takeLarge() : NO_BUFFER;
-      const room = buffer === NO_BUFFER ? SMALL_BYTES : LARGE_BYTES;
-      if (buffer === NO_BUFFER) buffer = buffers.takeSmall();
-      if (buffer === NO_BUFFER) return; // all in use: the kernel tells us again, others give some back meanwhile
-      const begin = buffers.beginOf(buffer);
-      const result = recv(this.fd, buffers.address + begin, room);
-      try {
-        if (result > 0) this.deliver(begin, result);
-      } finally {
-        buffers.release(buffer);
-      }
-      if (result <= 0) return this.receivedNothing(result);
-      this.wantsLarge = result >= SMALL_BYTES;
-      if (result < room) return;
+    );
+  }
+
+  private receive(): void {
+    if (this.ask()) this.handOut();
+  }
+
+  /** False when all buffers are in use: the kernel tells us again, others give some back meanwhile. */
+  private ask(): boolean {
+    const { buffers } = this.host;
+    let buffer = this.wantsLarge ? buffers.takeLarge() : NO_BUFFER;
+    this.room = buffer === NO_BUFFER ? SMALL_BYTES : LARGE_BYTES;
+    if (buffer === NO_BUFFER) buffer = buffers.takeSmall();
+    if (buffer === NO_BUFFER) return false;
+    this.taken = buffer;
+    this.result = recv(this.fd, buffers.address + buffers.beginOf(buffer), this.room);
+    return true;
+  }
+
+  /** Returns whether there may be more to receive. */
+  private deliverTaken(): boolean {
+    const { buffers } = this.host;
+    const { taken, result } = this;
+    try {
+      if (result > 0) this.deliver(buffers.beginOf(taken), result);
+    } finally {
+      buffers.release(taken);
     }
+    if (result <= 0) {
+      this.receivedNothing(result);
+      return false;
+    }
+    this.wantsLarge = result >= SMALL_BYTES;
+    return result === this.room && this.state !== SocketState.Closing;
   }
 
   private receivedNothing(result: number): void {
