@@ -430,13 +430,22 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
     const step = this.beginExtended(bytes);
     const { server } = this;
     if (step !== Step.Done || server === null || this.skipsToSync) return step;
-    const statement = this.pool.statements.find(bytes, nameEnd + 1, bodyEnd);
-    this.names ??= new StatementNames(this.plane.settings.clientPreparedStatementsCacheSize);
-    this.names.set(bytes, bodyAt, nameEnd, statement);
+    const statement = this.statementParsed(bytes, bodyAt, nameEnd, bodyEnd);
     this.flushBefore(bytes);
     server.begins();
     server.parse(statement);
     return Step.Done;
+  }
+
+  /** The statement of a Parse, which the client calls by its name from now on. */
+  private statementParsed(bytes: Uint8Array, bodyAt: number, nameEnd: number, bodyEnd: number): Statement {
+    // Many drivers parse the same text again and again, unnamed.
+    const before = this.statementNamed(bytes, bodyAt, nameEnd);
+    if (before?.hasContent(bytes, nameEnd + 1, bodyEnd) === true) return before;
+    const statement = this.pool.statements.find(bytes, nameEnd + 1, bodyEnd);
+    this.names ??= new StatementNames(this.plane.settings.clientPreparedStatementsCacheSize);
+    this.names.set(bytes, bodyAt, nameEnd, statement);
+    return statement;
   }
 
   private onBind(bytes: Uint8Array, bodyAt: number, bodyEnd: number): Step {

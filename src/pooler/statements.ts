@@ -38,6 +38,11 @@ export class Statement {
     this.parse.set(content, HEADER_LENGTH + this.name.length);
     this.content = this.parse.subarray(HEADER_LENGTH + this.name.length);
   }
+
+  /** Whether bytes[begin, end) of a Parse, behind the name, are this statement's. */
+  hasContent(bytes: Uint8Array, begin: number, end: number): boolean {
+    return this.content.length === end - begin && equalsAt(bytes, begin, this.content);
+  }
 }
 
 /** The statements of one pool, by content. Holds at most so many; those unused for longest go first. Clients and
@@ -63,7 +68,7 @@ export class StatementCache {
     const hash = hashOf(bytes, begin, end);
     const first = this.byHash.get(hash) ?? null;
     for (let each = first; each !== null; each = each.next) {
-      if (each.content.length === end - begin && equalsAt(bytes, begin, each.content)) return this.used(each);
+      if (each.hasContent(bytes, begin, end)) return this.used(each);
     }
     const made = this.used(new Statement(bytes.subarray(begin, end), hash, this.key));
     made.next = first;

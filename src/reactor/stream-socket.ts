@@ -13,6 +13,8 @@ import { decodePeerAddress } from './socket-address.js';
 import { Timer, type TimerTarget } from './timers.js';
 import { Bug } from './words.js';
 
+/** Up to so many bytes a loop copies faster than a call does, and makes no object. */
+const LOOP_MAX = 128;
 /** Received bytes up to this many are copied together rather than keeping their whole buffer … */
 const COPY_MAX = 1024;
 /** … unless no more buffers than this are in use. */
@@ -365,7 +367,7 @@ export abstract class StreamSocket implements Socket, TimerTarget {
       if (length === 0) return this.runOutOfMemory(end - at);
       const to = outbox.at;
       if (bytes === memory) memory.copyWithin(to, at, at + length);
-      else if (length <= 32) for (let i = 0; i < length; i++) memory[to + i] = bytes[at + i] as number;
+      else if (length <= LOOP_MAX) for (let i = 0; i < length; i++) memory[to + i] = bytes[at + i] as number;
       else memory.set(bytes.subarray(at, at + length), to);
       outbox.at = to + length;
       if (!this.extendTail(to, length)) this.append(to, length);
