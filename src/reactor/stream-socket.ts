@@ -402,7 +402,7 @@ export abstract class StreamSocket implements Socket, TimerTarget {
   private keep(begin: number, length: number): void {
     const { outbox, segments, buffers } = this.host;
     let from = begin;
-    if (length <= COPY_MAX && buffers.inUse >= BUFFERS_PLENTY && outbox.room(length) === length) {
+    if (length <= COPY_MAX && outbox.room(length) === length) {
       from = outbox.at;
       buffers.memory.copyWithin(from, begin, begin + length);
       outbox.at += length;
