@@ -69,6 +69,8 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
   readonly plane: DataPlane;
   server: ServerSession | null = null;
   private readonly framer: Framer;
+  /** Whether the framer may be in the middle of a message: seldom, so that it is seldom looked at. */
+  private isInside = false;
   /** A message that is to be seen whole: being gathered, or ready and waiting for a server. */
   private whole: Buffer | null = null;
   /** Bytes from here on are the server's and not yet sent; within one call of onBytes. */
@@ -151,7 +153,7 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
     const bodyAt = begin + HEADER_LENGTH;
     if (end <= bodyAt || byteAt(bytes, begin) !== Frontend.Query) return false;
     if (int32At(bytes, begin + TAG_LENGTH) !== end - begin - TAG_LENGTH) return false;
-    if (this.framer.isInside || this.whole !== null || this.isMidBatch || this.beginIsDeferred) return false;
+    if (this.isInside || this.whole !== null || this.isMidBatch || this.beginIsDeferred) return false;
     const { server, plane } = this;
     if (server === null ? this.checkoutError !== null || plane.isShuttingDown : !server.queue.isEmpty)
       return false;
@@ -173,6 +175,13 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
   /** Any messages, or parts of them. */
   private read(bytes: Uint8Array, begin: number, end: number): number {
     const { framer } = this;
+    this.isInside = true;
+    const readUpTo = this.readMessages(framer, bytes, begin, end);
+    this.isInside = framer.isInside;
+    return readUpTo;
+  }
+
+  private readMessages(framer: Framer, bytes: Uint8Array, begin: number, end: number): number {
     this.waitsForAnswers = false;
     if (this.whole !== null && framer.remaining === 0) {
       const step = this.wholeMessage(this.whole);
@@ -285,7 +294,7 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
 
   /** Part of a message has gone to the server and the rest has not. */
   private get isMidMessage(): boolean {
-    return this.framer.remaining > 0 && this.rest === Rest.ToServer;
+    return this.isInside && this.framer.remaining > 0 && this.rest === Rest.ToServer;
   }
 
   get isActive(): boolean {

@@ -74,6 +74,8 @@ export class ServerSession implements Receiver, TimerTarget {
   private whole: Buffer | null = null;
   /** Whether the rest of the current message goes to the client. */
   private relaysBody = false;
+  /** Whether the framer may be in the middle of a message. */
+  private isInside = false;
   /** `act` is due when the current message has been passed to its end. */
   private actsAtEnd = false;
   /** A CancelRequest was sent for it: it is not given to another client. */
@@ -154,11 +156,19 @@ export class ServerSession implements Receiver, TimerTarget {
 
   onBytes(bytes: Uint8Array, begin: number, end: number): number {
     this.bytesReceived += end - begin;
-    const { framer } = this;
     this.sendSynthetics(); // before the answers to what was sent behind them
-    if (this.client !== null && !framer.isInside && isPlainAnswer(bytes, begin, end, this.queue.packed)) {
-      return this.answerCame(bytes, begin, end);
+    if (this.client !== null && !this.isInside && isPlainAnswer(bytes, begin, end, this.queue.packed)) {
+      this.answerCame(bytes, begin, end);
+      return end;
     }
+    const { framer } = this;
+    this.isInside = true;
+    this.readMessages(framer, bytes, begin, end);
+    this.isInside = framer.isInside;
+    return end;
+  }
+
+  private readMessages(framer: Framer, bytes: Uint8Array, begin: number, end: number): void {
     let at = begin;
     let runFrom = begin; // bytes from here to `at` are the client's and not yet sent
     while (at < end) {
@@ -169,17 +179,17 @@ export class ServerSession implements Receiver, TimerTarget {
       const frame = framer.next(bytes, at, end);
       if (frame === Frame.Violation) {
         this.violated(`message ${String.fromCharCode(framer.tag)} with an impossible length`);
-        return end;
+        return;
       }
       if (frame === Frame.Starved) {
         this.relay(bytes, runFrom, at);
-        return end;
+        return;
       }
       // A split header stands at the beginning of these bytes; it is sent from a copy.
       if (frame === Frame.Message && framer.headerAt === SPLIT) runFrom = framer.bodyAt;
       const fate = frame === Frame.Message ? this.messageBegins(bytes) : this.messageGoesOn(bytes);
       at = framer.bodyEnd;
-      if (fate === Fate.Stop) return end;
+      if (fate === Fate.Stop) return;
       if (fate === Fate.Swallow || fate === Fate.SwallowAndAct) {
         const isHeaderHere = frame === Frame.Message && framer.headerAt !== SPLIT;
         this.relay(bytes, runFrom, isHeaderHere ? framer.headerAt : framer.bodyAt);
@@ -189,27 +199,25 @@ export class ServerSession implements Receiver, TimerTarget {
       this.relay(bytes, runFrom, at);
       runFrom = at;
       this.act();
-      if (this.isClosed) return end;
+      if (this.isClosed) return;
     }
     this.relay(bytes, runFrom, end);
     if (this.client?.waitsForAnswers === true && this.queue.length < ANSWERS_OWED_MAX / 2)
       this.client.socket.resume();
-    return end;
   }
 
   /** Everything that is owed, and the end of the transaction. */
-  private answerCame(bytes: Uint8Array, begin: number, end: number): number {
+  private answerCame(bytes: Uint8Array, begin: number, end: number): void {
     this.status = TransactionStatus.Idle;
     this.queue.clear();
     this.countQuery();
     this.relay(bytes, begin, end);
     this.act();
-    return end;
   }
 
   /** Whether the client has got the beginning of a message whose rest is still to come: nothing else may be sent. */
   get isMidRelay(): boolean {
-    return this.relaysBody && this.framer.remaining > 0;
+    return this.isInside && this.relaysBody && this.framer.remaining > 0;
   }
 
   // ── for the client that holds it ───────────────────────────────────────────────────────────────────────────────
