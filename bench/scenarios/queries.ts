@@ -8,7 +8,7 @@ import { cpuTimeOf, difference, forgetPeakOf, peakBytesOf } from '../process-usa
 import { type Bench, cpuColumns, cpuFigures, type Figures, inTurns, type Scenario } from './scenario.js';
 
 /** An uncounted run before a protocol is measured: caches fill, V8 compiles. */
-const WARM_UP = { clients: 40, length: { seconds: 1 } };
+const WARM_UP = { clients: 40, length: { seconds: 5 } };
 
 export const queries: Scenario = {
   columns: [
