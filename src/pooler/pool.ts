@@ -25,6 +25,7 @@ import { Waiters } from './waiters.js';
 /** A server's lifetime differs from the setting by up to this share, so that those opened together do not all close
  *  together. */
 const LIFETIME_JITTER = 0.2;
+const FAILURE_LOG_MS = 1000;
 
 export class Pool implements TimerTarget {
   readonly plane: DataPlane;
@@ -53,6 +54,8 @@ export class Pool implements TimerTarget {
   private readonly waitTimer: Timer = new Timer(this);
   private readonly pauseTimer: Timer = new Timer(this);
   private isShutDown = false;
+  /** The last failure to open a server that was logged. */
+  private failure = { message: '', loggedMs: 0, unlogged: 0 };
 
   constructor(plane: DataPlane, index: number, settings: PoolSettings, statementKey: Uint8Array) {
     this.plane = plane;
@@ -144,7 +147,7 @@ export class Pool implements TimerTarget {
 
   /** A server could not be opened. Those who wait are told, unless others of the pool's servers may still serve them. */
   openFailed(error: ClientFacingError): void {
-    this.plane.log('error', `cannot open a server of ${this.name}: ${error.message}`);
+    this.logFailure(error.message);
     const { reactor } = this.plane;
     if (!this.pauseTimer.isSet) reactor.setTimer(this.pauseTimer, CREATE_PAUSE_MS);
     if (this.servers.size > this.opening) return;
@@ -292,10 +295,23 @@ export class Pool implements TimerTarget {
       return true;
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
-      this.openFailed(new LocalResourceExhausted(error.message));
       this.opening--;
+      this.openFailed(new LocalResourceExhausted(error.message));
       return false;
     }
+  }
+
+  /** One line a second at most for the same failure: with PostgreSQL down, each waiting client makes one. */
+  private logFailure(message: string): void {
+    const now = this.plane.reactor.nowMs;
+    const { failure } = this;
+    if (message === failure.message && now - failure.loggedMs < FAILURE_LOG_MS) {
+      failure.unlogged++;
+      return;
+    }
+    const more = failure.unlogged === 0 ? '' : ` (${failure.unlogged} more failures were not logged)`;
+    this.plane.log('error', `cannot open a server of ${this.name}: ${message}${more}`);
+    this.failure = { message, loggedMs: now, unlogged: 0 };
   }
 
   private jitteredLifetime(): number {

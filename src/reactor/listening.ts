@@ -1,8 +1,17 @@
 /** A listening socket: what is the same on every reactor. */
 import { rmSync } from 'node:fs';
 import { abandon, openSocket } from './base-reactor.js';
-import { IPPROTO_IPV6, IPV6_V6ONLY, SO_REUSEADDR, SOL_SOCKET } from './kernel-structs.js';
-import { bind, Errno, type Fd, listen, setSocketOption, socketName } from './libc.js';
+import {
+  AF_UNIX,
+  IPPROTO_IPV6,
+  IPV6_V6ONLY,
+  SO_REUSEADDR,
+  SOCK_CLOEXEC,
+  SOCK_NONBLOCK,
+  SOCK_STREAM,
+  SOL_SOCKET,
+} from './kernel-structs.js';
+import { bind, close, connect, Errno, type Fd, listen, setSocketOption, socket, socketName } from './libc.js';
 import type { SocketAddress, SocketOptions } from './reactor.js';
 import { decodePeerAddress, encodeSocketAddress } from './socket-address.js';
 
@@ -21,11 +30,24 @@ export function openListening(
   const about = address.kind === 'unix' ? address.path : `${address.host}:${address.port}`;
   setSocketOption(fd, SOL_SOCKET, SO_REUSEADDR, 1);
   if (address.kind === 'tcp' && address.host === '::') setSocketOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
-  const bound = bind(fd, encoded);
+  let bound = bind(fd, encoded);
+  if (bound === -Errno.EADDRINUSE && address.kind === 'unix' && isAbandoned(encoded)) {
+    removeSocketFile(address);
+    bound = bind(fd, encoded);
+  }
   if (bound < 0) throw abandon(fd, 'bind', bound, about);
   const listening = listen(fd, backlog);
   if (listening < 0) throw abandon(fd, 'listen', listening, about);
   return { fd, port: decodePeerAddress(socketName(fd)).port };
+}
+
+/** Whether nobody listens on a unix socket: its file is left of a process that was killed. */
+function isAbandoned(encoded: Uint8Array): boolean {
+  const fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC);
+  if (fd < 0) return false;
+  const result = connect(fd as Fd, encoded);
+  close(fd as Fd);
+  return result === -Errno.ECONNREFUSED;
 }
 
 /** Removes a unix socket's file when its listener goes. */

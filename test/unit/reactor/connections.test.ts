@@ -1,5 +1,6 @@
 /** Connections begin and end: accepted, refused, closed and reset, over TCP and unix sockets. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -120,6 +121,20 @@ onEachReactor('an attempt to connect that is closed before its outcome is forgot
   client.socket = bench.connect({ kind: 'tcp', host: '192.0.2.1', port: 9 }, client);
   client.socket.close();
   bench.after(20, () => bench.done());
+  bench.run();
+});
+
+onEachReactor('the file of a unix socket whose process was killed is no obstacle; one in use is', (bench) => {
+  const address = unixAddress();
+  const program = `require('node:net').createServer().listen(${JSON.stringify(address.path)}, () => process.kill(process.pid, 'SIGKILL'))`;
+  spawnSync(process.execPath, ['-e', program]);
+  assert.equal(existsSync(address.path), true);
+  bench.listen(address, refuser);
+  assert.throws(
+    () => bench.listen(address, refuser),
+    (error) => error instanceof SystemError && error.errno === Errno.EADDRINUSE,
+  );
+  bench.after(0, () => bench.done());
   bench.run();
 });
 
