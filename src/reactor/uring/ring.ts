@@ -57,7 +57,7 @@ const FEATURES_NEEDED =
 export const SETUPS: readonly { readonly flags: number; readonly missing: string }[] = [
   { flags: IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_NO_SQARRAY, missing: '' },
   { flags: IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN, missing: 'NO_SQARRAY (kernel 6.6)' },
-  { flags: IORING_SETUP_COOP_TASKRUN, missing: 'DEFER_TASKRUN (kernel 6.1)' },
+  { flags: IORING_SETUP_COOP_TASKRUN, missing: 'DEFER_TASKRUN (kernel 6.1) and multishot receives (6.0)' },
 ];
 
 /** io_uring is not to be had, or lacks what we need. */

@@ -6,6 +6,7 @@ import {
   IORING_ASYNC_CANCEL_ALL,
   IORING_ASYNC_CANCEL_FD,
   IORING_CQE_F_MORE,
+  IORING_SETUP_DEFER_TASKRUN,
   Op,
   SOCK_CLOEXEC,
 } from '../kernel-structs.js';
@@ -39,6 +40,8 @@ export class UringReactor extends BaseReactor implements Reactor {
   readonly ring: Ring;
   readonly lent: LentBuffers;
   readonly sendsAtOnce = new SendsAtOnce();
+  /** Multishot receives came with kernel 6.0, between the set-ups that we can tell apart. */
+  readonly receivesMultishot: boolean;
   private readonly sockets: (UringSocket | null)[] = [];
   private readonly freeSlots: number[] = [];
   private readonly listeners: (UringListener | null)[] = [];
@@ -53,6 +56,7 @@ export class UringReactor extends BaseReactor implements Reactor {
   constructor(setupFlags: number) {
     super();
     this.ring = new Ring(setupFlags);
+    this.receivesMultishot = (setupFlags & IORING_SETUP_DEFER_TASKRUN) !== 0;
     this.lent = new LentBuffers(this.ring, this.buffers);
     this.listenForWakes();
   }

@@ -107,7 +107,8 @@ export class UringSocket extends StreamSocket {
     this.receiving = Receiving.Armed;
     const { ring } = this.reactor;
     const at = this.queue(Op.Recv, Kind.Recv);
-    ring.putFlags(at, IOSQE_BUFFER_SELECT, this.group === SMALL_GROUP ? IORING_RECV_MULTISHOT : 0);
+    const isMultishot = this.group === SMALL_GROUP && this.reactor.receivesMultishot;
+    ring.putFlags(at, IOSQE_BUFFER_SELECT, isMultishot ? IORING_RECV_MULTISHOT : 0);
     ring.putGroup(at, this.group);
   }
 

@@ -14,7 +14,8 @@ import type {
   SocketOptions,
 } from '../../../src/reactor/reactor.js';
 import { Timer } from '../../../src/reactor/timers.js';
-import { UringUnavailable } from '../../../src/reactor/uring/ring.js';
+import { SETUPS, UringUnavailable } from '../../../src/reactor/uring/ring.js';
+import { UringReactor } from '../../../src/reactor/uring/uring-reactor.js';
 
 export const PLAIN: SocketOptions = {
   noDelay: true,
@@ -52,6 +53,16 @@ export function onEachReactor(name: string, body: (bench: Bench) => void | Promi
     const remark = uringForbidden === '' ? '' : '; io_uring is forbidden here';
     test(`${name} (${backend}${remark})`, { timeout: 3 * STUCK_AFTER_MS }, () =>
       body(new Bench(openReactor(backend).reactor)),
+    );
+  }
+}
+
+/** Declares a test for each way to set io_uring up on older kernels, as far as a new one shows them. */
+export function onOlderRings(name: string, body: (bench: Bench) => void): void {
+  if (uringForbidden !== '') return;
+  for (const { flags, missing } of SETUPS.slice(1)) {
+    test(`${name} (io_uring without ${missing})`, { timeout: 3 * STUCK_AFTER_MS }, () =>
+      body(new Bench(new UringReactor(flags))),
     );
   }
 }
