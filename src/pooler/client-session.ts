@@ -36,7 +36,7 @@ import { CLIENT_MESSAGE_MAX, GATHERED_BEFORE_CHECKOUT_MAX, GATHERED_MAX } from '
 import type { Pool } from './pool.js';
 import type { ServerSession } from './server-session.js';
 import { PoolMode } from './settings.js';
-import { deallocatedName, LocalQuery, localQueryIn } from './simple-query.js';
+import { deallocatedName, LOCAL_QUERY_MAX, LocalQuery, localQueryIn } from './simple-query.js';
 import { type Statement, StatementNames } from './statements.js';
 import type { ClientSnapshot } from './thread-messages.js';
 import { ticksAt, usSince } from './ticks.js';
@@ -229,6 +229,7 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
     this.beginIsDeferred = false;
     server.begins();
     server.queue.push(Owed.SwallowedQuery);
+    server.status = TransactionStatus.InTransaction; // or it is lost
     server.send(BEGIN, 0, BEGIN.length);
   }
 
@@ -255,6 +256,7 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
     this.server = null;
     server.checkIn();
     if (ends) this.fail(new ShuttingDown());
+    else this.socket.resume(); // what it was paused for, this server does not tell it any more
   }
 
   /** The server is gone. PostgreSQL has said why, or `error` says it. */
@@ -337,6 +339,8 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
         if (statementNameEnd(bytes, framer.bodyAt, framer.bodyEnd) < 0) return true;
         return this.server === null && framer.bodyLength <= GATHERED_BEFORE_CHECKOUT_MAX;
       case Frontend.Query:
+        if (framer.bodyLength <= LOCAL_QUERY_MAX) return true; // may be answered here
+        return this.server === null && framer.bodyLength <= GATHERED_BEFORE_CHECKOUT_MAX;
       case Frontend.FunctionCall:
       case Frontend.Execute:
         return this.server === null && framer.bodyLength <= GATHERED_BEFORE_CHECKOUT_MAX;

@@ -159,12 +159,15 @@ export class ServerSession implements Receiver, TimerTarget {
     this.sendSynthetics(); // before the answers to what was sent behind them
     if (this.client !== null && !this.isInside && isPlainAnswer(bytes, begin, end, this.queue.packed)) {
       this.answerCame(bytes, begin, end);
-      return end;
+    } else {
+      const { framer } = this;
+      this.isInside = true;
+      this.readMessages(framer, bytes, begin, end);
+      this.isInside = framer.isInside;
     }
-    const { framer } = this;
-    this.isInside = true;
-    this.readMessages(framer, bytes, begin, end);
-    this.isInside = framer.isInside;
+    if (this.client?.waitsForAnswers === true && this.queue.length < ANSWERS_OWED_MAX / 2) {
+      this.client.socket.resume();
+    }
     return end;
   }
 
@@ -202,8 +205,6 @@ export class ServerSession implements Receiver, TimerTarget {
       if (this.isClosed) return;
     }
     this.relay(bytes, runFrom, end);
-    if (this.client?.waitsForAnswers === true && this.queue.length < ANSWERS_OWED_MAX / 2)
-      this.client.socket.resume();
   }
 
   /** Everything that is owed, and the end of the transaction. */
@@ -535,6 +536,7 @@ export class ServerSession implements Receiver, TimerTarget {
     if (this.wasCancelled) return this.close('cancelled');
     if (this.hadError) return this.close('cleanup_failed');
     this.client = null;
+    this.socket.resume(); // the client may be slow to take its last answer: the next one is not
     if (this.status !== TransactionStatus.Idle) return this.clean(ROLLBACK);
     if (this.dirt !== 0 && this.pool.settings.cleanupServerConnections) {
       const reset = resetQuery(this.dirt);

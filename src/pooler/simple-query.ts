@@ -12,7 +12,7 @@ export const enum LocalQuery {
 }
 
 /** A longer text is none of them. Bytes, with the terminating zero. */
-const TEXT_MAX = 80;
+export const LOCAL_QUERY_MAX = 80;
 const SEMICOLON = 0x3b;
 const QUOTE = 0x22;
 const UNDERSCORE = 0x5f;
@@ -33,7 +33,7 @@ export function localQueryIn(
 ): LocalQuery {
   const length = bodyEnd - bodyAt;
   if (length === checkQuery.length && isSame(bytes, bodyAt, checkQuery)) return LocalQuery.Check;
-  if (length === 0 || length > TEXT_MAX) return LocalQuery.No;
+  if (length === 0 || length > LOCAL_QUERY_MAX) return LocalQuery.No;
   // By far most queries are told apart by their first letter.
   const first = lower(byteAt(bytes, bodyAt));
   if (first !== 0x62 /* b */ && first !== 0x73 /* s */ && first !== 0x64 /* d */) return LocalQuery.No;

@@ -1,7 +1,7 @@
 /** What the pool promises: sizes, waits, modes, clean servers, cancels. */
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
-import { Doorman } from '../support/doorman.js';
+import { ADMIN_PASSWORD, Doorman } from '../support/doorman.js';
 import {
   bind,
   CANCEL_REQUEST,
@@ -258,3 +258,44 @@ async function socketDirectory(): Promise<string | undefined> {
   await doorman.stop();
   return rows[0]?.unix_socket_directories;
 }
+
+test('a server whose client is slow to take its last answer serves the next client', {
+  timeout: 60_000,
+}, async () => {
+  const { mkdtempSync, rmSync } = await import('node:fs');
+  const directory = mkdtempSync('/tmp/pg-doorman-socket-');
+  // A small and constant buffer between the pooler and the client who does not read.
+  const doorman = await Doorman.start({
+    general: { host: directory, port: 6432, unix_socket_buffer_size: 65_536 },
+    pools: { postgres: pool({ pool_size: 1 }) },
+  });
+  const login = (): Promise<WireClient> =>
+    WireClient.login({ path: `${directory}/.s.PGSQL.6432` }, 'postgres', 'postgres');
+  const console = doorman.client('admin', 'pgdoorman', {
+    host: directory,
+    port: 6432,
+    password: ADMIN_PASSWORD,
+  });
+  await console.connect();
+  const [slow, next] = [await login(), await login()];
+  let answered = 0;
+  // Among these are answers whose last bytes are those that make the client's queue too long.
+  for (let size = 261_500; size < 270_500; size += 150) {
+    slow.socket.pause();
+    slow.send(query(`select repeat('x', ${size})`));
+    const isIdle = async (): Promise<boolean> => {
+      const [{ state, query_count: count }] = (await console.query('show servers')).rows;
+      return state === 'idle' && Number(count) > answered;
+    };
+    for (let polls = 0; polls < 100 && !(await isIdle()); polls++);
+    if (await isIdle()) assert.equal(await next.value('select 1'), '1', `behind ${size} bytes`);
+    slow.socket.resume();
+    await slow.until('Z');
+    while (!(await isIdle()));
+    answered = Number((await console.query('show servers')).rows[0].query_count);
+  }
+  for (const client of [slow, next]) client.close();
+  await console.end();
+  await doorman.stop();
+  rmSync(directory, { recursive: true, force: true });
+});

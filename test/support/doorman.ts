@@ -9,7 +9,7 @@ import pg from 'pg';
 import { stringify } from 'yaml';
 
 export const COMMAND = fileURLToPath(new URL('../../dist/cli/pg_doorman.js', import.meta.url));
-const ADMIN_PASSWORD = 'admin of the tests';
+export const ADMIN_PASSWORD = 'admin of the tests';
 const TRUST = 'local all all trust\nhost all all 127.0.0.1/32 trust\nhost all all ::1/128 trust\n';
 
 /** A section of the file, as it is written there. */
