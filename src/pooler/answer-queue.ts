@@ -31,6 +31,7 @@ export const enum Owed {
   /** Asked by us: the client does not see the answer. */
   SwallowedParse,
   SwallowedQuery,
+  SwallowedClose,
 }
 
 export const KIND_BITS = 4;
@@ -52,6 +53,14 @@ export class AnswerQueue {
   private farFirst = 0;
   /** For each ParseComplete that is owed its statement, null for one that we do not know. */
   private parsing: (Statement | null)[] = [];
+  /** How many of them stand before the last Sync. */
+  private parsingEarlier = 0;
+  /** How many answers have come: the place of the head. Wraps. */
+  answered = 0;
+  /** The place behind the last Sync. */
+  batchPlace = 0;
+  /** The place behind the last that ReadyForQuery ends. */
+  private cyclePlace = 0;
 
   get isEmpty(): boolean {
     return this.length === 0;
@@ -83,6 +92,23 @@ export class AnswerQueue {
     return head !== Owed.Nothing && head < Owed.SwallowedParse;
   }
 
+  /** The place of what is pushed next. Wraps. */
+  get nextPlace(): number {
+    return (this.answered + this.length) | 0;
+  }
+
+  /** Whether ReadyForQuery is owed: what state it will tell of is not known yet. */
+  get owesCycle(): boolean {
+    return ((this.cyclePlace - this.answered) | 0) > 0;
+  }
+
+  /** Whether it is not certain that the server will have the statement: a Parse of it is owed, and a Sync behind that. */
+  isInDoubt(statement: Statement): boolean {
+    if (this.parsingEarlier === 0) return false;
+    const at = this.parsing.findLastIndex((each) => each?.nameText === statement.nameText);
+    return at >= 0 && at < this.parsingEarlier;
+  }
+
   push(kind: Owed): void {
     this.pushFor(kind, null);
   }
@@ -95,13 +121,22 @@ export class AnswerQueue {
     }
     if (isParse(kind)) this.parsing.push(statement);
     this.append(kind);
+    if (kind <= Owed.Sync) this.cyclePlace = this.nextPlace;
+    if (kind === Owed.Sync) {
+      this.parsingEarlier = this.parsing.length;
+      this.batchPlace = this.nextPlace;
+    }
     return true;
   }
 
   pop(): void {
     if (this.length === 0) throw new Bug('an answer that nobody asked for');
-    if (isParse(this.head)) this.parsing.shift();
+    if (isParse(this.head)) {
+      this.parsing.shift();
+      if (this.parsingEarlier > 0) this.parsingEarlier--;
+    }
     this.dropHead();
+    this.answered = (this.answered + 1) | 0;
   }
 
   /** An ErrorResponse in the extended protocol: all up to the next Sync will not be answered. Each statement that
@@ -126,6 +161,7 @@ export class AnswerQueue {
       const isIgnored = kind === Owed.Sync && (endAt < 0 || i < endAt);
       if (i === 0 || (i !== endAt && !isIgnored)) this.append(kind);
     });
+    this.answered = (this.answered + kinds.length - this.length) | 0; // the others keep their places
     return endAt >= 0;
   }
 
@@ -135,9 +171,11 @@ export class AnswerQueue {
   }
 
   clear(): void {
+    this.answered = this.nextPlace;
     this.near = 0;
     this.length = 0;
     if (this.parsing.length > 0) this.parsing = [];
+    this.parsingEarlier = 0;
     this.isSkipping = false;
   }
 

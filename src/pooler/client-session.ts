@@ -33,6 +33,7 @@ import { ServerDirt } from './command-tag.js';
 import { Counter } from './counters.js';
 import type { DataPlane } from './data-plane.js';
 import { CLIENT_MESSAGE_MAX, GATHERED_BEFORE_CHECKOUT_MAX, GATHERED_MAX } from './limits.js';
+import { NameChanges } from './name-changes.js';
 import type { Pool } from './pool.js';
 import type { ServerSession } from './server-session.js';
 import { PoolMode } from './settings.js';
@@ -96,6 +97,7 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
   transactions = 0;
   /** What the client calls its statements; made with the first. */
   private names: StatementNames | null = null;
+  private nameChanges: NameChanges | null = null;
   /** Why there is no server for the message that waited for one. */
   private checkoutError: ClientFacingError | null = null;
   private isClosed = false;
@@ -224,6 +226,7 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
   /** The pool had a server at once. */
   gotServer(server: ServerSession): void {
     this.server = server;
+    this.nameChanges?.clear(); // they were another server's to answer
     this.transactionSince = ticksAt(this.plane.reactor.nowMs);
     if (!this.beginIsDeferred) return;
     this.beginIsDeferred = false;
@@ -257,6 +260,11 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
     server.checkIn();
     if (ends) this.fail(new ShuttingDown());
     else this.socket.resume(); // what it was paused for, this server does not tell it any more
+  }
+
+  /** The server has answered with an error at `from` and skips what stands before `to`. */
+  answersSkipped(from: number, to: number): void {
+    if (this.names !== null) this.nameChanges?.undo(from, to, this.names);
   }
 
   /** The server is gone. PostgreSQL has said why, or `error` says it. */
@@ -411,9 +419,16 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
   }
 
   private onQuery(bytes: Uint8Array, bodyAt: number, bodyEnd: number): Step {
-    if (this.framer.remaining === 0 && (this.server === null || this.server.queue.isEmpty)) {
+    if (this.framer.remaining === 0 && !this.isMidBatch) {
       const local = localQueryIn(bytes, bodyAt, bodyEnd, this.plane.checkQuery);
-      if (local !== LocalQuery.No && this.answerHere(local, bytes, bodyAt, bodyEnd)) return this.drop(bytes);
+      if (local !== LocalQuery.No) {
+        const { server } = this;
+        const isFree = server === null || (server.queue.isEmpty && !server.queue.skipsToSync);
+        if (isFree && this.answerHere(local, bytes, bodyAt, bodyEnd)) return this.drop(bytes);
+        // PostgreSQL does not know the client's names: it is answered here once its turn has come.
+        const isOwing = server !== null && !server.queue.isEmpty && !server.isInCopyIn;
+        if (isOwing && isDeallocate(local) && this.mapsStatements) return this.waitForAnswers();
+      }
     }
     return this.onCycle(bytes, Owed.Query);
   }
@@ -421,7 +436,7 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
   /** Query or FunctionCall: the server owes everything up to ReadyForQuery. */
   private onCycle(bytes: Uint8Array, owed: Owed.Query | Owed.FunctionCall): Step {
     const { server } = this;
-    if (server === null || server.queue.isFull) {
+    if (server === null || server.isFull()) {
       if (this.checkoutError !== null) return this.refuse(bytes, this.checkoutError);
       const step = this.getServer();
       if (step !== Step.Done) return step;
@@ -443,34 +458,38 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
     const step = this.beginExtended(bytes);
     const { server } = this;
     if (step !== Step.Done || server === null || this.skipsToSync) return step;
-    const statement = this.statementParsed(bytes, bodyAt, nameEnd, bodyEnd);
+    const { queue } = server;
+    if (queue.skipsToSync) return this.drop(bytes);
+    const before = this.statementNamed(bytes, bodyAt, nameEnd);
+    // Many drivers parse the same text again and again, unnamed.
+    const isSame = before?.hasContent(bytes, nameEnd + 1, bodyEnd) === true;
+    const statement = isSame ? before : this.pool.statements.find(bytes, nameEnd + 1, bodyEnd);
+    if (queue.isInDoubt(statement)) return this.waitForAnswers();
+    if (!isSame || !server.knows(statement) || this.nameChanges?.isAny(queue.answered) === true) {
+      this.nameIsChanged(server, bytes, bodyAt, nameEnd, before);
+    }
+    if (!isSame) {
+      this.names ??= new StatementNames(this.plane.settings.clientPreparedStatementsCacheSize);
+      this.names.set(bytes, bodyAt, nameEnd, statement);
+    }
     this.flushBefore(bytes);
     server.begins();
     server.parse(statement);
     return Step.Done;
   }
 
-  /** The statement of a Parse, which the client calls by its name from now on. */
-  private statementParsed(bytes: Uint8Array, bodyAt: number, nameEnd: number, bodyEnd: number): Statement {
-    // Many drivers parse the same text again and again, unnamed.
-    const before = this.statementNamed(bytes, bodyAt, nameEnd);
-    if (before?.hasContent(bytes, nameEnd + 1, bodyEnd) === true) return before;
-    const statement = this.pool.statements.find(bytes, nameEnd + 1, bodyEnd);
-    this.names ??= new StatementNames(this.plane.settings.clientPreparedStatementsCacheSize);
-    this.names.set(bytes, bodyAt, nameEnd, statement);
-    return statement;
-  }
-
   private onBind(bytes: Uint8Array, bodyAt: number, bodyEnd: number): Step {
     const portalEnd = zeroAt(bytes, bodyAt, bodyEnd);
     const nameEnd = portalEnd < 0 ? -1 : zeroAt(bytes, portalEnd + 1, bodyEnd);
     if (nameEnd < 0) return this.ended(new ProtocolViolation('invalid string in Bind'));
+    if (this.isInDoubt(bytes, portalEnd + 1, nameEnd)) return this.waitForAnswers();
     // What the pooler does not know may still be a statement of SQL's PREPARE; else PostgreSQL says what is wrong.
     const statement = this.statementNamed(bytes, portalEnd + 1, nameEnd);
     if (statement === null) return this.onExtended(bytes, Owed.BindComplete);
     const step = this.beginExtended(bytes);
     const { server, framer } = this;
     if (step !== Step.Done || server === null || this.skipsToSync) return step;
+    if (server.queue.isInDoubt(statement)) return this.waitForAnswers();
     this.flushBefore(bytes);
     server.begins();
     server.prepare(statement);
@@ -493,11 +512,13 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
     if (byteAt(bytes, bodyAt) !== STATEMENT_KIND) return this.onExtended(bytes, Owed.PortalDescription);
     const nameEnd = zeroAt(bytes, bodyAt + 1, bodyEnd);
     if (nameEnd < 0) return this.ended(new ProtocolViolation('invalid string in Describe'));
+    if (this.isInDoubt(bytes, bodyAt + 1, nameEnd)) return this.waitForAnswers();
     const statement = this.statementNamed(bytes, bodyAt + 1, nameEnd);
     if (statement === null) return this.onExtended(bytes, Owed.StatementDescription);
     const step = this.beginExtended(bytes);
     const { server, framer } = this;
     if (step !== Step.Done || server === null || this.skipsToSync) return step;
+    if (server.queue.isInDoubt(statement)) return this.waitForAnswers();
     this.flushBefore(bytes);
     server.begins();
     server.prepare(statement);
@@ -518,14 +539,21 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
     }
     const nameEnd = zeroAt(bytes, bodyAt + 1, bodyEnd);
     if (nameEnd < 0) return this.ended(new ProtocolViolation('invalid string in Close'));
-    // Others share the statement on the server, so only the client's name goes. Unknown names may be SQL's.
-    const wasKnown = this.names?.delete(bytes, bodyAt + 1, nameEnd) === true;
     const { server } = this;
+    if (this.skipsToSync || server?.queue.skipsToSync === true) return this.drop(bytes);
     if (server === null) {
-      if (!this.skipsToSync) this.sendToClient(CLOSE_COMPLETE);
+      this.names?.delete(bytes, bodyAt + 1, nameEnd);
+      this.sendToClient(CLOSE_COMPLETE);
       return this.drop(bytes);
     }
-    if (!wasKnown) return this.onExtended(bytes, Owed.CloseComplete);
+    if (this.isInDoubt(bytes, bodyAt + 1, nameEnd)) return this.waitForAnswers();
+    // Others share the statement on the server, so only the client's name goes. Unknown names may be SQL's.
+    const before = this.names?.get(bytes, bodyAt + 1, nameEnd) ?? null;
+    if (before === null) return this.onExtended(bytes, Owed.CloseComplete);
+    const step = this.beginExtended(bytes);
+    if (step !== Step.Done) return step;
+    this.nameIsChanged(server, bytes, bodyAt + 1, nameEnd, before);
+    this.names?.delete(bytes, bodyAt + 1, nameEnd);
     this.flushBefore(bytes);
     server.answerLocally(Owed.SyntheticCloseComplete);
     return Step.Done;
@@ -543,7 +571,7 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
   private beginExtended(bytes: Uint8Array): Step {
     if (this.skipsToSync) return this.drop(bytes);
     const { server } = this;
-    if (server === null || server.queue.isFull) {
+    if (server === null || server.isFull()) {
       if (this.checkoutError !== null) {
         if (this.beginIsDeferred) return this.ended(this.checkoutError);
         this.sendError(this.checkoutError);
@@ -565,8 +593,9 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
       this.sendToClient(this.beginIsDeferred ? READY_FOR_QUERY_IN_TRANSACTION : READY_FOR_QUERY_IDLE);
       return this.drop(bytes);
     }
-    if (server.queue.isFull) return this.waitForAnswers();
-    if (server.isInCopyIn) return this.relay(bytes); // PostgreSQL ignores it there
+    // Between COPY data PostgreSQL ignores it, but answers it once the data were wrong. Nobody could tell which.
+    if (server.isInCopyIn) return this.drop(bytes);
+    if (server.isFull() || server.mayBeInCopyIn) return this.waitForAnswers();
     this.queries++;
     this.isMidBatch = false;
     this.owes(Owed.Sync);
@@ -584,8 +613,9 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
     const { server } = this;
     // After an error in COPY a client may still be sending: PostgreSQL ignores it, so it need not get there.
     if (server === null || !server.takesCopyData) return this.drop(bytes);
-    if (this.framer.tag !== Frontend.CopyData) {
-      if (server.queue.isFull) return this.waitForAnswers();
+    if (this.framer.tag === Frontend.CopyData) server.copyDataGoesOut();
+    else {
+      if (server.isFull()) return this.waitForAnswers();
       server.copyInEnds();
     }
     return this.relay(bytes);
@@ -618,8 +648,6 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
     const { server } = this;
     if (!this.waitsForAnswers || !this.isMidBatch || server === null) return;
     server.send(FLUSH, 0, FLUSH.length);
-    server.sendSynthetics();
-    if (!server.queue.isFull) this.socket.resume();
   }
 
   private owes(owed: Owed): void {
@@ -684,6 +712,26 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
     return statement === null ? null : this.pool.statements.used(statement);
   }
 
+  /** Whether it depends on an earlier batch, which is not answered yet, what the client's name stands for. */
+  private isInDoubt(bytes: Uint8Array, begin: number, end: number): boolean {
+    const { server, nameChanges } = this;
+    if (nameChanges === null || server === null) return false;
+    const { answered, batchPlace } = server.queue;
+    return nameChanges.isInDoubt(bytes, begin, end, answered, batchPlace);
+  }
+
+  /** By the message whose answer will be owed next. */
+  private nameIsChanged(
+    { queue }: ServerSession,
+    bytes: Uint8Array,
+    begin: number,
+    end: number,
+    before: Statement | null,
+  ): void {
+    this.nameChanges ??= new NameChanges();
+    this.nameChanges.add(queue.nextPlace, queue.answered, bytes, begin, end, before);
+  }
+
   /** Answers a simple query that needs no server; false when it needs one after all. */
   private answerHere(local: LocalQuery, bytes: Uint8Array, bodyAt: number, bodyEnd: number): boolean {
     const { server } = this;
@@ -705,7 +753,7 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
         this.sendToClient(READY_FOR_QUERY_IN_TRANSACTION);
         return true;
       case LocalQuery.DeallocateAll:
-        if (this.mapsStatements) this.names?.clear();
+        if (this.mapsStatements && server?.status !== TransactionStatus.Failed) this.names?.clear();
         if (server !== null || !this.mapsStatements) return false; // SQL's own statements may be there
         this.sendToClient(COMMAND_COMPLETE_DEALLOCATE_ALL);
         break;
@@ -769,6 +817,10 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
     if (server !== null) server.leave(this.isMidBatch || this.isMidMessage);
     this.plane.clientEnded(this, why);
   }
+}
+
+function isDeallocate(local: LocalQuery): boolean {
+  return local === LocalQuery.Deallocate || local === LocalQuery.DeallocateAll;
 }
 
 /** Where the name of the statement in a Bind ends; -1 when its end is not among these bytes. */

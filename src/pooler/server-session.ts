@@ -4,13 +4,20 @@
 import type { Receiver, Socket } from '../reactor/reactor.js';
 import { Timer, type TimerTarget } from '../reactor/timers.js';
 import { Bug } from '../reactor/words.js';
-import { byteAt } from '../wire/bytes.js';
+import { byteAt, putInt32 } from '../wire/bytes.js';
 import { ServerDied } from '../wire/client-facing-error.js';
 import { readErrorResponse } from '../wire/error-response.js';
 import { Frame, Framer, SPLIT } from '../wire/framer.js';
 import { query } from '../wire/message-builder.js';
-import { CLOSE_COMPLETE, PARSE_COMPLETE, TERMINATE } from '../wire/ready-made.js';
-import { Backend, HEADER_LENGTH, TransactionStatus } from '../wire/tags.js';
+import { CLOSE_COMPLETE, CLOSE_UNNAMED, PARSE_COMPLETE, TERMINATE } from '../wire/ready-made.js';
+import {
+  Backend,
+  Frontend,
+  HEADER_LENGTH,
+  LENGTH_LENGTH,
+  TAG_LENGTH,
+  TransactionStatus,
+} from '../wire/tags.js';
 import { AnswerQueue, Owed } from './answer-queue.js';
 import { isWhole, Meaning, meaningOf } from './backend-meaning.js';
 import type { ClientSession } from './client-session.js';
@@ -70,6 +77,8 @@ export class ServerSession implements Receiver, TimerTarget {
   status = TransactionStatus.Idle;
   private dirt = 0;
   private copy = Copy.None;
+  /** The place behind what was owed when CopyData went out before the server had said that it takes any. */
+  private earlyCopyPlace = 0;
   /** A message that must be seen whole and is not here yet. */
   private whole: Buffer | null = null;
   /** Whether the rest of the current message goes to the client. */
@@ -242,6 +251,11 @@ export class ServerSession implements Receiver, TimerTarget {
     if (this.queue.isEmpty) this.busySince = ticksAt(this.pool.plane.reactor.nowMs);
   }
 
+  /** Whether the statement is prepared on it, or on its way. */
+  knows(statement: Statement): boolean {
+    return this.statements.has(statement.nameText);
+  }
+
   /** Has a statement prepared if it is not, unseen by the client. */
   prepare(statement: Statement): void {
     if (this.statements.has(statement.nameText)) {
@@ -259,17 +273,49 @@ export class ServerSession implements Receiver, TimerTarget {
     if (this.statements.has(statement.nameText)) {
       this.preparedHits++;
       this.pool.counters.add(Counter.PreparedHits, 1);
-      this.answerLocally(Owed.SyntheticParseComplete);
+      if (this.mayHaveFailed) this.parseUnnamed(statement);
+      else this.answerLocally(Owed.SyntheticParseComplete);
       return;
     }
     if (this.queue.pushFor(Owed.ParseComplete, statement)) this.addStatement(statement);
     this.send(statement.parse, 0, statement.parse.length);
   }
 
+  /** Whether the transaction has failed, or may have when the server comes to what is sent now. */
+  private get mayHaveFailed(): boolean {
+    const { status } = this;
+    return (
+      status === TransactionStatus.Failed ||
+      (status === TransactionStatus.InTransaction && this.queue.owesCycle)
+    );
+  }
+
+  /** A Parse that PostgreSQL is to refuse in a failed transaction, of a statement that is there under its name. */
+  private parseUnnamed({ content }: Statement): void {
+    this.queue.pushFor(Owed.ParseComplete, null);
+    const length = HEADER_LENGTH + 1;
+    const start = this.pool.plane.scratch(length);
+    start[0] = Frontend.Parse;
+    putInt32(start, TAG_LENGTH, LENGTH_LENGTH + 1 + content.length);
+    start[HEADER_LENGTH] = 0;
+    this.send(start, 0, length);
+    this.send(content, 0, content.length);
+    // Nobody else shall find it there.
+    this.queue.push(Owed.SwallowedClose);
+    this.send(CLOSE_UNNAMED, 0, CLOSE_UNNAMED.length);
+  }
+
   /** Something of ours in place of an answer of PostgreSQL's. As PostgreSQL's own it waits for a Flush or Sync, or for
    *  more that goes with it. */
   answerLocally(kind: Owed.SyntheticParseComplete | Owed.SyntheticCloseComplete): void {
     this.queue.push(kind);
+  }
+
+  /** Whether there is no room for more answers, even when ours have been sent whose turn has come. */
+  isFull(): boolean {
+    if (!this.queue.isFull) return false;
+    this.sendSynthetics();
+    return this.queue.isFull;
   }
 
   /** Sends our own answers whose turn has come. */
@@ -291,8 +337,20 @@ export class ServerSession implements Receiver, TimerTarget {
     else if (this.queue.isEmpty) this.checkIn();
   }
 
+  /** Whether CopyData went out and the server has not said yet whether it takes any. */
+  get mayBeInCopyIn(): boolean {
+    const ahead = (this.earlyCopyPlace - this.queue.answered) | 0;
+    return ahead > 0 && ahead <= this.queue.length;
+  }
+
+  /** A client's CopyData goes out. */
+  copyDataGoesOut(): void {
+    if (this.copy !== Copy.In) this.earlyCopyPlace = this.queue.nextPlace;
+  }
+
   /** A client's CopyDone or CopyFail goes out. */
   copyInEnds(): void {
+    this.earlyCopyPlace = this.queue.answered;
     if (this.copy === Copy.In) this.copy = Copy.None;
     else this.queue.push(Owed.CopyEnd);
   }
@@ -426,6 +484,10 @@ export class ServerSession implements Receiver, TimerTarget {
       case Meaning.CopyIn:
         this.copy = Copy.In;
         if (this.queue.beginCopyIn()) this.copy = Copy.None;
+        if (this.client === null && this.copy === Copy.In) {
+          this.close('client_lost'); // it would wait for data for ever
+          return Fate.Stop;
+        }
         return relayed;
       case Meaning.CopyOut:
         this.copy = Copy.Out;
@@ -501,7 +563,9 @@ export class ServerSession implements Receiver, TimerTarget {
     this.pool.counters.add(Counter.Errors, 1);
     if (this.client !== null) this.client.errors++;
     if (head !== Owed.Query && head !== Owed.FunctionCall && head !== Owed.Nothing) {
+      const from = this.queue.answered;
       this.queue.skipToSync((statement) => this.statements.delete(statement.nameText));
+      this.client?.answersSkipped(from, this.queue.answered);
     }
     return this.client === null ? Fate.Swallow : Fate.Relay;
   }
@@ -650,7 +714,7 @@ function answers(tag: number, kind: Owed): boolean {
     case Backend.BindComplete:
       return kind === Owed.BindComplete;
     case Backend.CloseComplete:
-      return kind === Owed.CloseComplete;
+      return kind === Owed.CloseComplete || kind === Owed.SwallowedClose;
     case Backend.RowDescription:
     case Backend.NoData:
       return kind === Owed.StatementDescription || kind === Owed.PortalDescription;

@@ -7,6 +7,8 @@ import { Authentication, Backend, Frontend, TransactionStatus } from './tags.js'
 // Frontend: what the pooler sends to PostgreSQL
 export const FLUSH = withoutBody(Frontend.Flush);
 export const TERMINATE = withoutBody(Frontend.Terminate);
+/** Close of the unnamed statement. */
+export const CLOSE_UNNAMED = MessageWriter.tagged(Frontend.Close).byte(0x53 /* S */).byte(0).finish();
 
 // Backend: what the pooler sends to clients
 export const READY_FOR_QUERY_IDLE = readyForQuery(TransactionStatus.Idle);

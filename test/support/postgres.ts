@@ -73,7 +73,7 @@ export class Postgres {
     for await (const chunk of stderr.iterator({ destroyOnReturn: false })) {
       log += String(chunk);
       if (log.includes('database system is ready to accept connections')) {
-        stderr.resume();
+        stderr.on('data', () => {}); // or PostgreSQL waits when the pipe is full
         return;
       }
     }

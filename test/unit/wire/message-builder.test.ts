@@ -49,6 +49,7 @@ const BUILT: readonly [string, Uint8Array, string][] = [
   ],
   ['FLUSH', readyMade.FLUSH, 'H\0\0\0\x04'],
   ['TERMINATE', readyMade.TERMINATE, 'X\0\0\0\x04'],
+  ['CLOSE_UNNAMED', readyMade.CLOSE_UNNAMED, 'C\0\0\0\x06S\0'],
   ['READY_FOR_QUERY_IDLE', readyMade.READY_FOR_QUERY_IDLE, 'Z\0\0\0\x05I'],
   ['READY_FOR_QUERY_IN_TRANSACTION', readyMade.READY_FOR_QUERY_IN_TRANSACTION, 'Z\0\0\0\x05T'],
   ['READY_FOR_QUERY_FAILED', readyMade.READY_FOR_QUERY_FAILED, 'Z\0\0\0\x05E'],
