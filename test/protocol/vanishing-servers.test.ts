@@ -87,7 +87,9 @@ describe('PostgreSQL ends a session', async () => {
     client.socket.pause();
     await postgres.query(`select pg_terminate_backend(${pid})`);
     client.socket.resume();
-    assert.match(sqlstateOf(await client.closed()), /^(57P01|08006)$/);
+    const sqlstate = sqlstateOf(await client.closed());
+    // PostgreSQL may have been in the middle of a row: then nothing can be said any more.
+    if (!client.wasCut) assert.match(sqlstate, /^(57P01|08006)$/);
   });
 
   test('in a batch', async () => {

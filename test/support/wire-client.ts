@@ -104,6 +104,11 @@ export class WireClient {
     return this.until();
   }
 
+  /** Whether the connection ended in the middle of a message. */
+  get wasCut(): boolean {
+    return this.hasEnded && this.pending.length + this.chunkBytes > 0;
+  }
+
   /** Vanishes: a reset, without a word. */
   vanish(): void {
     this.socket.resetAndDestroy();
