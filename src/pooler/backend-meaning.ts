@@ -64,3 +64,15 @@ export function isWhole(meaning: Meaning): boolean {
     meaning === Meaning.Login
   );
 }
+
+/** Whether the message belongs to the answer to something: without a question it is a broken server's. */
+export function isAnswer(meaning: Meaning): boolean {
+  return (
+    meaning === Meaning.Data ||
+    meaning === Meaning.Answer ||
+    meaning === Meaning.CommandComplete ||
+    meaning === Meaning.CycleEnds ||
+    meaning === Meaning.CopyIn ||
+    meaning === Meaning.CopyOut
+  );
+}

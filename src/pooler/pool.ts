@@ -181,8 +181,8 @@ export class Pool implements TimerTarget {
     if (!this.parameters.has(name)) this.parameters.set(name, textBetween(bytes, nameEnd + 1, valueEnd));
   }
 
-  /** Closes idle servers that are too old or have idled too long, the oldest first, `quota` of them at most (-1: any
-   *  number). Returns how many. */
+  /** Closes idle servers that are too old or have idled too long, the oldest first, `quota` of them at most (-1: all
+   *  of them). Returns how many. */
   closeExpired(quota: number): number {
     const now = this.plane.reactor.nowMs;
     const { idleTimeoutMs } = this.settings;

@@ -19,7 +19,7 @@ import {
   TransactionStatus,
 } from '../wire/tags.js';
 import { AnswerQueue, Owed } from './answer-queue.js';
-import { isWhole, Meaning, meaningOf } from './backend-meaning.js';
+import { isAnswer, isWhole, Meaning, meaningOf } from './backend-meaning.js';
 import type { ClientSession } from './client-session.js';
 import type { CloseReason } from './close-reason.js';
 import { dirtFromTag, ServerDirt } from './command-tag.js';
@@ -55,6 +55,8 @@ const enum Fate {
   SwallowAndAct,
   /** The server is closed: nothing more is read. */
   Stop,
+  /** It is no PostgreSQL: what came before this message is passed on, and then the server is closed. */
+  Broken,
 }
 
 const enum Copy {
@@ -87,6 +89,8 @@ export class ServerSession implements Receiver, TimerTarget {
   private isInside = false;
   /** `act` is due when the current message has been passed to its end. */
   private actsAtEnd = false;
+  /** Nothing is owed any more. What that means is decided when all that has come has been looked at. */
+  private isSettled = false;
   /** A CancelRequest was sent for it: it is not given to another client. */
   wasCancelled = false;
   private hadError = false;
@@ -174,6 +178,7 @@ export class ServerSession implements Receiver, TimerTarget {
       this.readMessages(framer, bytes, begin, end);
       this.isInside = framer.isInside;
     }
+    if (this.isSettled && !this.isInside) this.settle();
     if (this.client?.waitsForAnswers === true && this.queue.length < ANSWERS_OWED_MAX / 2) {
       this.client.socket.resume();
     }
@@ -191,7 +196,7 @@ export class ServerSession implements Receiver, TimerTarget {
       const frame = framer.next(bytes, at, end);
       if (frame === Frame.Violation) {
         this.violated(`message ${String.fromCharCode(framer.tag)} with an impossible length`);
-        return;
+        return this.breakOff(bytes, runFrom, at);
       }
       if (frame === Frame.Starved) {
         this.relay(bytes, runFrom, at);
@@ -200,6 +205,7 @@ export class ServerSession implements Receiver, TimerTarget {
       // A split header stands at the beginning of these bytes; it is sent from a copy.
       if (frame === Frame.Message && framer.headerAt === SPLIT) runFrom = framer.bodyAt;
       const fate = frame === Frame.Message ? this.messageBegins(bytes) : this.messageGoesOn(bytes);
+      if (fate === Fate.Broken) return this.breakOff(bytes, runFrom, at);
       at = framer.bodyEnd;
       if (fate === Fate.Stop) return;
       if (fate === Fate.Swallow || fate === Fate.SwallowAndAct) {
@@ -211,7 +217,6 @@ export class ServerSession implements Receiver, TimerTarget {
       this.relay(bytes, runFrom, at);
       runFrom = at;
       this.act();
-      if (this.isClosed) return;
     }
     this.relay(bytes, runFrom, end);
   }
@@ -334,7 +339,10 @@ export class ServerSession implements Receiver, TimerTarget {
     this.state = ServerState.Cleaning;
     this.socket.resume();
     if (isHalfway || this.copy !== Copy.None) this.close('client_lost');
-    else if (this.queue.isEmpty) this.checkIn();
+    else {
+      this.isSettled = this.queue.isEmpty;
+      if (this.isSettled && !this.isInside) this.settle();
+    }
   }
 
   /** Whether CopyData went out and the server has not said yet whether it takes any. */
@@ -456,7 +464,7 @@ export class ServerSession implements Receiver, TimerTarget {
     this.whole = null;
     // The run before this message was relayed when its beginning was swallowed: the collection may follow.
     const fate = this.decide(framer.tag, meaningOf(framer.tag), whole, HEADER_LENGTH, whole.length);
-    if (fate === Fate.Stop) return fate;
+    if (fate === Fate.Stop || fate === Fate.Broken) return fate;
     if (fate === Fate.Relay || fate === Fate.RelayAndAct) this.relay(whole, 0, whole.length);
     return fate === Fate.RelayAndAct || fate === Fate.SwallowAndAct ? Fate.SwallowAndAct : Fate.Swallow;
   }
@@ -468,6 +476,9 @@ export class ServerSession implements Receiver, TimerTarget {
     if (this.state === ServerState.Idle) return this.unasked(tag, bytes, bodyAt, bodyEnd);
     const head = this.queue.head;
     const relayed = this.client === null || head >= Owed.SwallowedParse ? Fate.Swallow : Fate.Relay;
+    if (head === Owed.Nothing && isAnswer(meaning)) {
+      return this.violated(`message ${String.fromCharCode(tag)} that nobody asked for`);
+    }
     switch (meaning) {
       case Meaning.Data:
         return relayed;
@@ -543,7 +554,13 @@ export class ServerSession implements Receiver, TimerTarget {
   private act(): void {
     this.queue.dropCopyEnds();
     this.sendSynthetics();
-    if (!this.queue.isEmpty || this.queue.skipsToSync) return;
+    this.isSettled = this.queue.isEmpty && !this.queue.skipsToSync;
+  }
+
+  /** All has been answered, and nothing unread is here: it may be parted from its client. */
+  private settle(): void {
+    this.isSettled = false;
+    if (this.isClosed || !this.queue.isEmpty) return;
     if (this.client !== null) this.client.answersCame(this);
     else if (this.state === ServerState.Checking) this.isAlive();
     else this.checkIn();
@@ -589,8 +606,13 @@ export class ServerSession implements Receiver, TimerTarget {
 
   private violated(what: string): Fate {
     this.pool.plane.log('error', `${this.description} broke the protocol: ${what}; it is closed`);
+    this.relaysBody = false;
+    return Fate.Broken;
+  }
+
+  private breakOff(bytes: Uint8Array, from: number, to: number): void {
+    this.relay(bytes, from, to);
     this.wasLost('protocol_violation', 0);
-    return Fate.Stop;
   }
 
   // ── clean for the next ─────────────────────────────────────────────────────────────────────────────────────────

@@ -1,8 +1,9 @@
 /** Servers that go at every bad moment: the client is told with a SQLSTATE, and the pool recovers by itself. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { after, describe, test } from 'node:test';
 import { Doorman, type Section } from '../support/doorman.js';
-import { FakePostgres, READY } from '../support/fake-postgres.js';
+import { FakePostgres, ONE_ROW, READY } from '../support/fake-postgres.js';
 import { freePort } from '../support/free-port.js';
 import {
   bind,
@@ -137,6 +138,46 @@ describe('a server that does what PostgreSQL never would', () => {
       await answerTo((socket) => socket.write(Buffer.concat([Buffer.from('D'), int32(-5)]))),
       '08006',
     );
+  });
+  test('it goes on with garbage behind a row that was half sent: the row is whole, and then comes the error', async () => {
+    const row = message('D', Buffer.from([0, 1]), int32(100), Buffer.alloc(100, 'x'));
+    const fake = await FakePostgres.start({
+      onMessage: ({ tag }, { socket }) => {
+        if (tag === 'Q') socket.write(row.subarray(0, 50));
+        if (tag === 'H') socket.write(Buffer.concat([row.subarray(50), message('!', Buffer.alloc(4))]));
+      },
+    });
+    const doorman = await Doorman.start({ pools: { fake: poolAt(fake.port) } });
+    const client = await WireClient.login(doorman.port, 'postgres', 'fake');
+    client.send(query('select 1'));
+    await once(client.socket, 'data');
+    client.send(flush());
+    const answer = await client.closed();
+    assert.equal(tagsOf(answer), 'DE');
+    assert.equal(sqlstateOf(answer), '08006');
+    await doorman.stop();
+    await fake.stop();
+  });
+  test('an answer too much in the same breath does not reach the client that waits next', async () => {
+    let queries = 0;
+    const fake = await FakePostgres.start({
+      onMessage: ({ tag }, { socket }) => {
+        if (tag === 'Q' && ++queries === 1) socket.write(Buffer.concat([ONE_ROW, READY, ONE_ROW, READY]));
+        else if (tag === 'Q') socket.write(Buffer.concat([message('C', string('SELECT 0')), READY]));
+      },
+    });
+    const doorman = await Doorman.start({ pools: { fake: poolAt(fake.port, { pool_size: 1 }) } });
+    const [first, next] = [
+      await WireClient.login(doorman.port, 'postgres', 'fake'),
+      await WireClient.login(doorman.port, 'postgres', 'fake'),
+    ];
+    first.send(query('select 1'));
+    next.send(query('select 2'));
+    const answer = await next.until('Z');
+    assert.equal(tagsOf(answer), 'CZ');
+    for (const client of [first, next]) client.close();
+    await doorman.stop();
+    await fake.stop();
   });
   test('it sends a message that does not exist', async () => {
     assert.equal(await answerTo((socket) => socket.write(message('!', Buffer.alloc(4)))), '08006');

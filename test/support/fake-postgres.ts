@@ -83,7 +83,7 @@ function answerQuery({ tag }: Message, { socket }: FakeSession): void {
   if (tag === 'Q') socket.write(Buffer.concat([ONE_ROW, READY]));
 }
 
-const ONE_ROW = Buffer.concat([
+export const ONE_ROW = Buffer.concat([
   message('D', Buffer.from([0, 1]), int32(4), Buffer.from('fake')),
   message('C', string('SELECT 1')),
 ]);
