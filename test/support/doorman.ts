@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { stringify } from 'yaml';
+import { endWithFile } from './leftovers.js';
 
 export const COMMAND = fileURLToPath(new URL('../../dist/cli/pg_doorman.js', import.meta.url));
 export const ADMIN_PASSWORD = 'admin of the tests';
@@ -53,6 +54,10 @@ export class Doorman {
     const child = spawn(process.execPath, [COMMAND, '--log-level', 'debug', file], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
+    child.once(
+      'exit',
+      endWithFile(() => child.kill('SIGKILL')),
+    );
     const output = new Output(child);
     const [, port] = await output.find(/listening on .*:(\d+), pg_doorman/);
     return new Doorman(Number(port), directory, child, output);

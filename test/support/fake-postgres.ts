@@ -1,6 +1,7 @@
 /** A server that speaks as much of PostgreSQL's protocol as a test scripts, to do what the real one never would. */
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
+import { endWithFile } from './leftovers.js';
 import { int32, type Message, message, string, takeMessages } from './messages.js';
 
 const AUTHENTICATION_OK = message('R', int32(0));
@@ -45,6 +46,10 @@ export class FakePostgres {
     const address = server.address();
     if (address === null || typeof address === 'string') throw new Error('no port');
     const fake = new FakePostgres(server, address.port);
+    server.once(
+      'close',
+      endWithFile(() => fake.close()),
+    );
     server.on('connection', (socket) => {
       const session: FakeSession = { socket };
       fake.sessions.push(session);
@@ -68,9 +73,14 @@ export class FakePostgres {
   }
 
   async stop(): Promise<void> {
+    const closed = once(this.server, 'close');
+    this.close();
+    await closed;
+  }
+
+  private close(): void {
     for (const { socket } of this.sessions) socket.destroy();
     this.server.close();
-    await once(this.server, 'close');
   }
 }
 
