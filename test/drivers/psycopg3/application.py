@@ -1,11 +1,11 @@
-"""What an application does with psycopg 3 (libpq underneath), through the pooler. Prints ok, or fails with a traceback."""
-import sys
+"""What an application does with psycopg 3 (libpq underneath), through the pooler."""
 import threading
 
 import psycopg
 from psycopg import sql
 
-conninfo = f"host=127.0.0.1 port={sys.argv[1]} user=postgres dbname=postgres"
+conninfo = ""  # the environment says where
+print("driver psycopg", psycopg.__version__)
 
 with psycopg.connect(conninfo) as connection:
     connection.execute("create table if not exists psycopg_items (id int primary key, name text)")
@@ -76,4 +76,4 @@ for thread in threads:
     thread.start()
 for thread in threads:
     thread.join()
-print("ok")
+print("ok an application with psycopg")

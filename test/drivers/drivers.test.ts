@@ -1,0 +1,81 @@
+/** Applications on real client libraries, through the pooler in transaction mode: one folder a driver. `install.sh
+ *  DIRECTORY` brings what it needs there, and `run.sh DIRECTORY` is the application; see README.md. A driver that
+ *  cannot be brought here is skipped, and says why. `PG_DOORMAN_TEST_DRIVERS=pgx,pg` chooses some. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { Doorman } from '../support/doorman.js';
+import { pool } from '../support/shared-postgres.js';
+
+const HERE = fileURLToPath(new URL('.', import.meta.url));
+const INSTALLED = fileURLToPath(new URL('../../.cache/drivers', import.meta.url));
+const PASSWORD = 'password of the drivers';
+/** Fewer servers than an application has clients. */
+const POOL_SIZE = 4;
+
+const chosen = process.env.PG_DOORMAN_TEST_DRIVERS?.split(',');
+const drivers = readdirSync(HERE).filter(
+  (name) => existsSync(join(HERE, name, 'run.sh')) && chosen?.includes(name) !== false,
+);
+
+for (const driver of drivers) {
+  const directory = join(INSTALLED, driver);
+  mkdirSync(directory, { recursive: true });
+  const installation = await runScript(join(HERE, driver, 'install.sh'), directory);
+  if (installation.status !== 0) {
+    test(driver, { skip: `NOT TRIED: ${lastLine(installation.output)}` });
+    continue;
+  }
+  describe(driver, async () => {
+    const doorman = await Doorman.start({
+      general: { pg_hba: 'host all all 127.0.0.1/32 scram-sha-256' },
+      pools: { postgres: pool({ password: PASSWORD, pool_size: POOL_SIZE }) },
+    });
+    const { status, output } = await runScript(join(HERE, driver, 'run.sh'), directory, doorman.port);
+    await doorman.stop();
+    const [first = '', ...lines] = output.split('\n');
+    test(`it says what it is: ${first}`, () => assert.match(first, /^driver \S+ .*\d/));
+    for (const line of lines.filter((each) => /^(not )?ok /.test(each))) {
+      test(line.replace(/^(not )?ok /, ''), () => assert.match(line, /^ok /));
+    }
+    test('it came to its end', () => {
+      assert.equal(status, 0, output);
+      assert.match(output, /^ok /m);
+    });
+  });
+}
+
+interface Ending {
+  readonly status: number | null;
+  readonly output: string;
+}
+
+/** Runs a script of a driver; with a port its environment says how to connect, in libpq's variables. */
+async function runScript(script: string, directory: string, port?: number): Promise<Ending> {
+  const connection = {
+    PGHOST: '127.0.0.1',
+    PGPORT: String(port),
+    PGUSER: 'postgres',
+    PGPASSWORD: PASSWORD,
+    PGDATABASE: 'postgres',
+    PGSSLMODE: 'disable',
+  };
+  const env = port === undefined ? process.env : { ...process.env, ...connection };
+  const child = spawn('sh', [script, directory], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+    });
+  }
+  await once(child, 'close');
+  return { status: child.exitCode, output };
+}
+
+function lastLine(output: string): string {
+  return output.trimEnd().split('\n').at(-1) ?? '';
+}

@@ -1,0 +1,1 @@
+exec "$1/bin/python3" "$(dirname "$0")/application.py"
