@@ -14,25 +14,15 @@ const GENERAL = [
   'tokio_event_interval',
   'worker_stack_size',
   'max_blocking_threads',
-  'sync_server_parameters',
-  'message_size_to_be_stream',
   'scaling_warm_pool_ratio',
   'scaling_fast_retries',
   'scaling_cooldown_sleep',
-  'max_memory_usage',
-  'proxy_copy_data_timeout',
   'server_tls',
   'verify_server_certificate',
   'clock_resolution_statistics',
   'talos',
 ];
-const POOL = [
-  'log_client_parameter_status_changes',
-  'scaling_warm_pool_ratio',
-  'scaling_fast_retries',
-  'scaling_cooldown_sleep',
-  'auth_query',
-];
+const POOL = ['scaling_warm_pool_ratio', 'scaling_fast_retries', 'scaling_cooldown_sleep', 'auth_query'];
 const USER = ['auth_pam_service', 'min_pool_size'];
 
 /** The fields of this kind that stand in a configuration as it was read. One worker is what there is. */

@@ -45,6 +45,10 @@ export async function toDataPlaneSettings(
     preparedStatements: general.prepared_statements,
     preparedStatementsCacheSize: general.prepared_statements_cache_size,
     clientPreparedStatementsCacheSize: general.client_prepared_statements_cache_size,
+    syncServerParameters: general.sync_server_parameters,
+    maxMemoryUsage: general.max_memory_usage,
+    messageSizeToBeStream: general.message_size_to_be_stream,
+    proxyCopyDataTimeoutMs: general.proxy_copy_data_timeout,
     poolerCheckQuery: general.pooler_check_query,
     logClientConnections: general.log_client_connections,
     logClientDisconnections: general.log_client_disconnections,
@@ -87,6 +91,7 @@ async function poolSettings(
     idleTimeoutMs: pool.idle_timeout ?? general.idle_timeout,
     serverLifetimeMs: user.server_lifetime ?? pool.server_lifetime ?? general.server_lifetime,
     cleanupServerConnections: pool.cleanup_server_connections,
+    logClientParameterStatusChanges: pool.log_client_parameter_status_changes,
   };
 }
 

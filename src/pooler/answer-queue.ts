@@ -52,7 +52,7 @@ export class AnswerQueue {
   private far: Uint8Array | null = null;
   private farFirst = 0;
   /** For each ParseComplete that is owed its statement, null for one that we do not know. */
-  private parsing: (Statement | null)[] = [];
+  parsing: (Statement | null)[] = [];
   /** How many of them stand before the last Sync. */
   private parsingEarlier = 0;
   /** How many answers have come: the place of the head. Wraps. */
@@ -95,6 +95,18 @@ export class AnswerQueue {
   /** The place of what is pushed next. Wraps. */
   get nextPlace(): number {
     return (this.answered + this.length) | 0;
+  }
+
+  /** Whether what is sent next begins a batch: nothing before it can have it skipped. */
+  get isBetweenBatches(): boolean {
+    return !this.isSkipping && (this.length === 0 || this.cyclePlace === this.nextPlace);
+  }
+
+  /** How many answers of this kind are owed. */
+  countOf(kind: Owed): number {
+    let count = 0;
+    for (let i = 0; i < this.length; i++) if (this.at(i) === kind) count++;
+    return count;
   }
 
   /** Whether ReadyForQuery is owed: what state it will tell of is not known yet. */
@@ -177,6 +189,11 @@ export class AnswerQueue {
     if (this.parsing.length > 0) this.parsing = [];
     this.parsingEarlier = 0;
     this.isSkipping = false;
+  }
+
+  private at(index: number): Owed {
+    if (index < NEAR_MAX) return ((this.near >>> (index * KIND_BITS)) & KIND_MASK) as Owed;
+    return (this.far?.[(this.farFirst + index - NEAR_MAX) & FAR_MASK] ?? Owed.Nothing) as Owed;
   }
 
   private append(kind: Owed): void {

@@ -54,6 +54,7 @@ import type { DataPlane } from './data-plane.js';
 import { LOGIN_MESSAGE_MAX, LOGIN_TIMEOUT_MS } from './limits.js';
 import type { Pool } from './pool.js';
 import type { ClientSecret } from './settings.js';
+import { TrackedParameters, trackedName } from './tracked-parameters.js';
 
 const enum LoginState {
   Startup,
@@ -65,17 +66,6 @@ const enum LoginState {
   Ended,
 }
 
-/** Parameters whose value in the startup packet takes the place of the server's in the greeting, in lower case. */
-const CLIENTS_OWN = new Map(
-  [
-    'application_name',
-    'client_encoding',
-    'DateStyle',
-    'IntervalStyle',
-    'standard_conforming_strings',
-    'TimeZone',
-  ].map((name) => [name.toLowerCase(), name]),
-);
 const ADMIN_DATABASES = ['pgdoorman', 'pgbouncer'];
 const ADMIN_PARAMETERS: readonly (readonly [string, string])[] = [
   ['client_encoding', 'UTF8'],
@@ -171,7 +161,8 @@ export class ClientLogin implements Receiver, TimerTarget {
         return this.refuseEncryption(packet);
       case StartupPacket.CancelRequest:
         sendCancel(this.plane, readCancelRequest(kept, 0));
-        this.close();
+        this.ends();
+        this.socket.closeAfterSend(); // a reset would be an error to whoever cancels
         return false;
       case StartupPacket.Startup: {
         const length = int32At(kept, 0);
@@ -312,14 +303,16 @@ export class ClientLogin implements Receiver, TimerTarget {
   private greet(): void {
     const { pool, startup, plane, socket } = this;
     if (pool === null || startup === null) return;
-    const overrides = new Map([['application_name', startup.applicationName]]);
+    const parameters = new Map([...pool.parameters, ['application_name', startup.applicationName]]);
     for (const [name, value] of startup.others) {
-      const own = CLIENTS_OWN.get(name.toLowerCase());
-      if (own !== undefined) overrides.set(own, value);
+      const own = trackedName(name);
+      if (own !== undefined) parameters.set(own, value);
     }
     const { id, secret } = plane.newClientKey();
-    const session = new ClientSession(plane, pool, socket, id, secret, startup.applicationName);
-    this.sendGreeting([...new Map([...pool.parameters, ...overrides])], id, secret);
+    const tracked = plane.settings.syncServerParameters ? new TrackedParameters() : null;
+    for (const [name, value] of parameters) tracked?.set(name, value);
+    const session = new ClientSession(plane, pool, socket, id, secret, startup.applicationName, tracked);
+    this.sendGreeting([...parameters], id, secret);
     plane.clientBegins(session, this.peer());
     this.handOver(session);
   }
@@ -363,11 +356,6 @@ export class ClientLogin implements Receiver, TimerTarget {
     this.send(errorResponse(error, 'FATAL'));
     this.ends();
     this.socket.closeAfterSend();
-  }
-
-  private close(): void {
-    this.ends();
-    this.socket.close();
   }
 
   private ends(): void {

@@ -1,20 +1,13 @@
-/** One client that has logged in: finds the messages in what it sends, gets it a server when one is needed, and hands
- *  on what asks for an answer. Not for: logging in (client-login.ts), the console (admin-session.ts), what servers
- *  answer (server-session.ts). PostgreSQL manual, "Message Flow". */
-
+/** One client that has logged in: what each of its messages means, the server that it has or waits for, and what can be
+ *  answered without one. Not for: finding the messages (client-stream.ts), logging in (client-login.ts), the console
+ *  (admin-session.ts), what servers answer (server-session.ts). PostgreSQL manual, "Message Flow". */
 import { errnoName } from '../reactor/libc.js';
 import type { Receiver, Socket } from '../reactor/reactor.js';
 import { peerText } from '../reactor/socket-address.js';
 import { Bug } from '../reactor/words.js';
 import { byteAt, int32At, zeroAt } from '../wire/bytes.js';
-import {
-  type ClientFacingError,
-  MessageTooLarge,
-  ProtocolViolation,
-  ShuttingDown,
-} from '../wire/client-facing-error.js';
+import { type ClientFacingError, ProtocolViolation, ShuttingDown } from '../wire/client-facing-error.js';
 import { errorResponse } from '../wire/error-response.js';
-import { Frame, Framer, SPLIT } from '../wire/framer.js';
 import { query } from '../wire/message-builder.js';
 import {
   CLOSE_COMPLETE,
@@ -27,56 +20,27 @@ import {
   READY_FOR_QUERY_IDLE,
   READY_FOR_QUERY_IN_TRANSACTION,
 } from '../wire/ready-made.js';
-import { Frontend, HEADER_LENGTH, TAG_LENGTH, TransactionStatus } from '../wire/tags.js';
+import { Frontend, HEADER_LENGTH, STATEMENT_KIND, TAG_LENGTH, TransactionStatus } from '../wire/tags.js';
 import { Owed } from './answer-queue.js';
+import { ClientStatements } from './client-statements.js';
+import { ClientStream, Step } from './client-stream.js';
 import { ServerDirt } from './command-tag.js';
 import { Counter } from './counters.js';
 import type { DataPlane } from './data-plane.js';
-import { CLIENT_MESSAGE_MAX, GATHERED_BEFORE_CHECKOUT_MAX, GATHERED_MAX } from './limits.js';
-import { NameChanges } from './name-changes.js';
+import { GATHERED_BEFORE_CHECKOUT_MAX } from './limits.js';
 import type { Pool } from './pool.js';
 import type { ServerSession } from './server-session.js';
 import { PoolMode } from './settings.js';
-import { deallocatedName, LOCAL_QUERY_MAX, LocalQuery, localQueryIn } from './simple-query.js';
-import { type Statement, StatementNames } from './statements.js';
+import { deallocatedName, SPECIAL_QUERY_MAX, SpecialQuery, specialQueryIn } from './simple-query.js';
+import type { Statement } from './statements.js';
 import type { ClientSnapshot } from './thread-messages.js';
 import { ticksAt, usSince } from './ticks.js';
+import type { TrackedParameters } from './tracked-parameters.js';
 import type { Waiter } from './waiters.js';
 
 const BEGIN = query('BEGIN');
 
-const enum Step {
-  /** The message has been dealt with, or the part of it that is here. */
-  Done,
-  /** Not yet: the socket is paused, and the message is to be delivered again. */
-  Later,
-  /** The connection has ended. */
-  Ended,
-}
-
-/** What becomes of the parts of a message that are still to come. */
-const enum Rest {
-  ToServer,
-  Gathered,
-  Dropped,
-}
-
-const STATEMENT_KIND = 0x53; // S, in Describe and Close
-
-export class ClientSession implements Receiver, Waiter<ClientSession> {
-  // What each query touches comes first: with thousands of clients every cache line of a session is a cold one.
-  readonly socket: Socket;
-  readonly pool: Pool;
-  readonly plane: DataPlane;
-  server: ServerSession | null = null;
-  private readonly framer: Framer;
-  /** Whether the framer may be in the middle of a message: seldom, so that it is seldom looked at. */
-  private isInside = false;
-  /** A message that is to be seen whole: being gathered, or ready and waiting for a server. */
-  private whole: Buffer | null = null;
-  /** Bytes from here on are the server's and not yet sent; within one call of onBytes. */
-  private runFrom = 0;
-  private rest = Rest.ToServer;
+export class ClientSession extends ClientStream implements Receiver, Waiter<ClientSession> {
   /** The server owes so many answers that this client is not read for so long. */
   waitsForAnswers = false;
   /** Messages of the extended protocol have gone to the server and no Sync behind them. */
@@ -95,19 +59,19 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
   private transactionSince = 0;
   queries = 0;
   transactions = 0;
-  /** What the client calls its statements; made with the first. */
-  private names: StatementNames | null = null;
-  private nameChanges: NameChanges | null = null;
+  /** Made with the first. */
+  private statements: ClientStatements | null = null;
   /** Why there is no server for the message that waited for one. */
   private checkoutError: ClientFacingError | null = null;
   private isClosed = false;
-  private wholeFilled = 0;
   errors = 0;
   readonly id: number;
   /** The part of the cancel key that only the client knows. */
   readonly cancelSecret: number;
   readonly applicationName: string;
   readonly connectedMs: number;
+  /** What it takes along from server to server; null when sync_server_parameters is off. */
+  readonly parameters: TrackedParameters | null;
 
   constructor(
     plane: DataPlane,
@@ -116,14 +80,13 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
     id: number,
     cancelSecret: number,
     applicationName: string,
+    parameters: TrackedParameters | null,
   ) {
-    this.socket = socket;
-    this.pool = pool;
-    this.plane = plane;
-    this.framer = new Framer(CLIENT_MESSAGE_MAX);
+    super(plane, pool, socket);
     this.id = id;
     this.cancelSecret = cancelSecret;
     this.applicationName = applicationName;
+    this.parameters = parameters;
     this.connectedMs = plane.reactor.nowMs;
     pool.clients++;
   }
@@ -145,7 +108,7 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
   onBytes(bytes: Uint8Array, begin: number, end: number): number {
     const read = this.isPlainQuery(bytes, begin, end)
       ? this.plainQuery(bytes, begin, end)
-      : this.read(bytes, begin, end);
+      : this.readAny(bytes, begin, end);
     this.pool.counters.add(Counter.Received, read - begin);
     return read;
   }
@@ -156,10 +119,11 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
     if (end <= bodyAt || byteAt(bytes, begin) !== Frontend.Query) return false;
     if (int32At(bytes, begin + TAG_LENGTH) !== end - begin - TAG_LENGTH) return false;
     if (this.isInside || this.whole !== null || this.isMidBatch || this.beginIsDeferred) return false;
+    if (this.skipsToSync) return false;
     const { server, plane } = this;
     if (server === null ? this.checkoutError !== null || plane.isShuttingDown : !server.queue.isEmpty)
       return false;
-    return localQueryIn(bytes, bodyAt, end, plane.checkQuery) === LocalQuery.No;
+    return specialQueryIn(bytes, bodyAt, end, plane.checkQuery) === SpecialQuery.No;
   }
 
   private plainQuery(bytes: Uint8Array, begin: number, end: number): number {
@@ -174,51 +138,16 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
     return end;
   }
 
-  /** Any messages, or parts of them. */
-  private read(bytes: Uint8Array, begin: number, end: number): number {
-    const { framer } = this;
-    this.isInside = true;
-    const readUpTo = this.readMessages(framer, bytes, begin, end);
-    this.isInside = framer.isInside;
-    return readUpTo;
-  }
-
-  private readMessages(framer: Framer, bytes: Uint8Array, begin: number, end: number): number {
+  private readAny(bytes: Uint8Array, begin: number, end: number): number {
     this.waitsForAnswers = false;
-    if (this.whole !== null && framer.remaining === 0) {
-      const step = this.wholeMessage(this.whole);
-      if (step === Step.Later) this.askForAnswers();
-      if (step !== Step.Done) return step === Step.Later ? begin : end;
-    }
-    let at = begin;
-    this.runFrom = begin;
-    while (at < end || framer.hasHeader) {
-      if (this.server?.isInCopyIn === true) {
-        at = framer.skipRows(bytes, at, end, Frontend.CopyData, Frontend.CopyData);
-        if (at === end) break;
-      }
-      const frame = framer.next(bytes, at, end);
-      if (frame === Frame.Starved) {
-        this.flushRun(bytes, at);
-        this.runFrom = end;
-        break;
-      }
-      if (frame === Frame.Violation) return this.tooLong(end);
-      const step = frame === Frame.Message ? this.messageBegins(bytes) : this.messageGoesOn(bytes);
-      if (step === Step.Ended) return end;
-      if (step === Step.Later) {
-        this.askForAnswers();
-        return this.whole === null ? framer.rewind() : framer.bodyEnd;
-      }
-      at = framer.bodyEnd;
-    }
-    this.flushRun(bytes, end);
+    const readUpTo = this.readMessages(bytes, begin, end);
     const { server } = this;
     if (server !== null) {
       if (server.socket.isCongested) this.socket.pause(false);
       if (this.releaseIsDue && server.queue.isEmpty) this.answersCame(server);
+      else if (this.isInside) server.watchLargeMessage();
     }
-    return end;
+    return readUpTo;
   }
 
   // ── from the pool and the server ───────────────────────────────────────────────────────────────────────────────
@@ -226,14 +155,13 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
   /** The pool had a server at once. */
   gotServer(server: ServerSession): void {
     this.server = server;
-    this.nameChanges?.clear(); // they were another server's to answer
+    this.statements?.begins();
     this.transactionSince = ticksAt(this.plane.reactor.nowMs);
+    if (this.parameters !== null) server.take(this.parameters);
     if (!this.beginIsDeferred) return;
     this.beginIsDeferred = false;
-    server.begins();
-    server.queue.push(Owed.SwallowedQuery);
+    server.ask(BEGIN);
     server.status = TransactionStatus.InTransaction; // or it is lost
-    server.send(BEGIN, 0, BEGIN.length);
   }
 
   /** The wait is over. */
@@ -264,7 +192,12 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
 
   /** The server has answered with an error at `from` and skips what stands before `to`. */
   answersSkipped(from: number, to: number): void {
-    if (this.names !== null) this.nameChanges?.undo(from, to, this.names);
+    this.statements?.skipped(from, to);
+  }
+
+  /** The server has done DISCARD ALL or DEALLOCATE ALL. */
+  statementsDiscarded({ queue }: ServerSession): void {
+    this.statements?.discarded(queue);
   }
 
   /** The server is gone. PostgreSQL has said why, or `error` says it. */
@@ -302,90 +235,34 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
     };
   }
 
-  /** Part of a message has gone to the server and the rest has not. */
-  private get isMidMessage(): boolean {
-    return this.isInside && this.framer.remaining > 0 && this.rest === Rest.ToServer;
-  }
-
   get isActive(): boolean {
     return this.server !== null;
   }
 
   // ── messages ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-  private messageBegins(bytes: Uint8Array): Step {
+  /** To be read, or so that nobody can occupy a server with half a message. */
+  protected wantsWhole(bytes: Uint8Array): boolean {
     const { framer } = this;
-    const isSplit = framer.headerAt === SPLIT;
-    if (isSplit) this.runFrom = framer.bodyAt;
-    if (framer.remaining > 0 && this.wantsWhole(bytes)) {
-      this.flushRun(bytes, isSplit ? framer.bodyAt : framer.headerAt);
-      return this.beginGathering(bytes);
-    }
-    this.rest = Rest.ToServer;
-    const step = this.message(bytes, framer.bodyAt, framer.bodyEnd);
-    if (step === Step.Later) this.flushRun(bytes, isSplit ? framer.bodyAt : framer.headerAt);
-    return step;
-  }
-
-  private messageGoesOn(bytes: Uint8Array): Step {
-    if (this.rest === Rest.ToServer) return Step.Done; // the run goes on
-    if (this.rest === Rest.Gathered) return this.gather(bytes);
-    this.runFrom = this.framer.bodyEnd;
-    return Step.Done;
-  }
-
-  /** Whether a message that is here in part must be here as a whole first: to be read, or so that nobody can occupy
-   *  a server with half a message. */
-  private wantsWhole(bytes: Uint8Array): boolean {
-    const { framer } = this;
+    const comesFirst = this.server === null && framer.bodyLength <= GATHERED_BEFORE_CHECKOUT_MAX;
     switch (framer.tag) {
       case Frontend.Parse:
       case Frontend.Describe:
       case Frontend.Close:
         return true;
       case Frontend.Bind:
-        if (statementNameEnd(bytes, framer.bodyAt, framer.bodyEnd) < 0) return true;
-        return this.server === null && framer.bodyLength <= GATHERED_BEFORE_CHECKOUT_MAX;
+        return comesFirst || statementNameEnd(bytes, framer.bodyAt, framer.bodyEnd) < 0;
       case Frontend.Query:
-        if (framer.bodyLength <= LOCAL_QUERY_MAX) return true; // may be answered here
-        return this.server === null && framer.bodyLength <= GATHERED_BEFORE_CHECKOUT_MAX;
+        return comesFirst || framer.bodyLength <= SPECIAL_QUERY_MAX; // which may be answered here
       case Frontend.FunctionCall:
       case Frontend.Execute:
-        return this.server === null && framer.bodyLength <= GATHERED_BEFORE_CHECKOUT_MAX;
+        return comesFirst;
       default:
         return false;
     }
   }
 
-  private beginGathering(bytes: Uint8Array): Step {
-    const { framer } = this;
-    if (framer.bodyLength > GATHERED_MAX) return this.ended(new MessageTooLarge());
-    this.whole = Buffer.allocUnsafe(HEADER_LENGTH + framer.bodyLength);
-    framer.writeHeader(this.whole, 0, framer.bodyLength);
-    this.wholeFilled = HEADER_LENGTH;
-    this.rest = Rest.Gathered;
-    return this.gather(bytes);
-  }
-
-  private gather(bytes: Uint8Array): Step {
-    const { framer, whole } = this;
-    if (whole === null) throw new Bug('nothing is being gathered');
-    whole.set(bytes.subarray(framer.bodyAt, framer.bodyEnd), this.wholeFilled);
-    this.wholeFilled += framer.bodyEnd - framer.bodyAt;
-    this.runFrom = framer.bodyEnd;
-    return framer.remaining > 0 ? Step.Done : this.wholeMessage(whole);
-  }
-
-  private wholeMessage(whole: Buffer): Step {
-    const { runFrom } = this;
-    const step = this.message(whole, HEADER_LENGTH, whole.length);
-    this.runFrom = runFrom;
-    if (step !== Step.Later) this.whole = null;
-    return step;
-  }
-
-  /** One message of which body[bodyAt, bodyEnd) is here. */
-  private message(bytes: Uint8Array, bodyAt: number, bodyEnd: number): Step {
+  protected message(bytes: Uint8Array, bodyAt: number, bodyEnd: number): Step {
     switch (this.framer.tag) {
       case Frontend.Query:
         return this.onQuery(bytes, bodyAt, bodyEnd);
@@ -396,7 +273,7 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
       case Frontend.Describe:
         return this.onDescribe(bytes, bodyAt, bodyEnd);
       case Frontend.Execute:
-        return this.onExtended(bytes, Owed.ExecuteResult);
+        return this.onExecute(bytes, bodyAt, bodyEnd);
       case Frontend.Close:
         return this.onClose(bytes, bodyAt, bodyEnd);
       case Frontend.Sync:
@@ -410,31 +287,31 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
       case Frontend.CopyFail:
         return this.onCopy(bytes);
       case Frontend.Terminate:
-        this.socket.closeAfterSend();
-        this.end('the client said Terminate');
-        return Step.Ended;
+        return this.onTerminate();
       default:
         return this.ended(new ProtocolViolation(`invalid frontend message type ${this.framer.tag}`));
     }
   }
 
   private onQuery(bytes: Uint8Array, bodyAt: number, bodyEnd: number): Step {
-    if (this.framer.remaining === 0 && !this.isMidBatch) {
-      const local = localQueryIn(bytes, bodyAt, bodyEnd, this.plane.checkQuery);
-      if (local !== LocalQuery.No) {
+    if (this.framer.remaining === 0 && !this.isMidBatch && !this.skipsToSync) {
+      const local = specialQueryIn(bytes, bodyAt, bodyEnd, this.plane.checkQuery);
+      if (local !== SpecialQuery.No) {
         const { server } = this;
         const isFree = server === null || (server.queue.isEmpty && !server.queue.skipsToSync);
         if (isFree && this.answerHere(local, bytes, bodyAt, bodyEnd)) return this.drop(bytes);
         // PostgreSQL does not know the client's names: it is answered here once its turn has come.
         const isOwing = server !== null && !server.queue.isEmpty && !server.isInCopyIn;
-        if (isOwing && isDeallocate(local) && this.mapsStatements) return this.waitForAnswers();
+        if (isOwing && local === SpecialQuery.Deallocate && this.mapsStatements) return this.waitForAnswers();
+        if (discardsStatements(local) && this.mapsStatements) return this.onCycle(bytes, Owed.Query, true);
       }
     }
     return this.onCycle(bytes, Owed.Query);
   }
 
   /** Query or FunctionCall: the server owes everything up to ReadyForQuery. */
-  private onCycle(bytes: Uint8Array, owed: Owed.Query | Owed.FunctionCall): Step {
+  private onCycle(bytes: Uint8Array, owed: Owed.Query | Owed.FunctionCall, discards = false): Step {
+    if (this.skipsToSync) return this.drop(bytes);
     const { server } = this;
     if (server === null || server.isFull()) {
       if (this.checkoutError !== null) return this.refuse(bytes, this.checkoutError);
@@ -443,6 +320,7 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
     }
     this.queries++;
     this.isMidBatch = false;
+    if (discards) this.server?.discardsBegin();
     this.owes(owed);
     return this.relay(bytes);
   }
@@ -460,21 +338,20 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
     if (step !== Step.Done || server === null || this.skipsToSync) return step;
     const { queue } = server;
     if (queue.skipsToSync) return this.drop(bytes);
+    this.statements ??= new ClientStatements(this.plane.settings.clientPreparedStatementsCacheSize);
+    const { statements } = this;
     const before = this.statementNamed(bytes, bodyAt, nameEnd);
     // Many drivers parse the same text again and again, unnamed.
-    const isSame = before?.hasContent(bytes, nameEnd + 1, bodyEnd) === true;
+    const isSame = before !== null && !before.isStale && before.hasContent(bytes, nameEnd + 1, bodyEnd);
     const statement = isSame ? before : this.pool.statements.find(bytes, nameEnd + 1, bodyEnd);
     if (queue.isInDoubt(statement)) return this.waitForAnswers();
-    if (!isSame || !server.knows(statement) || this.nameChanges?.isAny(queue.answered) === true) {
-      this.nameIsChanged(server, bytes, bodyAt, nameEnd, before);
-    }
-    if (!isSame) {
-      this.names ??= new StatementNames(this.plane.settings.clientPreparedStatementsCacheSize);
-      this.names.set(bytes, bodyAt, nameEnd, statement);
+    const isKnown = server.knows(statement);
+    if (!isSame || !isKnown || statements.isChanging(queue)) {
+      statements.change(queue, bytes, bodyAt, nameEnd, statement);
     }
     this.flushBefore(bytes);
     server.begins();
-    server.parse(statement);
+    server.parse(statement, isKnown);
     return Step.Done;
   }
 
@@ -494,6 +371,7 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
     server.begins();
     server.prepare(statement);
     server.queue.push(Owed.BindComplete);
+    this.statements?.bound(statement, bytes, bodyAt, portalEnd);
     // The same message with another name in it: what lies behind the name goes out from where it is.
     const { name } = statement;
     const start = this.plane.scratch(HEADER_LENGTH + (portalEnd + 1 - bodyAt) + name.length);
@@ -542,21 +420,36 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
     const { server } = this;
     if (this.skipsToSync || server?.queue.skipsToSync === true) return this.drop(bytes);
     if (server === null) {
-      this.names?.delete(bytes, bodyAt + 1, nameEnd);
+      this.statements?.forget(bytes, bodyAt + 1, nameEnd);
       this.sendToClient(CLOSE_COMPLETE);
       return this.drop(bytes);
     }
     if (this.isInDoubt(bytes, bodyAt + 1, nameEnd)) return this.waitForAnswers();
     // Others share the statement on the server, so only the client's name goes. Unknown names may be SQL's.
-    const before = this.names?.get(bytes, bodyAt + 1, nameEnd) ?? null;
-    if (before === null) return this.onExtended(bytes, Owed.CloseComplete);
+    if (this.statementNamed(bytes, bodyAt + 1, nameEnd) === null)
+      return this.onExtended(bytes, Owed.CloseComplete);
     const step = this.beginExtended(bytes);
     if (step !== Step.Done) return step;
-    this.nameIsChanged(server, bytes, bodyAt + 1, nameEnd, before);
-    this.names?.delete(bytes, bodyAt + 1, nameEnd);
+    this.statements?.change(server.queue, bytes, bodyAt + 1, nameEnd, null);
     this.flushBefore(bytes);
     server.answerLocally(Owed.SyntheticCloseComplete);
     return Step.Done;
+  }
+
+  private onExecute(bytes: Uint8Array, bodyAt: number, bodyEnd: number): Step {
+    const portalEnd = zeroAt(bytes, bodyAt, bodyEnd);
+    const name = this.statements?.deallocatedBy(bytes, bodyAt, portalEnd) ?? null;
+    if (name === null) return this.onExtended(bytes, Owed.ExecuteResult);
+    // DEALLOCATE of a name that only the pooler knows: the server is given an empty statement of this name to drop.
+    const step = this.beginExtended(bytes);
+    const { server } = this;
+    if (step !== Step.Done || server === null || this.skipsToSync) return step;
+    if (server.queue.skipsToSync) return this.drop(bytes);
+    this.flushRunBefore(bytes);
+    server.begins();
+    server.parseEmpty(name);
+    this.statements?.change(server.queue, name, 0, name.length, null);
+    return this.onExtended(bytes, Owed.ExecuteResult);
   }
 
   /** A message of a batch that goes on as it is. */
@@ -571,6 +464,7 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
   private beginExtended(bytes: Uint8Array): Step {
     if (this.skipsToSync) return this.drop(bytes);
     const { server } = this;
+    if (server?.isDiscarding === true) return this.waitForAnswers();
     if (server === null || server.isFull()) {
       if (this.checkoutError !== null) {
         if (this.beginIsDeferred) return this.ended(this.checkoutError);
@@ -584,6 +478,17 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
     }
     this.isMidBatch = true;
     return Step.Done;
+  }
+
+  private onTerminate(): Step {
+    const { server } = this;
+    // What was sent before is answered first, as PostgreSQL does it.
+    if (server !== null && !server.queue.isEmpty && !this.isMidBatch && !server.isInCopyIn) {
+      return this.waitForAnswers();
+    }
+    this.socket.closeAfterSend();
+    this.end('the client said Terminate');
+    return Step.Ended;
   }
 
   private onSync(bytes: Uint8Array): Step {
@@ -644,7 +549,7 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
   }
 
   /** Behind all that was sent before: PostgreSQL may hold its answers back until a Flush or Sync comes. */
-  private askForAnswers(): void {
+  protected isPutOff(): void {
     const { server } = this;
     if (!this.waitsForAnswers || !this.isMidBatch || server === null) return;
     server.send(FLUSH, 0, FLUSH.length);
@@ -666,40 +571,6 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
     return this.drop(bytes);
   }
 
-  // ── bytes to the server ────────────────────────────────────────────────────────────────────────────────────────
-
-  /** The current message goes on as it is, in the run or from where it was gathered. */
-  private relay(bytes: Uint8Array): Step {
-    const { framer, server } = this;
-    if (bytes === this.whole) server?.send(bytes, 0, bytes.length);
-    else if (framer.headerAt === SPLIT) {
-      const header = this.plane.scratch(HEADER_LENGTH);
-      framer.writeHeader(header, 0, framer.bodyLength);
-      server?.send(header, 0, HEADER_LENGTH);
-    }
-    return Step.Done;
-  }
-
-  /** The current message does not go to the server. */
-  private drop(bytes: Uint8Array): Step {
-    this.flushBefore(bytes);
-    if (bytes !== this.whole) this.rest = Rest.Dropped;
-    return Step.Done;
-  }
-
-  /** Sends the run before the current message, which itself is not part of it. */
-  private flushBefore(bytes: Uint8Array): void {
-    const { framer } = this;
-    if (bytes === this.whole) return;
-    if (framer.headerAt !== SPLIT) this.flushRun(bytes, framer.headerAt);
-    this.runFrom = framer.bodyEnd;
-  }
-
-  private flushRun(bytes: Uint8Array, to: number): void {
-    if (this.runFrom < to) this.server?.send(bytes, this.runFrom, to);
-    this.runFrom = to;
-  }
-
   // ── answers of our own ─────────────────────────────────────────────────────────────────────────────────────────
 
   private get mapsStatements(): boolean {
@@ -707,60 +578,46 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
   }
 
   private statementNamed(bytes: Uint8Array, begin: number, end: number): Statement | null {
-    if (this.names === null) return null;
-    const statement = this.names.get(bytes, begin, end);
+    const statement = this.statements?.get(bytes, begin, end) ?? null;
     return statement === null ? null : this.pool.statements.used(statement);
   }
 
   /** Whether it depends on an earlier batch, which is not answered yet, what the client's name stands for. */
   private isInDoubt(bytes: Uint8Array, begin: number, end: number): boolean {
-    const { server, nameChanges } = this;
-    if (nameChanges === null || server === null) return false;
-    const { answered, batchPlace } = server.queue;
-    return nameChanges.isInDoubt(bytes, begin, end, answered, batchPlace);
-  }
-
-  /** By the message whose answer will be owed next. */
-  private nameIsChanged(
-    { queue }: ServerSession,
-    bytes: Uint8Array,
-    begin: number,
-    end: number,
-    before: Statement | null,
-  ): void {
-    this.nameChanges ??= new NameChanges();
-    this.nameChanges.add(queue.nextPlace, queue.answered, bytes, begin, end, before);
+    const { server, statements } = this;
+    if (statements === null || server === null) return false;
+    return statements.isInDoubt(server.queue, bytes, begin, end);
   }
 
   /** Answers a simple query that needs no server; false when it needs one after all. */
-  private answerHere(local: LocalQuery, bytes: Uint8Array, bodyAt: number, bodyEnd: number): boolean {
+  private answerHere(local: SpecialQuery, bytes: Uint8Array, bodyAt: number, bodyEnd: number): boolean {
     const { server } = this;
     const isInTransaction = this.beginIsDeferred || server?.status === TransactionStatus.InTransaction;
     switch (local) {
-      case LocalQuery.Check:
+      case SpecialQuery.Check:
         if (server !== null || this.beginIsDeferred) return false;
         this.sendToClient(EMPTY_QUERY_RESPONSE);
         break;
-      case LocalQuery.Begin:
-      case LocalQuery.StartTransaction:
+      case SpecialQuery.Begin:
+      case SpecialQuery.StartTransaction:
         if (server !== null || this.beginIsDeferred || this.pool.settings.mode === PoolMode.Session)
           return false;
         if (this.plane.isShuttingDown) return false;
         this.beginIsDeferred = true;
         this.sendToClient(
-          local === LocalQuery.Begin ? COMMAND_COMPLETE_BEGIN : COMMAND_COMPLETE_START_TRANSACTION,
+          local === SpecialQuery.Begin ? COMMAND_COMPLETE_BEGIN : COMMAND_COMPLETE_START_TRANSACTION,
         );
         this.sendToClient(READY_FOR_QUERY_IN_TRANSACTION);
         return true;
-      case LocalQuery.DeallocateAll:
-        if (this.mapsStatements && server?.status !== TransactionStatus.Failed) this.names?.clear();
+      case SpecialQuery.DeallocateAll:
         if (server !== null || !this.mapsStatements) return false; // SQL's own statements may be there
+        this.statements?.clear();
         this.sendToClient(COMMAND_COMPLETE_DEALLOCATE_ALL);
         break;
-      case LocalQuery.Deallocate: {
+      case SpecialQuery.Deallocate: {
         if (!this.mapsStatements || server?.status === TransactionStatus.Failed) return false;
         const name = deallocatedName(bytes, bodyAt, bodyEnd);
-        if (this.names?.delete(name, 0, name.length) !== true && server !== null) return false;
+        if (this.statements?.forget(name, 0, name.length) !== true) return false;
         this.sendToClient(COMMAND_COMPLETE_DEALLOCATE);
         break;
       }
@@ -793,23 +650,10 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
 
   // ── the end ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  private ended(error: ClientFacingError): Step {
-    this.fail(error);
-    return Step.Ended;
-  }
-
-  private tooLong(end: number): number {
-    const { framer } = this;
-    this.fail(
-      framer.bodyLength < 0 ? new ProtocolViolation('invalid message length') : new MessageTooLarge(),
-    );
-    return end;
-  }
-
   private end(why: string): void {
     if (this.isClosed) return;
     this.isClosed = true;
-    this.whole = null;
+    this.forgetWhole();
     this.pool.leave(this);
     this.pool.clients--;
     const { server } = this;
@@ -819,8 +663,8 @@ export class ClientSession implements Receiver, Waiter<ClientSession> {
   }
 }
 
-function isDeallocate(local: LocalQuery): boolean {
-  return local === LocalQuery.Deallocate || local === LocalQuery.DeallocateAll;
+function discardsStatements(local: SpecialQuery): boolean {
+  return local === SpecialQuery.DiscardAll || local === SpecialQuery.DeallocateAll;
 }
 
 /** Where the name of the statement in a Bind ends; -1 when its end is not among these bytes. */

@@ -19,11 +19,16 @@ const DEALLOCATE_ALL = tag('DEALLOCATE ALL');
 const DISCARD_ALL = tag('DISCARD ALL');
 const LISTEN = tag('LISTEN');
 
-/** Told when a command has emptied the server's prepared statements. */
+/** Told what a command has done to the statements that are prepared on the server, or to what they read. */
 export interface HoldsStatements {
   forgetStatements(): void;
+  schemaChanged(): void;
 }
 
+/** ALTER TABLE and all the others. */
+const ALTER = Buffer.from('ALTER ', 'latin1');
+
+const A = 0x41;
 const S = 0x53;
 const D = 0x44;
 const P = 0x50;
@@ -59,6 +64,9 @@ export function dirtFromTag(
       return isTag(bytes, bodyAt, bodyEnd, PREPARE) ? dirt | ServerDirt.Prepare : dirt;
     case L:
       return isTag(bytes, bodyAt, bodyEnd, LISTEN) ? dirt | ServerDirt.Listen : dirt;
+    case A:
+      if (equalsAt(bytes, bodyAt, ALTER)) server.schemaChanged();
+      return dirt;
     case C:
       return isTag(bytes, bodyAt, bodyEnd, CLOSE_CURSOR_ALL) ? dirt & ~ServerDirt.Declare : dirt;
     default:

@@ -17,6 +17,7 @@ import type { AdminSession } from './admin-session.js';
 import { ClientLogin } from './client-login.js';
 import type { ClientSession } from './client-session.js';
 import type { CloseReason } from './close-reason.js';
+import { MemoryBudget } from './memory-budget.js';
 import { Pool } from './pool.js';
 import type { ServerLogin } from './server-login.js';
 import { type ServerSession, ServerState } from './server-session.js';
@@ -38,6 +39,7 @@ export class DataPlane implements Acceptor, TimerTarget {
   readonly serverSocketOptions: SocketOptions;
   /** What pooler_check_query looks like in a Query. */
   readonly checkQuery: Uint8Array;
+  readonly memory: MemoryBudget;
   isShuttingDown = false;
   /** Many clients have left and few are there: a good moment to give memory back. */
   onManyLeft: () => void = () => undefined;
@@ -64,6 +66,7 @@ export class DataPlane implements Acceptor, TimerTarget {
     this.settings = settings;
     this.reactor = reactor;
     this.postToControl = post;
+    this.memory = new MemoryBudget(settings.maxMemoryUsage);
     this.access = new AccessRules(settings.accessRules);
     this.serverSocketOptions = { ...socketOptions(settings), lingerS: -1 };
     this.checkQuery = Buffer.from(`${settings.poolerCheckQuery}\0`);

@@ -17,8 +17,10 @@ export const ANSWERS_OWED_MAX = 4096;
 /** A client's message up to this length is complete before a server is taken for it, so that half a message occupies
  *  none; longer ones are passed on as they come. Bytes. */
 export const GATHERED_BEFORE_CHECKOUT_MAX = 1024 * 1024;
-/** Longest message that must be seen whole (Parse, Describe, Close); a longer one gets 53200. Bytes. */
-export const GATHERED_MAX = 64 * 1024 * 1024;
+/** The texts of a pool's prepared statements together, beside prepared_statements_cache_size. Bytes. */
+export const STATEMENT_BYTES_MAX = 128 * 1024 * 1024;
+/** Statements too many that are closed on a server before a batch. */
+export const CLOSED_AT_ONCE_MAX = 64;
 /** After a server could not be opened the pool waits for this long. Milliseconds. */
 export const CREATE_PAUSE_MS = 10;
 /** How long a CancelRequest may take to be delivered. Milliseconds. */

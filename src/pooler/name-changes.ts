@@ -69,6 +69,20 @@ export class NameChanges {
     this.keep((i) => isBefore(this.places[i] ?? 0, from) || !isBefore(this.places[i] ?? 0, to));
   }
 
+  /** All names are forgotten but those that a message from this place on changes. */
+  keepOnly(from: number, names: StatementNames): void {
+    this.keep((i) => !isBefore(this.places[i] ?? 0, from));
+    const kept = this.names.slice(0, this.count);
+    const statements = kept.map((name) => names.get(name, 0, name.length));
+    names.clear();
+    for (let i = kept.length - 1; i >= 0; i--) {
+      const name = kept[i] ?? UNNAMED;
+      const statement = statements[i] ?? null;
+      if (statement !== null) names.set(name, 0, name.length, statement);
+      this.befores[i] = null;
+    }
+  }
+
   /** The first change of the name from index `first` on that stands at `place` or behind it, -1 when there is none. */
   private firstFrom(first: number, place: number, name: Uint8Array): number {
     for (let i = first; i < this.count; i++) {

@@ -3,7 +3,6 @@
 import { SystemError } from '../reactor/libc.js';
 import type { SocketAddress } from '../reactor/reactor.js';
 import { Timer, type TimerTarget } from '../reactor/timers.js';
-import { textBetween, zeroAt } from '../wire/bytes.js';
 import {
   type ClientFacingError,
   LocalResourceExhausted,
@@ -170,15 +169,10 @@ export class Pool implements TimerTarget {
     this.grow();
   }
 
-  /** ParameterStatus of one of its servers: name, zero, value, zero. */
-  parameterChanged(bytes: Uint8Array, bodyAt: number, bodyEnd: number): void {
-    const nameEnd = zeroAt(bytes, bodyAt, bodyEnd);
-    if (nameEnd < 0) return;
-    const valueEnd = zeroAt(bytes, nameEnd + 1, bodyEnd);
-    if (valueEnd < 0) return;
-    const name = textBetween(bytes, bodyAt, nameEnd);
+  /** ParameterStatus of one of its servers. */
+  parameterCame(name: string, value: string): void {
     // Later changes are of sessions; what a client is greeted with is what a fresh server says.
-    if (!this.parameters.has(name)) this.parameters.set(name, textBetween(bytes, nameEnd + 1, valueEnd));
+    if (!this.parameters.has(name)) this.parameters.set(name, value);
   }
 
   /** Closes idle servers that are too old or have idled too long, the oldest first, `quota` of them at most (-1: all

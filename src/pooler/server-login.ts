@@ -42,7 +42,7 @@ export class ServerLogin {
       case Backend.Authentication:
         return this.onAuthentication(bytes, bodyAt, bodyEnd);
       case Backend.ParameterStatus:
-        server.pool.parameterChanged(bytes, bodyAt, bodyEnd);
+        server.parameterChanged(bytes, bodyAt, bodyEnd, false);
         return true;
       case Backend.BackendKeyData:
         if (bodyEnd - bodyAt < 8) return this.fail('sent a cancel key that is too short');

@@ -4,12 +4,19 @@
 import type { Receiver, Socket } from '../reactor/reactor.js';
 import { Timer, type TimerTarget } from '../reactor/timers.js';
 import { Bug } from '../reactor/words.js';
-import { byteAt, putInt32 } from '../wire/bytes.js';
-import { ServerDied } from '../wire/client-facing-error.js';
+import { byteAt, putInt32, textBetween, zeroAt } from '../wire/bytes.js';
+import {
+  type ClientFacingError,
+  ProxyTimeout,
+  ServerDied,
+  SessionRefused,
+} from '../wire/client-facing-error.js';
+import type { ErrorFields } from '../wire/error-fields.js';
 import { readErrorResponse } from '../wire/error-response.js';
 import { Frame, Framer, SPLIT } from '../wire/framer.js';
-import { query } from '../wire/message-builder.js';
+import { closeStatement, parse, query } from '../wire/message-builder.js';
 import { CLOSE_COMPLETE, CLOSE_UNNAMED, PARSE_COMPLETE, TERMINATE } from '../wire/ready-made.js';
+import { SQLSTATE } from '../wire/sqlstate.js';
 import {
   Backend,
   Frontend,
@@ -24,13 +31,15 @@ import type { ClientSession } from './client-session.js';
 import type { CloseReason } from './close-reason.js';
 import { dirtFromTag, ServerDirt } from './command-tag.js';
 import { Counter } from './counters.js';
-import { ANSWERS_OWED_MAX, SERVER_MESSAGE_MAX, WHOLE_MESSAGE_MAX } from './limits.js';
+import { ANSWERS_OWED_MAX, CLOSED_AT_ONCE_MAX, SERVER_MESSAGE_MAX, WHOLE_MESSAGE_MAX } from './limits.js';
 import { isPlainAnswer } from './plain-answer.js';
 import type { Pool } from './pool.js';
 import { ServerLogin } from './server-login.js';
-import type { Statement } from './statements.js';
+import { ServerStatements } from './server-statements.js';
+import { NAME_PREFIX, type Statement } from './statements.js';
 import type { ServerSnapshot } from './thread-messages.js';
 import { ticksAt, usSince, wholeMsAt } from './ticks.js';
+import { TrackedParameters } from './tracked-parameters.js';
 
 export const enum ServerState {
   /** Connecting and logging in; counted against pool_size. */
@@ -65,6 +74,7 @@ const enum Copy {
   Out,
 }
 
+const ZERO = Uint8Array.of(0);
 const ROLLBACK = query('ROLLBACK');
 const LIVENESS_CHECK = query(';');
 
@@ -94,6 +104,7 @@ export class ServerSession implements Receiver, TimerTarget {
   /** A CancelRequest was sent for it: it is not given to another client. */
   wasCancelled = false;
   private hadError = false;
+  private hasChangedSchema = false;
   /** Ticks: when what it is doing was asked for. */
   private busySince = 0;
   /** Whole milliseconds, see ticks.ts. */
@@ -106,8 +117,16 @@ export class ServerSession implements Receiver, TimerTarget {
   bytesReceived = 0;
   preparedHits = 0;
   preparedMisses = 0;
-  /** The names of what is prepared on it, confirmed or on its way. */
-  private readonly statements = new Set<string>();
+  private readonly statements: ServerStatements;
+  /** What was named last in a Bind or Describe. */
+  private lastPrepared: Statement | null = null;
+  /** The place of a Query that makes the server forget what is prepared; of the last one. */
+  private discardPlace = 0;
+  isDiscarding = false;
+  /** What its session says of the parameters that clients take along; null when they take none. */
+  private readonly parameters: TrackedParameters | null;
+  /** How much had been relayed when the timer was set that watches a large message. */
+  private relayedAtTimer = 0;
   private sawFatal = false;
   private wholeFilled = 0;
   private readonly login: ServerLogin;
@@ -123,6 +142,8 @@ export class ServerSession implements Receiver, TimerTarget {
     this.pool = pool;
     this.queue = new AnswerQueue();
     this.framer = new Framer(SERVER_MESSAGE_MAX);
+    this.statements = new ServerStatements(plane.settings.preparedStatementsCacheSize);
+    this.parameters = plane.settings.syncServerParameters ? new TrackedParameters() : null;
     this.id = id;
     this.createdMs = plane.reactor.nowMs;
     this.expiresAtS = lifetimeMs === 0 ? 0 : Math.ceil((this.createdMs + lifetimeMs) / 1000);
@@ -165,6 +186,7 @@ export class ServerSession implements Receiver, TimerTarget {
   onTimer(): void {
     if (this.state === ServerState.Login) this.login.timedOut();
     else if (this.state === ServerState.Checking) this.close('liveness_check_failed');
+    else if (this.isWatched) this.checkLargeMessage();
   }
 
   onBytes(bytes: Uint8Array, begin: number, end: number): number {
@@ -177,6 +199,7 @@ export class ServerSession implements Receiver, TimerTarget {
       this.isInside = true;
       this.readMessages(framer, bytes, begin, end);
       this.isInside = framer.isInside;
+      if (this.isInside) this.watchLargeMessage();
     }
     if (this.isSettled && !this.isInside) this.settle();
     if (this.client?.waitsForAnswers === true && this.queue.length < ANSWERS_OWED_MAX / 2) {
@@ -258,32 +281,68 @@ export class ServerSession implements Receiver, TimerTarget {
 
   /** Whether the statement is prepared on it, or on its way. */
   knows(statement: Statement): boolean {
-    return this.statements.has(statement.nameText);
+    return this.statements.has(statement);
   }
 
   /** Has a statement prepared if it is not, unseen by the client. */
   prepare(statement: Statement): void {
-    if (this.statements.has(statement.nameText)) {
-      this.preparedHits++;
-      this.pool.counters.add(Counter.PreparedHits, 1);
-      return;
-    }
-    if (!this.queue.pushFor(Owed.SwallowedParse, statement)) return;
-    this.addStatement(statement);
-    this.send(statement.parse, 0, statement.parse.length);
+    this.lastPrepared = statement;
+    if (this.statements.has(statement)) this.countHit();
+    else this.sendParse(statement, Owed.SwallowedParse);
   }
 
   /** A client's own Parse: sent unless the statement is there. The client sees the same either way. */
-  parse(statement: Statement): void {
-    if (this.statements.has(statement.nameText)) {
-      this.preparedHits++;
-      this.pool.counters.add(Counter.PreparedHits, 1);
-      if (this.mayHaveFailed) this.parseUnnamed(statement);
-      else this.answerLocally(Owed.SyntheticParseComplete);
-      return;
+  parse(statement: Statement, isKnown: boolean): void {
+    if (!isKnown) return this.sendParse(statement, Owed.ParseComplete);
+    this.countHit();
+    if (this.mayHaveFailed) this.parseUnnamed(statement);
+    else this.answerLocally(Owed.SyntheticParseComplete);
+  }
+
+  private countHit(): void {
+    this.preparedHits++;
+    this.pool.counters.add(Counter.PreparedHits, 1);
+  }
+
+  private sendParse(statement: Statement, owed: Owed.ParseComplete | Owed.SwallowedParse): void {
+    this.closeSurplus();
+    if (this.queue.pushFor(owed, statement)) {
+      this.preparedMisses++;
+      this.pool.counters.add(Counter.PreparedMisses, 1);
+      this.statements.add(statement);
     }
-    if (this.queue.pushFor(Owed.ParseComplete, statement)) this.addStatement(statement);
     this.send(statement.parse, 0, statement.parse.length);
+  }
+
+  /** Statements beyond the limit are closed before a batch begins, where no error can have the Close skipped, and no
+   *  Bind to one of them is on its way in this batch. */
+  private closeSurplus(): void {
+    const { queue, statements } = this;
+    if (!statements.isFull || !queue.isBetweenBatches || queue.length > ANSWERS_OWED_MAX / 2) return;
+    for (let i = 0; i < CLOSED_AT_ONCE_MAX && statements.isFull; i++) {
+      const close = closeStatement(statements.takeOldest().name);
+      queue.push(Owed.SwallowedClose);
+      this.send(close, 0, close.length);
+    }
+  }
+
+  /** An empty statement of this name, unseen by the client. */
+  parseEmpty(name: Uint8Array): void {
+    const message = parse(Buffer.concat([name, ZERO]), '');
+    this.queue.push(Owed.SwallowedParse);
+    this.send(message, 0, message.length);
+  }
+
+  /** What is sent next makes the server forget what is prepared: until it is answered nobody can tell what is. */
+  discardsBegin(): void {
+    this.discardPlace = this.queue.nextPlace;
+    this.isDiscarding = true;
+  }
+
+  /** Brings its session to the parameters that the client takes along. */
+  take(parameters: TrackedParameters): void {
+    const commands = this.parameters === null ? '' : parameters.commandsFrom(this.parameters);
+    if (commands !== '') this.ask(query(commands));
   }
 
   /** Whether the transaction has failed, or may have when the server comes to what is sent now. */
@@ -366,6 +425,13 @@ export class ServerSession implements Receiver, TimerTarget {
   /** Something was sent that leaves state behind. */
   soil(dirt: ServerDirt): void {
     this.dirt |= dirt;
+  }
+
+  /** A message of ours that ends in ReadyForQuery; nobody sees the answer. */
+  ask(message: Uint8Array): void {
+    this.begins();
+    this.queue.push(Owed.SwallowedQuery);
+    this.send(message, 0, message.length);
   }
 
   /** Asks a server that was idle for long whether it is alive; it offers itself to the pool when it is. */
@@ -506,7 +572,7 @@ export class ServerSession implements Receiver, TimerTarget {
       case Meaning.Unasked:
         return this.client === null ? Fate.Swallow : Fate.Relay;
       case Meaning.Parameter:
-        this.pool.parameterChanged(bytes, bodyAt, bodyEnd);
+        this.parameterChanged(bytes, bodyAt, bodyEnd, relayed === Fate.Relay);
         return relayed;
       default:
         return this.violated(`message ${String.fromCharCode(tag)} at the wrong time`);
@@ -535,6 +601,7 @@ export class ServerSession implements Receiver, TimerTarget {
     }
     this.status = status;
     this.copy = Copy.None;
+    if (this.isDiscarding && this.queue.answered === this.discardPlace) this.isDiscarding = false;
     switch (head) {
       case Owed.Query:
       case Owed.FunctionCall:
@@ -544,6 +611,8 @@ export class ServerSession implements Receiver, TimerTarget {
         return this.client === null ? Fate.SwallowAndAct : Fate.RelayAndAct;
       case Owed.SwallowedQuery:
         this.queue.pop();
+        // It spells some values in its own way: they are the client's from now on.
+        if (this.parameters !== null) this.client?.parameters?.adopt(this.parameters);
         return Fate.SwallowAndAct;
       default:
         return this.violated('ReadyForQuery that nobody asked for');
@@ -561,6 +630,10 @@ export class ServerSession implements Receiver, TimerTarget {
   private settle(): void {
     this.isSettled = false;
     if (this.isClosed || !this.queue.isEmpty) return;
+    if (this.hasChangedSchema && this.status === TransactionStatus.Idle) {
+      this.hasChangedSchema = false;
+      this.pool.statements.renew(null);
+    }
     if (this.client !== null) this.client.answersCame(this);
     else if (this.state === ServerState.Checking) this.isAlive();
     else this.checkIn();
@@ -574,22 +647,35 @@ export class ServerSession implements Receiver, TimerTarget {
     if (head === Owed.SwallowedQuery && !isFatal) {
       this.hadError = true;
       if (this.client === null) return Fate.Swallow;
-      this.wasLost('cleanup_failed', 0); // a deferred BEGIN: the client must not go on outside a transaction
+      // A deferred BEGIN, or parameters that the client asks for: it must not go on without them.
+      this.lose('cleanup_failed', 0, new SessionRefused(fields));
       return Fate.Stop;
     }
     this.pool.counters.add(Counter.Errors, 1);
     if (this.client !== null) this.client.errors++;
     if (head !== Owed.Query && head !== Owed.FunctionCall && head !== Owed.Nothing) {
+      this.doubtStatements(head, fields);
       const from = this.queue.answered;
-      this.queue.skipToSync((statement) => this.statements.delete(statement.nameText));
+      this.queue.skipToSync((statement) => this.statements.delete(statement));
       this.client?.answersSkipped(from, this.queue.answered);
     }
     return this.client === null ? Fate.Swallow : Fate.Relay;
   }
 
+  /** What an error says of the statements that were prepared for clients. */
+  private doubtStatements(head: Owed, { sqlstate, message }: ErrorFields): void {
+    const namesStatement = head === Owed.BindComplete || head === Owed.StatementDescription;
+    if (sqlstate === SQLSTATE.feature_not_supported && namesStatement) {
+      // "cached plan must not change result type"; other causes cost no more than preparing it again.
+      this.pool.statements.renew(this.queue.countOf(head) === 1 ? this.lastPrepared : null);
+    } else if (message.includes(NAME_PREFIX)) {
+      this.soil(ServerDirt.Prepare); // it lacks one, or has one too many: somebody has tampered with them in SQL
+    }
+  }
+
   /** PostgreSQL speaks to a server that is in the pool. */
   private unasked(tag: number, bytes: Uint8Array, bodyAt: number, bodyEnd: number): Fate {
-    if (tag === Backend.ParameterStatus) this.pool.parameterChanged(bytes, bodyAt, bodyEnd);
+    if (tag === Backend.ParameterStatus) this.parameterChanged(bytes, bodyAt, bodyEnd, false);
     else if (tag === Backend.ErrorResponse) {
       const { sqlstate, message } = readErrorResponse(bytes, bodyAt, bodyEnd);
       this.pool.plane.log(
@@ -626,7 +712,7 @@ export class ServerSession implements Receiver, TimerTarget {
     if (this.status !== TransactionStatus.Idle) return this.clean(ROLLBACK);
     if (this.dirt !== 0 && this.pool.settings.cleanupServerConnections) {
       const reset = resetQuery(this.dirt);
-      if ((this.dirt & ServerDirt.Prepare) !== 0) this.statements.clear();
+      if ((this.dirt & ServerDirt.Prepare) !== 0) this.statements.keepOnly([]);
       this.dirt = 0;
       return this.clean(reset);
     }
@@ -634,19 +720,37 @@ export class ServerSession implements Receiver, TimerTarget {
     this.pool.offer(this);
   }
 
-  /** Everything that was prepared on it is gone. */
+  /** Everything that was prepared on it is gone, but for what is on its way. */
   forgetStatements(): void {
-    this.statements.clear();
+    this.statements.keepOnly(this.queue.parsing);
+    this.client?.statementsDiscarded(this);
+  }
+
+  /** What is prepared may not fit the tables any more: not now, and not when others see the change. */
+  schemaChanged(): void {
+    this.hasChangedSchema = true;
+    this.pool.statements.renew(null);
+  }
+
+  /** ParameterStatus: name, zero, value, zero. Of the login too. */
+  parameterChanged(bytes: Uint8Array, bodyAt: number, bodyEnd: number, isClients: boolean): void {
+    const nameEnd = zeroAt(bytes, bodyAt, bodyEnd);
+    const valueEnd = nameEnd < 0 ? -1 : zeroAt(bytes, nameEnd + 1, bodyEnd);
+    if (valueEnd < 0) return;
+    const { client, pool } = this;
+    const name = textBetween(bytes, bodyAt, nameEnd);
+    const value = textBetween(bytes, nameEnd + 1, valueEnd);
+    pool.parameterCame(name, value);
+    this.parameters?.set(name, value);
+    if (!isClients || client === null) return;
+    client.parameters?.set(name, value);
+    if (!pool.settings.logClientParameterStatusChanges) return;
+    pool.plane.log('info', `client ${client.id} ${pool.name}: ${name} is now ${JSON.stringify(value)}`);
   }
 
   private clean(message: Uint8Array): void {
     this.state = ServerState.Cleaning;
     this.ask(message);
-  }
-
-  private ask(message: Uint8Array): void {
-    this.queue.push(Owed.SwallowedQuery);
-    this.send(message, 0, message.length);
   }
 
   private isAlive(): void {
@@ -690,23 +794,45 @@ export class ServerSession implements Receiver, TimerTarget {
     this.client?.socket.send(message, 0, message.length);
   }
 
-  private addStatement(statement: Statement): void {
-    this.preparedMisses++;
-    this.pool.counters.add(Counter.PreparedMisses, 1);
-    this.statements.add(statement.nameText);
+  // ── large messages ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Sees to it that one that is relayed in pieces does not come to a stop for ever: see isWatched. */
+  watchLargeMessage(): void {
+    const { reactor, settings } = this.pool.plane;
+    if (this.timer.isSet || !this.isWatched) return;
+    this.relayedAtTimer = this.bytesReceived + this.bytesSent;
+    reactor.setTimer(this.timer, settings.proxyCopyDataTimeoutMs);
+  }
+
+  /** Whether a message above message_size_to_be_stream is on its way, but for COPY, and it is the client's to go on:
+   *  to read it or to send its rest. */
+  private get isWatched(): boolean {
+    const { client, framer } = this;
+    const limit = this.pool.plane.settings.messageSizeToBeStream;
+    if (client === null || limit === 0) return false;
+    if (this.isMidRelay && framer.tag !== Backend.CopyData && framer.bodyLength > limit) return true;
+    return client.isMidLargeMessage(limit) && !this.socket.isCongested;
+  }
+
+  private checkLargeMessage(): void {
+    if (this.bytesReceived + this.bytesSent !== this.relayedAtTimer) return this.watchLargeMessage();
+    this.lose('client_lost', 0, new ProxyTimeout());
   }
 
   // ── the end ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** The connection has failed or cannot be trusted any more. */
   private wasLost(reason: CloseReason, errno: number): void {
-    const { client, sawFatal } = this;
     if (this.state === ServerState.Login && reason !== 'protocol_violation') this.login.wasLost(errno);
+    // PostgreSQL's own word has been passed on when there was one.
+    this.lose(reason, errno, this.sawFatal ? null : new ServerDied());
+  }
+
+  private lose(reason: CloseReason, errno: number, error: ClientFacingError | null): void {
+    const { client } = this;
     this.ends(reason, errno);
     this.socket.close();
-    if (client === null) return;
-    // PostgreSQL's own word has been passed on when there was one; and a row that was cut stays cut.
-    client.serverWasLost(sawFatal || this.isMidRelay ? null : new ServerDied());
+    client?.serverWasLost(this.isMidRelay ? null : error); // a row that was cut stays cut
   }
 
   private ends(reason: CloseReason, errno: number): void {

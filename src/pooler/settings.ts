@@ -50,6 +50,7 @@ export interface PoolSettings {
   /** 0: for ever. */
   readonly serverLifetimeMs: number;
   readonly cleanupServerConnections: boolean;
+  readonly logClientParameterStatusChanges: boolean;
 }
 
 /** Options of TCP sockets, see tcp(7). Seconds; 0 leaves the system's value. */
@@ -97,6 +98,12 @@ export interface DataPlaneSettings {
   readonly preparedStatementsCacheSize: number;
   /** 0: without limit. */
   readonly clientPreparedStatementsCacheSize: number;
+  readonly syncServerParameters: boolean;
+  /** Bytes of clients' messages that are being gathered, all together. */
+  readonly maxMemoryUsage: number;
+  /** A longer message must not come to a stop on its way for longer than proxyCopyDataTimeoutMs. Bytes; 0: any may. */
+  readonly messageSizeToBeStream: number;
+  readonly proxyCopyDataTimeoutMs: number;
   /** The text of the Query that is answered without a server. */
   readonly poolerCheckQuery: string;
   readonly logClientConnections: boolean;

@@ -1,7 +1,8 @@
-/** Simple queries that are answered without a server: told by their text, when it is short. */
+/** Simple queries that are answered without a server, or after which it has forgotten what was prepared: told by their
+ *  text, when it is short. */
 import { byteAt, copyOf } from '../wire/bytes.js';
 
-export const enum LocalQuery {
+export const enum SpecialQuery {
   No,
   /** The configured pooler_check_query. */
   Check,
@@ -9,10 +10,11 @@ export const enum LocalQuery {
   StartTransaction,
   Deallocate,
   DeallocateAll,
+  DiscardAll,
 }
 
 /** A longer text is none of them. Bytes, with the terminating zero. */
-export const LOCAL_QUERY_MAX = 80;
+export const SPECIAL_QUERY_MAX = 80;
 const SEMICOLON = 0x3b;
 const QUOTE = 0x22;
 const UNDERSCORE = 0x5f;
@@ -23,31 +25,35 @@ const START_TRANSACTION = Buffer.from('start transaction');
 const DEALLOCATE = Buffer.from('deallocate');
 const PREPARE = Buffer.from('prepare');
 const ALL = Buffer.from('all');
+const DISCARD = Buffer.from('discard');
 
 /** What kind of query body[bodyAt, bodyEnd) of a Query is. */
-export function localQueryIn(
+export function specialQueryIn(
   bytes: Uint8Array,
   bodyAt: number,
   bodyEnd: number,
   checkQuery: Uint8Array,
-): LocalQuery {
+): SpecialQuery {
   const length = bodyEnd - bodyAt;
-  if (length === checkQuery.length && isSame(bytes, bodyAt, checkQuery)) return LocalQuery.Check;
-  if (length === 0 || length > LOCAL_QUERY_MAX) return LocalQuery.No;
+  if (length === checkQuery.length && isSame(bytes, bodyAt, checkQuery)) return SpecialQuery.Check;
+  if (length === 0 || length > SPECIAL_QUERY_MAX) return SpecialQuery.No;
   // By far most queries are told apart by their first letter.
   const first = lower(byteAt(bytes, bodyAt));
-  if (first !== 0x62 /* b */ && first !== 0x73 /* s */ && first !== 0x64 /* d */) return LocalQuery.No;
-  if (byteAt(bytes, bodyEnd - 1) !== 0) return LocalQuery.No; // malformed: PostgreSQL says so
+  if (first !== 0x62 /* b */ && first !== 0x73 /* s */ && first !== 0x64 /* d */) return SpecialQuery.No;
+  if (byteAt(bytes, bodyEnd - 1) !== 0) return SpecialQuery.No; // malformed: PostgreSQL says so
   const end = textEnd(bytes, bodyAt, bodyEnd);
-  if (isText(bytes, bodyAt, end, BEGIN)) return LocalQuery.Begin;
-  if (isText(bytes, bodyAt, end, START_TRANSACTION)) return LocalQuery.StartTransaction;
+  if (isText(bytes, bodyAt, end, BEGIN)) return SpecialQuery.Begin;
+  if (isText(bytes, bodyAt, end, START_TRANSACTION)) return SpecialQuery.StartTransaction;
+  const discardedAt = behindWord(bytes, bodyAt, end, DISCARD);
+  if (discardedAt >= 0)
+    return isText(bytes, discardedAt, end, ALL) ? SpecialQuery.DiscardAll : SpecialQuery.No;
   const nameAt = deallocatedNameAt(bytes, bodyAt, end);
-  if (nameAt < 0) return LocalQuery.No;
-  if (isText(bytes, nameAt, end, ALL)) return LocalQuery.DeallocateAll;
-  return isName(bytes, nameAt, end) ? LocalQuery.Deallocate : LocalQuery.No;
+  if (nameAt < 0) return SpecialQuery.No;
+  if (isText(bytes, nameAt, end, ALL)) return SpecialQuery.DeallocateAll;
+  return isName(bytes, nameAt, end) ? SpecialQuery.Deallocate : SpecialQuery.No;
 }
 
-/** The statement's name in what is known to be a LocalQuery.Deallocate, as PostgreSQL reads it: folded to lower case
+/** The statement's name in what is known to be a SpecialQuery.Deallocate, as PostgreSQL reads it: folded to lower case
  *  unless quoted. A copy. */
 export function deallocatedName(bytes: Uint8Array, bodyAt: number, bodyEnd: number): Uint8Array {
   const end = textEnd(bytes, bodyAt, bodyEnd);

@@ -2,12 +2,17 @@
  *  follows from them, and prepared on whichever server needs it. The name is a keyed hash, so that every worker finds
  *  the same one and nobody outside can guess it. PostgreSQL manual, "Extended Query". */
 import { createHmac } from 'node:crypto';
-import { byteAt, copyOf, equalsAt, putInt32 } from '../wire/bytes.js';
+import { byteAt, copyOf, equalsAt, putInt32, zeroAt } from '../wire/bytes.js';
 import { Frontend, HEADER_LENGTH, LENGTH_LENGTH } from '../wire/tags.js';
+import { STATEMENT_BYTES_MAX } from './limits.js';
+import { deallocatedName, SpecialQuery, specialQueryIn } from './simple-query.js';
 
 /** Every name on a server begins so: scripts look for it. */
-const NAME_PREFIX = 'DOORMAN_';
+export const NAME_PREFIX = 'DOORMAN_';
 const HASH_BYTES = 16;
+/** The share of a full cache that goes at a time. */
+const EVICTED_SHARE = 0.1;
+const NO_CHECK_QUERY = new Uint8Array(0);
 
 /** A statement as servers know it. */
 export class Statement {
@@ -24,9 +29,16 @@ export class Statement {
   next: Statement | null = null;
   /** When it was last used, in the pool's count of uses. */
   lastUse = 0;
+  /** The tables that it reads have changed: whoever parses it again gets another one. */
+  isStale = false;
+  /** The name in it when it is DEALLOCATE of one. */
+  readonly deallocates: Uint8Array | null;
 
-  constructor(content: Uint8Array, hash: number, key: Uint8Array) {
-    const digest = createHmac('sha256', key).update(content).digest().subarray(0, HASH_BYTES);
+  /** `epoch`: another one gives the same content another name. */
+  constructor(content: Uint8Array, hash: number, key: Uint8Array, epoch: number) {
+    const hmac = createHmac('sha256', key).update(content);
+    if (epoch > 0) hmac.update(String(epoch));
+    const digest = hmac.digest().subarray(0, HASH_BYTES);
     this.nameText = `${NAME_PREFIX}${digest.toString('base64url')}`;
     this.name = Buffer.from(`${this.nameText}\0`, 'latin1');
     this.hash = hash;
@@ -37,6 +49,7 @@ export class Statement {
     this.parse.set(this.name, HEADER_LENGTH);
     this.parse.set(content, HEADER_LENGTH + this.name.length);
     this.content = this.parse.subarray(HEADER_LENGTH + this.name.length);
+    this.deallocates = deallocatedNameIn(this.content);
   }
 
   /** Whether bytes[begin, end) of a Parse, behind the name, are this statement's. */
@@ -52,7 +65,9 @@ export class StatementCache {
   private readonly sizeMax: number;
   private readonly key: Uint8Array;
   private count = 0;
+  private bytes = 0;
   private uses = 0;
+  private epoch = 0;
 
   constructor(sizeMax: number, key: Uint8Array) {
     this.sizeMax = Math.max(1, sizeMax);
@@ -70,12 +85,24 @@ export class StatementCache {
     for (let each = first; each !== null; each = each.next) {
       if (each.hasContent(bytes, begin, end)) return this.used(each);
     }
-    const made = this.used(new Statement(bytes.subarray(begin, end), hash, this.key));
+    const made = this.used(new Statement(bytes.subarray(begin, end), hash, this.key, this.epoch));
     made.next = first;
     this.byHash.set(hash, made);
     this.count++;
-    if (this.count > this.sizeMax) this.evict();
+    this.bytes += made.parse.length;
+    if (this.count > this.sizeMax || this.bytes > STATEMENT_BYTES_MAX) this.evict();
     return made;
+  }
+
+  /** PostgreSQL will not run it again as it was prepared: who parses it from now on gets one of another name, prepared
+   *  anew everywhere. null: it may be any. */
+  renew(statement: Statement | null): void {
+    if (statement?.isStale === true) return;
+    this.epoch++;
+    for (const each of statement === null ? this.all() : [statement]) {
+      each.isStale = true;
+      this.remove(each);
+    }
   }
 
   used(statement: Statement): Statement {
@@ -85,13 +112,25 @@ export class StatementCache {
 
   /** Rare, so it may look at all of them; a tenth goes at once to keep it rare. */
   private evict(): void {
-    const all = [...this.byHash.values()].flatMap(chain).sort((a, b) => a.lastUse - b.lastUse);
-    for (const each of all.slice(0, Math.max(1, Math.floor(this.sizeMax / 10)))) this.remove(each);
+    const bytesKept = STATEMENT_BYTES_MAX * (1 - EVICTED_SHARE);
+    let quota = Math.max(1, Math.floor(this.count * EVICTED_SHARE));
+    for (const each of this.all().sort((a, b) => a.lastUse - b.lastUse)) {
+      if (quota-- <= 0 && this.bytes <= bytesKept) return;
+      if (this.count > 1) this.remove(each); // the newest is in use, however long it is
+    }
   }
 
+  private all(): Statement[] {
+    return [...this.byHash.values()].flatMap(chain);
+  }
+
+  /** Does nothing to one that went before. */
   private remove(statement: Statement): void {
-    const rest = chain(this.byHash.get(statement.hash) ?? null).filter((each) => each !== statement);
+    const all = chain(this.byHash.get(statement.hash) ?? null);
+    const rest = all.filter((each) => each !== statement);
+    if (rest.length === all.length) return;
     this.count--;
+    this.bytes -= statement.parse.length;
     if (rest.length === 0) this.byHash.delete(statement.hash);
     else this.byHash.set(statement.hash, linked(rest));
   }
@@ -105,6 +144,8 @@ export class StatementNames {
   private count = 0;
   private newest: Named | null = null;
   private oldest: Named | null = null;
+  /** Whether names were forgotten for want of room. */
+  hasForgotten = false;
 
   /** sizeMax 0: without limit. */
   constructor(sizeMax: number) {
@@ -136,7 +177,9 @@ export class StatementNames {
     this.byHash.set(hash, made);
     this.count++;
     this.used(made);
-    if (this.sizeMax > 0 && this.count > this.sizeMax && this.oldest !== null) this.remove(this.oldest);
+    if (this.sizeMax === 0 || this.count <= this.sizeMax || this.oldest === null) return;
+    this.hasForgotten = true;
+    this.remove(this.oldest);
   }
 
   /** Returns whether there was one. */
@@ -151,6 +194,7 @@ export class StatementNames {
     this.newest = null;
     this.oldest = null;
     this.count = 0;
+    this.hasForgotten = false;
   }
 
   private find(bytes: Uint8Array, begin: number, end: number, hash: number): Named | null {
@@ -208,6 +252,13 @@ class Named {
     this.statement = statement;
     this.next = next;
   }
+}
+
+/** The statement's own name in DEALLOCATE of one, in what a Parse has behind its name. */
+function deallocatedNameIn(content: Uint8Array): Uint8Array | null {
+  const textEnd = zeroAt(content, 0, content.length) + 1;
+  const kind = specialQueryIn(content, 0, textEnd, NO_CHECK_QUERY);
+  return kind === SpecialQuery.Deallocate ? deallocatedName(content, 0, textEnd) : null;
 }
 
 /** FNV-1a over the bytes with a final mix: to find a place in a table, not to tell two contents apart. */

@@ -1,7 +1,7 @@
 /** Everything that the pooler itself has to tell a client in an ErrorResponse: one class per situation, each with
  *  its SQLSTATE and severity. The texts are those that clients and scripts of PgDoorman 3.3.1 know. Does not build
  *  the message (error-response.ts), and says nothing that only the operator may know: that goes to the log. */
-import type { Severity } from './error-fields.js';
+import type { ErrorFields, Severity } from './error-fields.js';
 import { SQLSTATE } from './sqlstate.js';
 
 const ASK_THE_ADMINISTRATOR = 'Please contact your database administrator.';
@@ -75,6 +75,16 @@ export class ServerLoginRejected extends ClientFacingError {
     more: { readonly detail?: string; readonly hint?: string } = {},
   ) {
     super(message === '' ? 'the server rejected the login' : message, more);
+    this.sqlstate = isSqlstate(sqlstate) ? sqlstate : SQLSTATE.connection_failure;
+  }
+}
+
+/** PostgreSQL refused what a session of the client begins with (a BEGIN that was put off, its parameters): what it
+ *  said is passed on. */
+export class SessionRefused extends ClientFacingError {
+  readonly sqlstate: string;
+  constructor({ sqlstate, message, detail, hint }: ErrorFields) {
+    super(message, { detail, hint });
     this.sqlstate = isSqlstate(sqlstate) ? sqlstate : SQLSTATE.connection_failure;
   }
 }

@@ -2,7 +2,7 @@
  *  Not for what passes through (framer.ts) nor for what never varies (ready-made.ts), and not for packets without
  *  a tag (startup.ts). PostgreSQL manual, "Message Formats". */
 import { MessageWriter } from './message-writer.js';
-import { Authentication, Backend, Frontend } from './tags.js';
+import { Authentication, Backend, Frontend, STATEMENT_KIND } from './tags.js';
 
 const NULL_LENGTH = -1;
 const TEXT_FORMAT = 0;
@@ -30,6 +30,16 @@ export interface Column {
 /** Query (Q). */
 export function query(text: string): Uint8Array {
   return MessageWriter.tagged(Frontend.Query).string(text).finish();
+}
+
+/** Parse (P) of a text without parameters. The name ends with a zero. */
+export function parse(name: Uint8Array, text: string): Uint8Array {
+  return MessageWriter.tagged(Frontend.Parse).raw(name).string(text).int16(0).finish();
+}
+
+/** Close (C) of a statement. The name ends with a zero. */
+export function closeStatement(name: Uint8Array): Uint8Array {
+  return MessageWriter.tagged(Frontend.Close).byte(STATEMENT_KIND).raw(name).finish();
 }
 
 /** PasswordMessage (p). The bytes end with a zero and have no other: that one would cut the password (TypeError). */

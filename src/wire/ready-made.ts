@@ -1,6 +1,6 @@
 /** Messages that never vary, made once. They are shared: nobody writes into them.
  *  PostgreSQL manual, "Message Formats". */
-import { commandComplete } from './message-builder.js';
+import { closeStatement, commandComplete } from './message-builder.js';
 import { MessageWriter } from './message-writer.js';
 import { Authentication, Backend, Frontend, TransactionStatus } from './tags.js';
 
@@ -8,7 +8,7 @@ import { Authentication, Backend, Frontend, TransactionStatus } from './tags.js'
 export const FLUSH = withoutBody(Frontend.Flush);
 export const TERMINATE = withoutBody(Frontend.Terminate);
 /** Close of the unnamed statement. */
-export const CLOSE_UNNAMED = MessageWriter.tagged(Frontend.Close).byte(0x53 /* S */).byte(0).finish();
+export const CLOSE_UNNAMED = closeStatement(Uint8Array.of(0));
 
 // Backend: what the pooler sends to clients
 export const READY_FOR_QUERY_IDLE = readyForQuery(TransactionStatus.Idle);

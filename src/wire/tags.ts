@@ -72,6 +72,8 @@ export const enum StartupCode {
 }
 
 /** Bytes of a tag and of the length behind it. */
+/** In Describe and Close: the name is that of a statement. */
+export const STATEMENT_KIND = 0x53; // S
 export const TAG_LENGTH = 1;
 export const LENGTH_LENGTH = 4;
 export const HEADER_LENGTH = TAG_LENGTH + LENGTH_LENGTH;

@@ -7,6 +7,7 @@ import {
   CANCEL_REQUEST,
   errorFields,
   execute,
+  int32,
   packet,
   parse,
   query,
@@ -167,6 +168,15 @@ describe('cancel', async () => {
     assert.equal(sqlstateOf(await b.client.until('Z')), '');
     assert.equal(await a.client.value('select 1'), '1');
     for (const { client } of [a, b]) client.close();
+  });
+
+  test('the connection that brings it ends in good order', async () => {
+    const bringer = await WireClient.open(doorman.port);
+    const errors: Error[] = [];
+    bringer.socket.on('error', (error) => errors.push(error));
+    bringer.send(packet(CANCEL_REQUEST, int32(12_345), int32(6_789)));
+    await bringer.closed();
+    assert.deepEqual(errors, []);
   });
 
   test('a wrong key, and one whose client does nothing, end nothing', async () => {

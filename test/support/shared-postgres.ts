@@ -7,7 +7,7 @@ const PORT = Number(process.env.PG_DOORMAN_TEST_POSTGRES_PORT ?? 0);
 const own = PORT === 0 ? await Postgres.create() : null;
 if (own !== null) after(() => own.remove());
 
-const postgresPort = own === null ? PORT : own.port;
+export const postgresPort = own === null ? PORT : own.port;
 
 /** A pool of postgres@postgres on it. */
 export function pool(user: Section = {}, more: Section = {}): Section {

@@ -21,8 +21,8 @@ function after(before: number, text: string): After {
 function afterBody(before: number, body: Uint8Array): After {
   const bytes = Buffer.concat([Buffer.from('SET\0'), body, Buffer.from('\0 ALL\0')]);
   let forgot = 0;
-  const dirt = dirtFromTag(before, bytes, 4, 4 + body.length, { forgetStatements: () => forgot++ });
-  return { dirt, forgot };
+  const server = { forgetStatements: () => forgot++, schemaChanged: () => undefined };
+  return { dirt: dirtFromTag(before, bytes, 4, 4 + body.length, server), forgot };
 }
 
 const DIRTY: readonly [string, ServerDirt][] = [
@@ -158,4 +158,15 @@ test('a body without a terminating zero, or without anything, says nothing', () 
     assert.deepEqual(afterBody(0, Buffer.from(tag)), { dirt: 0, forgot: 0 }, tag);
     assert.deepEqual(afterBody(ALL_DIRT, Buffer.from(tag)), { dirt: ALL_DIRT, forgot: 0 }, tag);
   }
+});
+
+test('the server is told of a changed schema by ALTER and by nothing else', () => {
+  const tags = ['ALTER TABLE', 'ALTER VIEW', 'ANALYZE', 'ALTERED', 'SELECT 1', 'CREATE TABLE', 'ALTER'];
+  const told = tags.filter((tag) => {
+    let times = 0;
+    const body = Buffer.from(`${tag}\0`);
+    dirtFromTag(0, body, 0, body.length, { forgetStatements: () => undefined, schemaChanged: () => times++ });
+    return times > 0;
+  });
+  assert.deepEqual(told, ['ALTER TABLE', 'ALTER VIEW']);
 });

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { deallocatedName, LocalQuery, localQueryIn } from '../../../src/pooler/simple-query.js';
+import { deallocatedName, SpecialQuery, specialQueryIn } from '../../../src/pooler/simple-query.js';
 
 const CHECK_QUERY = ';';
 /** Longer ones are left to PostgreSQL. Bytes, without the terminating zero. */
@@ -16,8 +16,8 @@ function lent(body: Uint8Array, around: Uint8Array = Buffer.from('BEGIN;"')): [U
 
 const bodyOf = (text: string): Buffer => Buffer.from(`${text}\0`);
 
-function kindOf(text: string, checkQuery: string = CHECK_QUERY): LocalQuery {
-  return localQueryIn(...lent(bodyOf(text)), bodyOf(checkQuery));
+function kindOf(text: string, checkQuery: string = CHECK_QUERY): SpecialQuery {
+  return specialQueryIn(...lent(bodyOf(text)), bodyOf(checkQuery));
 }
 
 function nameIn(text: string): string {
@@ -28,13 +28,13 @@ function nameIn(text: string): string {
 
 test('the check query is told by its exact text, whatever that is and however long', () => {
   for (const checkQuery of [';', 'select 1', 'BEGIN', '-- alive?', `select '${'x'.repeat(200)}'`]) {
-    assert.equal(kindOf(checkQuery, checkQuery), LocalQuery.Check);
+    assert.equal(kindOf(checkQuery, checkQuery), SpecialQuery.Check);
   }
 });
 
 test('a text that differs from the check query in case, blanks or length is none', () => {
   for (const text of ['SELECT 1', 'select 1;', 'select 1 ', ' select 1', 'select  1', 'select', '']) {
-    assert.equal(kindOf(text, 'select 1'), LocalQuery.No, text);
+    assert.equal(kindOf(text, 'select 1'), SpecialQuery.No, text);
   }
 });
 
@@ -52,8 +52,8 @@ const ending = fc.string({ unit: fc.constantFrom(';', ...BLANKS), maxLength: 6 }
 
 test('BEGIN and START TRANSACTION are recognised in any case, with blanks and semicolons behind them', () => {
   const kinds = [
-    ['begin', LocalQuery.Begin],
-    ['start transaction', LocalQuery.StartTransaction],
+    ['begin', SpecialQuery.Begin],
+    ['start transaction', SpecialQuery.StartTransaction],
   ] as const;
   for (const [text, kind] of kinds) {
     fc.assert(
@@ -83,7 +83,7 @@ test('BEGIN with anything else is left to PostgreSQL', () => {
       '',
     ],
   ];
-  for (const text of texts) assert.equal(kindOf(text), LocalQuery.No, text);
+  for (const text of texts) assert.equal(kindOf(text), SpecialQuery.No, text);
 });
 
 // ── DEALLOCATE ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -92,7 +92,7 @@ test('DEALLOCATE ALL is recognised in any case and however many blanks there are
   const prepare = fc.option(fc.tuple(anyCase('prepare'), someBlanks), { nil: ['', ''] });
   fc.assert(
     fc.property(fc.tuple(anyCase('deallocate'), someBlanks, prepare, anyCase('all'), ending), (words) => {
-      assert.equal(kindOf(words.flat().join('')), LocalQuery.DeallocateAll);
+      assert.equal(kindOf(words.flat().join('')), SpecialQuery.DeallocateAll);
     }),
   );
 });
@@ -107,7 +107,7 @@ test('the name in DEALLOCATE is folded as PostgreSQL folds it: the letters of AS
   fc.assert(
     fc.property(anyCase('deallocate'), someBlanks, aPlainName, ending, (word, between, name, end) => {
       const text = `${word}${between}${name}${end}`;
-      assert.equal(kindOf(text), LocalQuery.Deallocate, text);
+      assert.equal(kindOf(text), SpecialQuery.Deallocate, text);
       assert.equal(
         nameIn(text),
         name.replace(/[A-Z]/g, (letter) => letter.toLowerCase()),
@@ -126,7 +126,7 @@ test('a name in quotes is taken as it is, blanks, semicolons and doubled quotes 
     fc.property(anyCase('deallocate'), blanks, name, ending, (word, between, quoted, end) => {
       const text = `${word}${between}"${quoted.replaceAll('"', '""')}"${end}`;
       fc.pre(Buffer.byteLength(text) <= TEXT_MAX);
-      assert.equal(kindOf(text), LocalQuery.Deallocate, text);
+      assert.equal(kindOf(text), SpecialQuery.Deallocate, text);
       assert.equal(nameIn(text), quoted);
     }),
   );
@@ -134,18 +134,18 @@ test('a name in quotes is taken as it is, blanks, semicolons and doubled quotes 
 
 test('"all" and "prepare" in quotes are names', () => {
   for (const name of ['all', 'ALL', 'prepare']) {
-    assert.equal(kindOf(`deallocate "${name}"`), LocalQuery.Deallocate);
+    assert.equal(kindOf(`deallocate "${name}"`), SpecialQuery.Deallocate);
     assert.equal(nameIn(`deallocate "${name}";`), name);
   }
 });
 
 test('the word PREPARE may stand before the name, and is itself one when nothing follows', () => {
   for (const text of ['deallocate prepare S_1', 'DEALLOCATE  PREPARE\ts_1 ;', 'deallocate prepare"s_1"']) {
-    assert.equal(kindOf(text), LocalQuery.Deallocate, text);
+    assert.equal(kindOf(text), SpecialQuery.Deallocate, text);
     assert.equal(nameIn(text), 's_1');
   }
   for (const text of ['deallocate Prepare', 'deallocate prepare prepare;']) {
-    assert.equal(kindOf(text), LocalQuery.Deallocate, text);
+    assert.equal(kindOf(text), SpecialQuery.Deallocate, text);
     assert.equal(nameIn(text), 'prepare');
   }
 });
@@ -167,12 +167,12 @@ test('a DEALLOCATE in which PostgreSQL would see no name, or more than one, is l
     ...['deallocate a--', 'deallocate a /* b */', 'deallocate/**/a', 'deallocate a;b', 'deallocate a;;b'],
     ...['deallocate "a\0b"', 'deallocate a\0b', 'deallocate a\0', 'deallocate all\0'],
   ];
-  for (const text of texts) assert.equal(kindOf(text), LocalQuery.No, text);
+  for (const text of texts) assert.equal(kindOf(text), SpecialQuery.No, text);
 });
 
 test('a name as long as PostgreSQL allows is recognised', () => {
   const name = 'x'.repeat(63);
-  assert.equal(kindOf(`DEALLOCATE "${name}";`), LocalQuery.Deallocate);
+  assert.equal(kindOf(`DEALLOCATE "${name}";`), SpecialQuery.Deallocate);
   assert.equal(nameIn(`DEALLOCATE "${name}";`), name);
 });
 
@@ -192,7 +192,7 @@ test('whatever is recognised is one statement and nothing else', () => {
   fc.assert(
     fc.property(aText, (text) => {
       fc.pre(text !== CHECK_QUERY && Buffer.byteLength(text) <= TEXT_MAX);
-      assert.equal(kindOf(text) !== LocalQuery.No, IS_LOCAL.test(text), JSON.stringify(text));
+      assert.equal(kindOf(text) !== SpecialQuery.No, IS_LOCAL.test(text), JSON.stringify(text));
     }),
     { numRuns: 5000 },
   );
@@ -209,27 +209,27 @@ test('two statements are never recognised, whatever they are', () => {
   fc.assert(
     fc.property(aStatement, blanks, blanks, aStatement, ending, (first, before, behind, second, end) => {
       const text = `${first}${before};${behind}${second}${end}`;
-      assert.equal(kindOf(text), LocalQuery.No, text);
+      assert.equal(kindOf(text), SpecialQuery.No, text);
     }),
     { numRuns: 500 },
   );
 });
 
 test('a longer text is left to PostgreSQL, and the longest that is not is recognised', () => {
-  assert.equal(kindOf(`begin${' '.repeat(TEXT_MAX - 5)}`), LocalQuery.Begin);
-  assert.equal(kindOf(`begin${' '.repeat(TEXT_MAX - 4)}`), LocalQuery.No);
+  assert.equal(kindOf(`begin${' '.repeat(TEXT_MAX - 5)}`), SpecialQuery.Begin);
+  assert.equal(kindOf(`begin${' '.repeat(TEXT_MAX - 4)}`), SpecialQuery.No);
 });
 
 test('a body that does not end with its zero is malformed: PostgreSQL says so', () => {
   for (const body of ['', 'begin', 'begin;', 'beginx', 'deallocate a', 'deallocate all', ';', '\0begin']) {
-    assert.equal(localQueryIn(...lent(Buffer.from(body)), bodyOf(CHECK_QUERY)), LocalQuery.No, body);
+    assert.equal(specialQueryIn(...lent(Buffer.from(body)), bodyOf(CHECK_QUERY)), SpecialQuery.No, body);
   }
 });
 
 test('what stands around the body makes no difference', () => {
   fc.assert(
     fc.property(aText, fc.uint8Array({ maxLength: 8 }), (text, around) => {
-      const kind = localQueryIn(...lent(bodyOf(text), around), bodyOf(CHECK_QUERY));
+      const kind = specialQueryIn(...lent(bodyOf(text), around), bodyOf(CHECK_QUERY));
       assert.equal(kind, kindOf(text));
     }),
   );

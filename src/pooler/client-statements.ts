@@ -1,0 +1,84 @@
+/** What one client calls its prepared statements, and what its messages that are not answered yet make of the names:
+ *  PostgreSQL does nothing of what it skips after an error. PostgreSQL manual, "Extended Query". */
+import { copyOf, equalsAt } from '../wire/bytes.js';
+import type { AnswerQueue } from './answer-queue.js';
+import { NameChanges } from './name-changes.js';
+import { type Statement, StatementNames } from './statements.js';
+
+export class ClientStatements {
+  private readonly names: StatementNames;
+  private readonly changes = new NameChanges();
+  /** The portal that was bound last to a DEALLOCATE, and what that is to deallocate. */
+  private portal: Uint8Array | null = null;
+  private deallocates: Uint8Array | null = null;
+
+  /** sizeMax 0: without limit. */
+  constructor(sizeMax: number) {
+    this.names = new StatementNames(sizeMax);
+  }
+
+  /** The statement that the client calls bytes[begin, end), null when there is none. */
+  get(bytes: Uint8Array, begin: number, end: number): Statement | null {
+    return this.names.get(bytes, begin, end);
+  }
+
+  /** Whether it depends on an earlier batch, which is not answered yet, what the name stands for. */
+  isInDoubt({ answered, batchPlace }: AnswerQueue, bytes: Uint8Array, begin: number, end: number): boolean {
+    return this.changes.isInDoubt(bytes, begin, end, answered, batchPlace);
+  }
+
+  /** Whether a message that is not answered yet changes any name. */
+  isChanging({ answered }: AnswerQueue): boolean {
+    return this.changes.isAny(answered);
+  }
+
+  /** The message whose answer will be owed next says what the name stands for: a Parse, or a Close with null. */
+  change(queue: AnswerQueue, bytes: Uint8Array, begin: number, end: number, to: Statement | null): void {
+    const before = this.names.get(bytes, begin, end);
+    this.changes.add(queue.nextPlace, queue.answered, bytes, begin, end, before);
+    if (to === null) this.names.delete(bytes, begin, end);
+    else if (to !== before) this.names.set(bytes, begin, end, to);
+  }
+
+  /** The name is forgotten at once. Returns whether it was known, or may have been. */
+  forget(bytes: Uint8Array, begin: number, end: number): boolean {
+    return this.names.delete(bytes, begin, end) || this.names.hasForgotten;
+  }
+
+  /** All of them are forgotten at once. */
+  clear(): void {
+    this.names.clear();
+  }
+
+  /** The server has forgotten all that was prepared before the answer that is owed next. */
+  discarded({ answered }: AnswerQueue): void {
+    this.changes.keepOnly(answered, this.names);
+  }
+
+  /** The message at `from` has failed, and the server skips those up to `to`. */
+  skipped(from: number, to: number): void {
+    this.changes.undo(from, to, this.names);
+  }
+
+  /** Another server: what the last one had not answered does not matter any more. */
+  begins(): void {
+    this.changes.clear();
+    this.portal = null;
+  }
+
+  /** A portal is bound to the statement. */
+  bound({ deallocates }: Statement, bytes: Uint8Array, portalAt: number, portalEnd: number): void {
+    if (deallocates === null && this.portal === null) return;
+    this.portal = deallocates === null ? null : copyOf(bytes, portalAt, portalEnd);
+    this.deallocates = deallocates;
+  }
+
+  /** The name of the client that an Execute of this portal deallocates, null when there is none. PostgreSQL does not
+   *  know the client's names. */
+  deallocatedBy(bytes: Uint8Array, portalAt: number, portalEnd: number): Uint8Array | null {
+    const { portal, deallocates } = this;
+    if (portal === null || deallocates === null) return null;
+    if (portal.length !== portalEnd - portalAt || !equalsAt(bytes, portalAt, portal)) return null;
+    return this.names.get(deallocates, 0, deallocates.length) === null ? null : deallocates;
+  }
+}

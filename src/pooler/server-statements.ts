@@ -1,0 +1,63 @@
+/** What is prepared on one server, confirmed or on its way: at most prepared_statements_cache_size of them for long;
+ *  of those too many the ones that were unused for longest go first. By name, since names follow from the content. */
+import type { Statement } from './statements.js';
+
+export class ServerStatements {
+  private readonly byName = new Map<string, Prepared>();
+  private readonly sizeMax: number;
+
+  constructor(sizeMax: number) {
+    this.sizeMax = sizeMax;
+  }
+
+  get size(): number {
+    return this.byName.size;
+  }
+
+  /** Whether one must go before another comes. */
+  get isFull(): boolean {
+    return this.byName.size >= this.sizeMax;
+  }
+
+  has({ nameText }: Statement): boolean {
+    return this.byName.has(nameText);
+  }
+
+  add(statement: Statement): void {
+    this.byName.set(statement.nameText, new Prepared(statement));
+  }
+
+  delete({ nameText }: Statement): void {
+    this.byName.delete(nameText);
+  }
+
+  /** Forgets all but these. */
+  keepOnly(statements: readonly (Statement | null)[]): void {
+    this.byName.clear();
+    for (const each of statements) if (each !== null) this.add(each);
+  }
+
+  /** Takes out one that was not used for long: the first that came, unless it was used since it was last looked at.
+   *  Throws RangeError when there is none. */
+  takeOldest(): Statement {
+    for (const [name, prepared] of this.byName) {
+      const { statement } = prepared;
+      this.byName.delete(name);
+      if (statement.lastUse === prepared.useSeen) return statement;
+      prepared.useSeen = statement.lastUse;
+      this.byName.set(name, prepared); // and so comes last
+    }
+    throw new RangeError('nothing is prepared');
+  }
+}
+
+class Prepared {
+  readonly statement: Statement;
+  /** Its last use, in the pool's count, when it was last looked at. */
+  useSeen: number;
+
+  constructor(statement: Statement) {
+    this.statement = statement;
+    this.useSeen = statement.lastUse;
+  }
+}
