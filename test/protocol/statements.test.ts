@@ -30,7 +30,7 @@ const doorman = await Doorman.start({
 after(() => doorman.stop());
 const login = (): Promise<WireClient> => WireClient.login(doorman.port, 'postgres', 'postgres');
 
-async function valueOf(client: WireClient, name: string): Promise<string | null | undefined> {
+async function runs(client: WireClient, name: string): Promise<string | null | undefined> {
   client.send(bind('', name), execute(), sync());
   const answer = await client.until('Z');
   const row = answer.find(({ tag }) => tag === 'D');
@@ -45,7 +45,7 @@ describe('a server has room for fewer statements than its clients have', () => {
       client.send(sync());
       assert.equal(tagsOf(await client.until('Z')), `${'1'.repeat(SLACK)}Z`);
     }
-    for (const i of [0, 9_999, 5_000, 1, 9_998, 123]) assert.equal(await valueOf(client, `s${i}`), String(i));
+    for (const i of [0, 9_999, 5_000, 1, 9_998, 123]) assert.equal(await runs(client, `s${i}`), String(i));
     const held = Number(await client.value('select count(*) from pg_prepared_statements'));
     assert.ok(held > SERVER_CACHE / 2 && held <= SERVER_CACHE + SLACK, `${held} are prepared`);
     client.close();
@@ -97,11 +97,11 @@ describe('a table changes under a statement', () => {
     for (const each of [client, other]) {
       each.send(parse('s', 'select * from changing'), describeStatement('s'), sync());
       assert.equal(tagsOf(await each.until('Z')), '1tTZ');
-      assert.equal(await valueOf(each, 's'), '1');
+      assert.equal(await runs(each, 's'), '1');
     }
     await client.query('alter table changing add column b int');
     for (const each of [client, other]) {
-      assert.equal(await valueOf(each, 's'), '0A000');
+      assert.equal(await runs(each, 's'), '0A000');
       each.send(closeStatement('s'), parse('s', 'select * from changing'), describeStatement('s'), sync());
       assert.equal(tagsOf(await each.until('Z')), '31tTZ');
       each.send(bind('', 's'), execute(), sync());
@@ -152,15 +152,15 @@ describe('a table changes under a statement', () => {
     await client.query('drop table if exists altered; create table altered as select 1 as a');
     client.send(parse('s', 'select * from altered'), sync());
     await client.until('Z');
-    assert.equal(await valueOf(client, 's'), '1');
+    assert.equal(await runs(client, 's'), '1');
     await client.query('alter table altered add column b int');
     await client.query('begin');
     await client.query('savepoint attempt');
-    assert.equal(await valueOf(client, 's'), '0A000');
+    assert.equal(await runs(client, 's'), '0A000');
     await client.query('rollback to savepoint attempt');
     client.send(closeStatement('s'), parse('s', 'select * from altered'), sync());
     assert.equal(tagsOf(await client.until('Z')), '31Z');
-    assert.equal(await valueOf(client, 's'), '1');
+    assert.equal(await runs(client, 's'), '1');
     await client.query('commit');
     client.close();
   });
@@ -174,9 +174,9 @@ describe('what SQL does to statements', () => {
     client.send(query('discard all'), parse('again', "select 'after'"), parse('new', 'select 2'), sync());
     assert.equal(tagsOf(await client.until('Z')), 'CZ');
     assert.equal(tagsOf(await client.until('Z')), '11Z');
-    assert.equal(await valueOf(client, 'old'), '26000');
-    assert.equal(await valueOf(client, 'again'), 'after');
-    assert.equal(await valueOf(client, 'new'), '2');
+    assert.equal(await runs(client, 'old'), '26000');
+    assert.equal(await runs(client, 'again'), 'after');
+    assert.equal(await runs(client, 'new'), '2');
     client.close();
   });
 
@@ -200,7 +200,7 @@ describe('what SQL does to statements', () => {
     await client.query('begin');
     assert.equal(sqlstateOf(await client.query('discard all')), '25001');
     await client.query('rollback');
-    assert.equal(await valueOf(client, 'kept'), '3');
+    assert.equal(await runs(client, 'kept'), '3');
     client.close();
   });
 
@@ -213,7 +213,7 @@ describe('what SQL does to statements', () => {
     assert.ok(error);
     assert.equal(errorFields(error).C, '26000');
     assert.equal(errorFields(error).M, 'prepared statement "mine" does not exist');
-    assert.equal(await valueOf(client, 'mine'), '26000');
+    assert.equal(await runs(client, 'mine'), '26000');
     client.close();
   });
 
@@ -224,10 +224,10 @@ describe('what SQL does to statements', () => {
     const deallocate = [parse('', 'DEALLOCATE _pg3_0'), bind('', ''), execute()];
     client.send(...deallocate, sync());
     assert.equal(tagsOf(await client.until('Z')), '12CZ');
-    assert.equal(await valueOf(client, '_pg3_0'), '26000');
+    assert.equal(await runs(client, '_pg3_0'), '26000');
     client.send(...deallocate, sync());
     assert.equal(sqlstateOf(await client.until('Z')), '26000');
-    assert.equal(await valueOf(client, '_pg3_1'), '2');
+    assert.equal(await runs(client, '_pg3_1'), '2');
     client.close();
   });
 
@@ -238,7 +238,7 @@ describe('what SQL does to statements', () => {
     client.send(parse('', 'select 1/0'), bind('', ''), execute());
     client.send(parse('', 'DEALLOCATE kept'), bind('', ''), execute(), sync());
     assert.equal(tagsOf(await client.until('Z')), '1EZ');
-    assert.equal(await valueOf(client, 'kept'), '4');
+    assert.equal(await runs(client, 'kept'), '4');
     client.close();
   });
 
@@ -248,8 +248,8 @@ describe('what SQL does to statements', () => {
     await other.until('Z');
     await client.query(`do $$ declare n text; begin
       for n in select name from pg_prepared_statements loop execute 'deallocate ' || quote_ident(n); end loop; end $$`);
-    assert.equal(await valueOf(other, 's'), '26000');
-    assert.equal(await valueOf(other, 's'), 'theirs');
+    assert.equal(await runs(other, 's'), '26000');
+    assert.equal(await runs(other, 's'), 'theirs');
     for (const each of [client, other]) each.close();
   });
 });
