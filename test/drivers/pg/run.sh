@@ -1,0 +1,1 @@
+exec node --no-deprecation "$(dirname "$0")/application.mjs" "$1"
