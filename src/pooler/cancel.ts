@@ -1,5 +1,6 @@
 /** CancelRequest: a client shows the key that it was greeted with, and PostgreSQL is sent the key of the server that
  *  the client has at that moment. There is never an answer. PostgreSQL manual, "Canceling Requests in Progress". */
+import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { Receiver, Socket } from '../reactor/reactor.js';
 import { Timer, type TimerTarget } from '../reactor/timers.js';
 import { type CancelKey, cancelRequest } from '../wire/startup.js';
@@ -8,14 +9,30 @@ import { CANCEL_TIMEOUT_MS } from './limits.js';
 import type { Pool } from './pool.js';
 import type { ServerSession } from './server-session.js';
 
+/** The secret part of a client's key: 4 bytes, 32 since protocol 3.2. Made from a random number when it is wanted, so
+ *  that it takes no memory. */
+export function cancelSecret({ cancelSigningKey }: DataPlane, { id, random, isLong }: KeySeed): Uint8Array {
+  const seed = Buffer.alloc(8);
+  seed.writeInt32BE(random, 0);
+  seed.writeInt32BE(id, 4);
+  return isLong ? createHmac('sha256', cancelSigningKey).update(seed).digest() : seed.subarray(0, 4);
+}
+
+/** What the key of a client is made from. */
+export interface KeySeed {
+  readonly id: number;
+  readonly random: number;
+  readonly isLong: boolean;
+}
+
 /** Passes a cancel on if the key is that of a client at work. */
-export function sendCancel(plane: DataPlane, key: CancelKey): void {
+export function sendCancel(plane: DataPlane, { processId, secret }: CancelKey): void {
   plane.countCancel();
-  const client = plane.findClient(key.processId);
-  if (client === null || key.secret.length !== 4) return;
-  if (Buffer.from(key.secret).readInt32BE(0) !== client.cancelSecret) return;
-  if (client.server === null) return;
-  new CancelDelivery(plane, client.server);
+  const client = plane.findClient(processId);
+  if (client === null) return;
+  const expected = cancelSecret(plane, client.keySeed);
+  if (expected.length !== secret.length || !timingSafeEqual(expected, secret)) return;
+  if (client.server !== null) new CancelDelivery(plane, client.server);
 }
 
 /** One connection that brings a CancelRequest to PostgreSQL. */

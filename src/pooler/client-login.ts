@@ -11,6 +11,7 @@ import {
 import { int32At } from '../wire/bytes.js';
 import {
   ClientFacingError,
+  FeatureNotSupported,
   MalformedStartup,
   NoSuchPool,
   NotPermittedByHba,
@@ -48,7 +49,7 @@ import {
 import { Frontend } from '../wire/tags.js';
 import { Verdict } from './access.js';
 import { AdminSession } from './admin-session.js';
-import { sendCancel } from './cancel.js';
+import { cancelSecret, type KeySeed, sendCancel } from './cancel.js';
 import { ClientSession } from './client-session.js';
 import type { DataPlane } from './data-plane.js';
 import { LOGIN_MESSAGE_MAX, LOGIN_TIMEOUT_MS } from './limits.js';
@@ -216,8 +217,11 @@ export class ClientLogin implements Receiver, TimerTarget {
     const { plane } = this;
     if (plane.settings.tlsRequired) throw new TlsRequired();
     if (plane.isShuttingDown) throw new ShuttingDown();
-    if (needsNegotiation(startup)) this.send(negotiateProtocolVersion(startup.unknownOptions));
+    if (needsNegotiation(startup)) this.send(negotiateProtocolVersion(startup));
     const { user, database } = startup;
+    if (isReplication(startup.others.get('replication'))) {
+      throw new FeatureNotSupported('replication is not pooled: connect to PostgreSQL itself for it');
+    }
     const peer = this.socket.peerAddress();
     const verdict = plane.access.judge(peer, false, database, user);
     if (verdict === Verdict.Reject) throw this.notPermitted(startup);
@@ -308,32 +312,30 @@ export class ClientLogin implements Receiver, TimerTarget {
       const own = trackedName(name);
       if (own !== undefined) parameters.set(own, value);
     }
-    const { id, secret } = plane.newClientKey();
+    const seed = plane.newKeySeed(startup.minorVersion);
     const tracked = plane.settings.syncServerParameters ? new TrackedParameters() : null;
     for (const [name, value] of parameters) tracked?.set(name, value);
-    const session = new ClientSession(plane, pool, socket, id, secret, startup.applicationName, tracked);
-    this.sendGreeting([...parameters], id, secret);
+    const session = new ClientSession(plane, pool, socket, seed, startup.applicationName, tracked);
+    this.sendGreeting([...parameters], seed);
     plane.clientBegins(session, this.peer());
     this.handOver(session);
   }
 
   private welcomeAdmin(): void {
     const { plane, socket, startup } = this;
-    const { id, secret } = plane.newClientKey();
-    const session = new AdminSession(plane, socket, id, startup?.user ?? '');
-    this.sendGreeting([...ADMIN_PARAMETERS, ['server_version', plane.start.version]], id, secret);
+    const seed = plane.newKeySeed(startup?.minorVersion ?? 0);
+    const session = new AdminSession(plane, socket, seed.id, startup?.user ?? '');
+    this.sendGreeting([...ADMIN_PARAMETERS, ['server_version', plane.start.version]], seed);
     plane.adminBegins(session);
     this.handOver(session);
   }
 
-  private sendGreeting(parameters: readonly (readonly [string, string])[], id: number, secret: number): void {
-    const key = Buffer.alloc(4);
-    key.writeInt32BE(secret);
+  private sendGreeting(parameters: readonly (readonly [string, string])[], seed: KeySeed): void {
     this.send(
       Buffer.concat([
         AUTHENTICATION_OK,
         ...parameters.map(([name, value]) => parameterStatus(name, value)),
-        backendKeyData(id, key),
+        backendKeyData(seed.id, cancelSecret(this.plane, seed)),
         READY_FOR_QUERY_IDLE,
       ]),
     );
@@ -388,4 +390,9 @@ export class ClientLogin implements Receiver, TimerTarget {
     const { startup } = this;
     return startup === null ? this.peer() : `${startup.user}@${startup.database} from ${this.peer()}`;
   }
+}
+
+/** The parameter replication: `database` or a boolean. PostgreSQL manual, "Streaming Replication Protocol". */
+function isReplication(value: string | undefined): boolean {
+  return value !== undefined && !/^(f(a(l(s(e)?)?)?)?|no?|off?|0)$/i.test(value);
 }

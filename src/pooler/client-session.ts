@@ -22,6 +22,7 @@ import {
 } from '../wire/ready-made.js';
 import { Frontend, HEADER_LENGTH, STATEMENT_KIND, TAG_LENGTH, TransactionStatus } from '../wire/tags.js';
 import { Owed } from './answer-queue.js';
+import type { KeySeed } from './cancel.js';
 import { ClientStatements } from './client-statements.js';
 import { ClientStream, Step } from './client-stream.js';
 import { ServerDirt } from './command-tag.js';
@@ -66,8 +67,8 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
   private isClosed = false;
   errors = 0;
   readonly id: number;
-  /** The part of the cancel key that only the client knows. */
-  readonly cancelSecret: number;
+  private readonly keyRandom: number;
+  private readonly hasLongKey: boolean;
   readonly applicationName: string;
   readonly connectedMs: number;
   /** What it takes along from server to server; null when sync_server_parameters is off. */
@@ -77,14 +78,14 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     plane: DataPlane,
     pool: Pool,
     socket: Socket,
-    id: number,
-    cancelSecret: number,
+    { id, random, isLong }: KeySeed,
     applicationName: string,
     parameters: TrackedParameters | null,
   ) {
     super(plane, pool, socket);
     this.id = id;
-    this.cancelSecret = cancelSecret;
+    this.keyRandom = random;
+    this.hasLongKey = isLong;
     this.applicationName = applicationName;
     this.parameters = parameters;
     this.connectedMs = plane.reactor.nowMs;
@@ -233,6 +234,11 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
       errors: this.errors,
       ageMs: this.plane.reactor.nowMs - this.connectedMs,
     };
+  }
+
+  /** For CancelRequests. */
+  get keySeed(): KeySeed {
+    return { id: this.id, random: this.keyRandom, isLong: this.hasLongKey };
   }
 
   get isActive(): boolean {

@@ -12,8 +12,10 @@ import type {
   SocketOptions,
 } from '../reactor/reactor.js';
 import { Timer, type TimerTarget } from '../reactor/timers.js';
+import { PROTOCOL_MINOR } from '../wire/startup.js';
 import { AccessRules } from './access.js';
 import type { AdminSession } from './admin-session.js';
+import type { KeySeed } from './cancel.js';
 import { ClientLogin } from './client-login.js';
 import type { ClientSession } from './client-session.js';
 import type { CloseReason } from './close-reason.js';
@@ -26,6 +28,7 @@ import type { LogLevel, ToControl, ToWorker, WorkerSnapshot, WorkerStart } from 
 
 /** A scratch large enough for the beginning of any Bind that is rewritten. */
 const SCRATCH_BYTES = 4096;
+const CANCEL_SIGNING_KEY_BYTES = 32;
 const SHUTDOWN_CHECK_MS = 250;
 const CLIENT_ID_MAX = 0x7fffffff;
 /** So many clients leave enough garbage to be worth a collection. */
@@ -40,6 +43,7 @@ export class DataPlane implements Acceptor, TimerTarget {
   /** What pooler_check_query looks like in a Query. */
   readonly checkQuery: Uint8Array;
   readonly memory: MemoryBudget;
+  readonly cancelSigningKey: Uint8Array;
   isShuttingDown = false;
   /** Many clients have left and few are there: a good moment to give memory back. */
   onManyLeft: () => void = () => undefined;
@@ -67,6 +71,7 @@ export class DataPlane implements Acceptor, TimerTarget {
     this.reactor = reactor;
     this.postToControl = post;
     this.memory = new MemoryBudget(settings.maxMemoryUsage);
+    this.cancelSigningKey = reactor.random(CANCEL_SIGNING_KEY_BYTES);
     this.access = new AccessRules(settings.accessRules);
     this.serverSocketOptions = { ...socketOptions(settings), lingerS: -1 };
     this.checkQuery = Buffer.from(`${settings.poolerCheckQuery}\0`);
@@ -121,11 +126,15 @@ export class DataPlane implements Acceptor, TimerTarget {
     return this.clients.get(id) ?? null;
   }
 
-  /** What a client is greeted with: a number that no client has now, and a secret. */
-  newClientKey(): { id: number; secret: number } {
+  /** For the key of a new client: a number that no client has now, and chance. */
+  newKeySeed(protocolMinor: number): KeySeed {
     do this.lastClientId = this.lastClientId === CLIENT_ID_MAX ? 1 : this.lastClientId + 1;
     while (this.clients.has(this.lastClientId) || this.admins.has(this.lastClientId));
-    return { id: this.lastClientId, secret: Buffer.from(this.reactor.random(4)).readInt32BE(0) };
+    return {
+      id: this.lastClientId,
+      random: Buffer.from(this.reactor.random(4)).readInt32BE(0),
+      isLong: protocolMinor >= PROTOCOL_MINOR,
+    };
   }
 
   clientBegins(client: ClientSession, peer: string): void {

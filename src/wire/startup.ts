@@ -17,6 +17,8 @@ const CANCEL_SECRET_LENGTH_MIN = 4;
 const CANCEL_SECRET_LENGTH_MAX = 256;
 
 const PROTOCOL_MAJOR = 3;
+/** The newest minor version that is spoken here: what is new in it is the length of cancel keys. */
+export const PROTOCOL_MINOR = StartupCode.Protocol32 & 0xffff;
 const OPTION_PREFIX = '_pq_.';
 const DEFAULT_APPLICATION_NAME = 'pg_doorman';
 
@@ -127,14 +129,15 @@ function take(parameters: Map<string, string>, name: string): string | undefined
 
 /** Whether the client must be told by NegotiateProtocolVersion that it gets less than it asked for. */
 export function needsNegotiation(parameters: StartupParameters): boolean {
-  return parameters.minorVersion > 0 || parameters.unknownOptions.length > 0;
+  return parameters.minorVersion > PROTOCOL_MINOR || parameters.unknownOptions.length > 0;
 }
 
-/** NegotiateProtocolVersion: we go on with protocol 3.0 and without these options. The manual calls the first field
- *  the minor version; PostgreSQL sends, and libpq expects, the whole number with the major in its upper half. */
-export function negotiateProtocolVersion(unknownOptions: readonly string[]): Uint8Array {
+/** NegotiateProtocolVersion: we go on with what was asked for but no newer than 3.2, and without these options. The
+ *  manual calls the first field the minor version; PostgreSQL sends, and libpq expects, the whole number with the major
+ *  in its upper half. */
+export function negotiateProtocolVersion({ minorVersion, unknownOptions }: StartupParameters): Uint8Array {
   const writer = MessageWriter.tagged(Backend.NegotiateProtocolVersion)
-    .int32(StartupCode.Protocol30)
+    .int32((PROTOCOL_MAJOR << 16) | Math.min(minorVersion, PROTOCOL_MINOR))
     .int32(unknownOptions.length);
   for (const option of unknownOptions) writer.string(option);
   return writer.finish();

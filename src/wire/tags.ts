@@ -66,6 +66,7 @@ export const enum TransactionStatus {
 /** First words of packets that have no tag. */
 export const enum StartupCode {
   Protocol30 = 196608,
+  Protocol32 = 196610,
   CancelRequest = 80877102,
   SslRequest = 80877103,
   GssEncRequest = 80877104,

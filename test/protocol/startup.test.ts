@@ -3,11 +3,13 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { Doorman } from '../support/doorman.js';
 import {
+  CANCEL_REQUEST,
   errorFields,
   GSSENC_REQUEST,
   int32,
   PROTOCOL_3_2,
   packet,
+  query,
   SSL_REQUEST,
   startup,
   string,
@@ -59,13 +61,52 @@ test('queries may follow the startup without waiting', async () => {
   client.close();
 });
 
-test('protocol 3.2 and unknown _pq_. options are negotiated down', async () => {
+test('unknown _pq_. options and a version that is too new are negotiated down', async () => {
+  const PROTOCOL_3_9999 = 196608 + 9999;
+  for (const [asked, given] of [
+    [PROTOCOL_3_2, PROTOCOL_3_2],
+    [PROTOCOL_3_9999, PROTOCOL_3_2],
+  ] as const) {
+    const client = await WireClient.open(doorman.port);
+    client.send(startup({ ...WHO, '_pq_.new_thing': 'on' }, asked));
+    const [negotiation, ...rest] = await client.until('Z');
+    assert.equal(negotiation?.tag, 'v');
+    assert.deepEqual(negotiation?.body, Buffer.concat([int32(given), int32(1), string('_pq_.new_thing')]));
+    assert.match(tagsOf(rest), /^RS+KZ$/);
+    client.close();
+  }
+});
+
+test('protocol 3.2 needs no negotiation, and has a cancel key of 32 bytes that cancels', async () => {
   const client = await WireClient.open(doorman.port);
-  client.send(startup({ ...WHO, '_pq_.new_thing': 'on' }, PROTOCOL_3_2));
-  const [negotiation, ...rest] = await client.until('Z');
-  assert.equal(negotiation?.tag, 'v');
-  assert.deepEqual(negotiation?.body, Buffer.concat([int32(196608), int32(1), string('_pq_.new_thing')]));
-  assert.match(tagsOf(rest), /^RS+KZ$/);
+  client.send(startup(WHO, PROTOCOL_3_2));
+  const greeting = await client.until('Z');
+  assert.match(tagsOf(greeting), /^RS+KZ$/);
+  const key = greeting.find(({ tag }) => tag === 'K')?.body ?? Buffer.alloc(0);
+  assert.equal(key.length, 4 + 32);
+  client.send(query('select pg_sleep(30)'));
+  while ((await doorman.admin('show servers'))[0]?.state !== 'active');
+  const wrong = Buffer.from(key);
+  wrong.writeUInt8(wrong.readUInt8(35) ^ 1, 35);
+  for (const each of [wrong, key.subarray(0, 8), key]) {
+    const canceller = await WireClient.open(doorman.port);
+    canceller.send(packet(CANCEL_REQUEST, each));
+    await canceller.closed();
+  }
+  assert.equal(sqlstateOf(await client.until('Z')), '57014');
+  client.close();
+});
+
+test('a replication connection is refused with a word of what to do', async () => {
+  for (const replication of ['true', 'database', '1']) {
+    const client = await WireClient.open(doorman.port);
+    client.send(startup({ ...WHO, replication }));
+    const [error] = await client.closed();
+    assert.ok(error);
+    assert.equal(errorFields(error).C, '0A000');
+    assert.match(errorFields(error).M ?? '', /connect to PostgreSQL itself/);
+  }
+  const client = await WireClient.login(doorman.port, 'postgres', 'postgres', { replication: 'off' });
   client.close();
 });
 

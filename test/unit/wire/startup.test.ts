@@ -200,14 +200,16 @@ test('a StartupMessage takes a Map, and no empty name or zero byte', () => {
 
 test('negotiation is needed for a higher minor version or for an option', () => {
   assert.equal(needsNegotiation(read('user\0u\0\0')), false);
-  assert.equal(needsNegotiation(read('user\0u\0\0', '\0\x03\0\x02')), true);
+  assert.equal(needsNegotiation(read('user\0u\0\0', '\0\x03\0\x02')), false);
+  assert.equal(needsNegotiation(read('user\0u\0\0', '\0\x03\0\x03')), true);
   assert.equal(needsNegotiation(read('user\0u\0_pq_.x\0\0\0')), true);
 });
 
-test('NegotiateProtocolVersion goes on with 3.0 and names the unknown options', () => {
-  assert.equal(textOf(negotiateProtocolVersion([])), `v\0\0\0\x0c${VERSION_3_0}\0\0\0\0`);
+test('NegotiateProtocolVersion goes on with 3.2 at most and names the unknown options', () => {
+  const tooNew = read('user\0u\0\0', '\0\x03\0\x09');
+  assert.equal(textOf(negotiateProtocolVersion(tooNew)), 'v\0\0\0\x0c\0\x03\0\x02\0\0\0\0');
   assert.equal(
-    textOf(negotiateProtocolVersion(['_pq_.a', '_pq_.b'])),
+    textOf(negotiateProtocolVersion(read('user\0u\0_pq_.a\0\0_pq_.b\0\0\0'))),
     `v\0\0\0\x1a${VERSION_3_0}\0\0\0\x02_pq_.a\0_pq_.b\0`,
   );
 });
