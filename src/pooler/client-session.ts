@@ -255,13 +255,13 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
       case Frontend.Parse:
       case Frontend.Describe:
       case Frontend.Close:
+      case Frontend.Execute:
         return true;
       case Frontend.Bind:
         return comesFirst || statementNameEnd(bytes, framer.bodyAt, framer.bodyEnd) < 0;
       case Frontend.Query:
         return comesFirst || framer.bodyLength <= SPECIAL_QUERY_MAX; // which may be answered here
       case Frontend.FunctionCall:
-      case Frontend.Execute:
         return comesFirst;
       default:
         return false;
@@ -355,6 +355,7 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     if (!isSame || !isKnown || statements.isChanging(queue)) {
       statements.change(queue, bytes, bodyAt, nameEnd, statement);
     }
+    if (before?.isOwn === true) server.retire(before);
     this.flushBefore(bytes);
     server.begins();
     server.parse(statement, isKnown);

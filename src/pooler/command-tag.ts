@@ -21,7 +21,8 @@ const LISTEN = tag('LISTEN');
 
 /** Told what a command has done to the statements that are prepared on the server, or to what they read. */
 export interface HoldsStatements {
-  forgetStatements(): void;
+  /** Returns the dirt that is left: of statements that are on their way. */
+  forgetStatements(): number;
   schemaChanged(): void;
 }
 
@@ -52,12 +53,10 @@ export function dirtFromTag(
     case D:
       if (isTag(bytes, bodyAt, bodyEnd, DECLARE_CURSOR)) return dirt | ServerDirt.Declare;
       if (isTag(bytes, bodyAt, bodyEnd, DEALLOCATE_ALL)) {
-        server.forgetStatements();
-        return dirt & ~ServerDirt.Prepare;
+        return (dirt & ~ServerDirt.Prepare) | server.forgetStatements();
       }
       if (isTag(bytes, bodyAt, bodyEnd, DISCARD_ALL)) {
-        server.forgetStatements();
-        return 0;
+        return server.forgetStatements();
       }
       return dirt;
     case P:

@@ -314,13 +314,18 @@ export class ServerSession implements Receiver, TimerTarget {
     this.send(statement.parse, 0, statement.parse.length);
   }
 
-  /** Statements beyond the limit are closed before a batch begins, where no error can have the Close skipped, and no
+  /** Nobody will ask for it again. */
+  retire(statement: Statement): void {
+    this.statements.retire(statement);
+  }
+
+  /** Statements beyond the limit, and those retired, are closed before a batch begins, where no error can have the Close skipped, and no
    *  Bind to one of them is on its way in this batch. */
   private closeSurplus(): void {
     const { queue, statements } = this;
-    if (!statements.isFull || !queue.isBetweenBatches || queue.length > ANSWERS_OWED_MAX / 2) return;
-    for (let i = 0; i < CLOSED_AT_ONCE_MAX && statements.isFull; i++) {
-      const close = closeStatement(statements.takeOldest().name);
+    if (!statements.hasSurplus || !queue.isBetweenBatches || queue.length > ANSWERS_OWED_MAX / 2) return;
+    for (let i = 0; i < CLOSED_AT_ONCE_MAX && statements.hasSurplus; i++) {
+      const close = closeStatement(statements.takeSurplus().name);
       queue.push(Owed.SwallowedClose);
       this.send(close, 0, close.length);
     }
@@ -721,9 +726,11 @@ export class ServerSession implements Receiver, TimerTarget {
   }
 
   /** Everything that was prepared on it is gone, but for what is on its way. */
-  forgetStatements(): void {
-    this.statements.keepOnly(this.queue.parsing);
+  forgetStatements(): number {
+    const { parsing } = this.queue;
+    this.statements.keepOnly(parsing);
     this.client?.statementsDiscarded(this);
+    return parsing.includes(null) ? ServerDirt.Prepare : 0; // the client's own
   }
 
   /** What is prepared may not fit the tables any more: not now, and not when others see the change. */

@@ -5,6 +5,7 @@ import type { Statement } from './statements.js';
 export class ServerStatements {
   private readonly byName = new Map<string, Prepared>();
   private readonly sizeMax: number;
+  private readonly retired: Statement[] = [];
 
   constructor(sizeMax: number) {
     this.sizeMax = sizeMax;
@@ -14,9 +15,9 @@ export class ServerStatements {
     return this.byName.size;
   }
 
-  /** Whether one must go before another comes. */
-  get isFull(): boolean {
-    return this.byName.size >= this.sizeMax;
+  /** Whether one should go before another comes. */
+  get hasSurplus(): boolean {
+    return this.byName.size >= this.sizeMax || this.retired.length > 0;
   }
 
   has({ nameText }: Statement): boolean {
@@ -31,15 +32,26 @@ export class ServerStatements {
     this.byName.delete(nameText);
   }
 
+  /** It will not be used any more: the next to go, if it is there. */
+  retire(statement: Statement): void {
+    if (this.has(statement)) this.retired.push(statement);
+  }
+
   /** Forgets all but these. */
   keepOnly(statements: readonly (Statement | null)[]): void {
     this.byName.clear();
+    this.retired.length = 0;
     for (const each of statements) if (each !== null) this.add(each);
   }
 
-  /** Takes out one that was not used for long: the first that came, unless it was used since it was last looked at.
-   *  Throws RangeError when there is none. */
-  takeOldest(): Statement {
+  /** Takes out one that is retired or was not used for long: the first that came, unless it was used since it was last
+   *  looked at. Throws RangeError when there is none. */
+  takeSurplus(): Statement {
+    const retired = this.retired.pop();
+    if (retired !== undefined) {
+      this.byName.delete(retired.nameText);
+      return retired;
+    }
     for (const [name, prepared] of this.byName) {
       const { statement } = prepared;
       this.byName.delete(name);

@@ -16,6 +16,8 @@ export const enum SpecialQuery {
 /** A longer text is none of them. Bytes, with the terminating zero. */
 export const SPECIAL_QUERY_MAX = 80;
 const SEMICOLON = 0x3b;
+const SLASH = 0x2f;
+const STAR = 0x2a;
 const QUOTE = 0x22;
 const UNDERSCORE = 0x5f;
 const DOLLAR = 0x24;
@@ -25,6 +27,8 @@ const START_TRANSACTION = Buffer.from('start transaction');
 const DEALLOCATE = Buffer.from('deallocate');
 const PREPARE = Buffer.from('prepare');
 const ALL = Buffer.from('all');
+const FETCH = Buffer.from('fetch');
+const EXECUTE = Buffer.from('execute');
 const DISCARD = Buffer.from('discard');
 
 /** What kind of query body[bodyAt, bodyEnd) of a Query is. */
@@ -37,27 +41,36 @@ export function specialQueryIn(
   const length = bodyEnd - bodyAt;
   if (length === checkQuery.length && isSame(bytes, bodyAt, checkQuery)) return SpecialQuery.Check;
   if (length === 0 || length > SPECIAL_QUERY_MAX) return SpecialQuery.No;
+  const at = textBegin(bytes, bodyAt, bodyEnd);
   // By far most queries are told apart by their first letter.
-  const first = lower(byteAt(bytes, bodyAt));
+  const first = lower(byteAt(bytes, at));
   if (first !== 0x62 /* b */ && first !== 0x73 /* s */ && first !== 0x64 /* d */) return SpecialQuery.No;
   if (byteAt(bytes, bodyEnd - 1) !== 0) return SpecialQuery.No; // malformed: PostgreSQL says so
-  const end = textEnd(bytes, bodyAt, bodyEnd);
-  if (isText(bytes, bodyAt, end, BEGIN)) return SpecialQuery.Begin;
-  if (isText(bytes, bodyAt, end, START_TRANSACTION)) return SpecialQuery.StartTransaction;
-  const discardedAt = behindWord(bytes, bodyAt, end, DISCARD);
+  const end = textEnd(bytes, at, bodyEnd);
+  if (isText(bytes, at, end, BEGIN)) return SpecialQuery.Begin;
+  if (isText(bytes, at, end, START_TRANSACTION)) return SpecialQuery.StartTransaction;
+  const discardedAt = behindWord(bytes, at, end, DISCARD);
   if (discardedAt >= 0)
     return isText(bytes, discardedAt, end, ALL) ? SpecialQuery.DiscardAll : SpecialQuery.No;
-  const nameAt = deallocatedNameAt(bytes, bodyAt, end);
+  const nameAt = deallocatedNameAt(bytes, at, end);
   if (nameAt < 0) return SpecialQuery.No;
   if (isText(bytes, nameAt, end, ALL)) return SpecialQuery.DeallocateAll;
   return isName(bytes, nameAt, end) ? SpecialQuery.Deallocate : SpecialQuery.No;
 }
 
+/** Whether the text returns what a cursor or a statement of SQL has: FETCH and EXECUTE. PostgreSQL looks at those once,
+ *  when such a text is parsed. */
+export function readsSession(text: Uint8Array): boolean {
+  const at = textBegin(text, 0, text.length);
+  return behindWord(text, at, text.length, FETCH) >= 0 || behindWord(text, at, text.length, EXECUTE) >= 0;
+}
+
 /** The statement's name in what is known to be a SpecialQuery.Deallocate, as PostgreSQL reads it: folded to lower case
  *  unless quoted. A copy. */
 export function deallocatedName(bytes: Uint8Array, bodyAt: number, bodyEnd: number): Uint8Array {
-  const end = textEnd(bytes, bodyAt, bodyEnd);
-  const at = deallocatedNameAt(bytes, bodyAt, end);
+  const begin = textBegin(bytes, bodyAt, bodyEnd);
+  const end = textEnd(bytes, begin, bodyEnd);
+  const at = deallocatedNameAt(bytes, begin, end);
   if (byteAt(bytes, at) !== QUOTE) return copyOf(bytes, at, end).map(lower);
   const name = copyOf(bytes, at + 1, end - 1);
   let length = 0;
@@ -66,6 +79,18 @@ export function deallocatedName(bytes: Uint8Array, bodyAt: number, bodyEnd: numb
     name[length++] = byteAt(name, i);
   }
   return name.subarray(0, length);
+}
+
+/** Where the text begins: behind blanks and comments. */
+function textBegin(bytes: Uint8Array, bodyAt: number, bodyEnd: number): number {
+  let at = bodyAt;
+  for (;;) {
+    while (isBlank(byteAt(bytes, at))) at++;
+    if (byteAt(bytes, at) !== SLASH || byteAt(bytes, at + 1) !== STAR) return at;
+    at += 2;
+    while (at < bodyEnd && (byteAt(bytes, at) !== STAR || byteAt(bytes, at + 1) !== SLASH)) at++;
+    at = Math.min(at + 2, bodyEnd - 1);
+  }
 }
 
 /** Where the text ends: without the zero, blanks and semicolons behind it. */

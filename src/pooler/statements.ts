@@ -1,17 +1,18 @@
 /** Prepared statements of a pool: what clients call S_1 is kept once per text and parameter types, under a name that
  *  follows from them, and prepared on whichever server needs it. The name is a keyed hash, so that every worker finds
  *  the same one and nobody outside can guess it. PostgreSQL manual, "Extended Query". */
-import { createHmac } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
 import { byteAt, copyOf, equalsAt, putInt32, zeroAt } from '../wire/bytes.js';
 import { Frontend, HEADER_LENGTH, LENGTH_LENGTH } from '../wire/tags.js';
 import { STATEMENT_BYTES_MAX } from './limits.js';
-import { deallocatedName, SpecialQuery, specialQueryIn } from './simple-query.js';
+import { deallocatedName, readsSession, SpecialQuery, specialQueryIn } from './simple-query.js';
 
 /** Every name on a server begins so: scripts look for it. */
 export const NAME_PREFIX = 'DOORMAN_';
 const HASH_BYTES = 16;
 /** The share of a full cache that goes at a time. */
 const EVICTED_SHARE = 0.1;
+const FAILURES_KEPT_MAX = 1000;
 const NO_CHECK_QUERY = new Uint8Array(0);
 
 /** A statement as servers know it. */
@@ -31,14 +32,14 @@ export class Statement {
   lastUse = 0;
   /** The tables that it reads have changed: whoever parses it again gets another one. */
   isStale = false;
+  /** Of one Parse alone, since what it returns depends on the session. */
+  isOwn = false;
   /** The name in it when it is DEALLOCATE of one. */
   readonly deallocates: Uint8Array | null;
 
-  /** `epoch`: another one gives the same content another name. */
-  constructor(content: Uint8Array, hash: number, key: Uint8Array, epoch: number) {
-    const hmac = createHmac('sha256', key).update(content);
-    if (epoch > 0) hmac.update(String(epoch));
-    const digest = hmac.digest().subarray(0, HASH_BYTES);
+  /** `salt`: another one gives the same content another name. */
+  constructor(content: Uint8Array, hash: number, key: Uint8Array, salt: string) {
+    const digest = createHmac('sha256', key).update(content).update(salt).digest().subarray(0, HASH_BYTES);
     this.nameText = `${NAME_PREFIX}${digest.toString('base64url')}`;
     this.name = Buffer.from(`${this.nameText}\0`, 'latin1');
     this.hash = hash;
@@ -67,7 +68,11 @@ export class StatementCache {
   private count = 0;
   private bytes = 0;
   private uses = 0;
-  private epoch = 0;
+  /** Counts what makes names differ for the same content. */
+  private serial = 0;
+  private epoch = '';
+  /** How often each content has failed because what it reads is not always the same; by a digest of it. */
+  private readonly failures = new Map<string, number>();
 
   constructor(sizeMax: number, key: Uint8Array) {
     this.sizeMax = Math.max(1, sizeMax);
@@ -85,7 +90,9 @@ export class StatementCache {
     for (let each = first; each !== null; each = each.next) {
       if (each.hasContent(bytes, begin, end)) return this.used(each);
     }
-    const made = this.used(new Statement(bytes.subarray(begin, end), hash, this.key, this.epoch));
+    const content = bytes.subarray(begin, end);
+    if (this.dependsOnSession(content)) return this.makeOwn(content, hash);
+    const made = this.used(new Statement(content, hash, this.key, this.epoch));
     made.next = first;
     this.byHash.set(hash, made);
     this.count++;
@@ -98,11 +105,33 @@ export class StatementCache {
    *  anew everywhere. null: it may be any. */
   renew(statement: Statement | null): void {
     if (statement?.isStale === true) return;
-    this.epoch++;
+    if (statement !== null) this.countFailure(statement.content);
+    this.epoch = String(++this.serial);
     for (const each of statement === null ? this.all() : [statement]) {
       each.isStale = true;
       this.remove(each);
     }
+  }
+
+  /** Nobody else gets it, and nobody twice. */
+  private makeOwn(content: Uint8Array, hash: number): Statement {
+    const made = this.used(new Statement(content, hash, this.key, String(++this.serial)));
+    made.isOwn = true;
+    made.isStale = true;
+    return made;
+  }
+
+  private countFailure(content: Uint8Array): void {
+    if (this.failures.size >= FAILURES_KEPT_MAX) this.failures.clear();
+    const digest = digestOf(content);
+    this.failures.set(digest, (this.failures.get(digest) ?? 0) + 1);
+  }
+
+  /** Whether its columns depend on what the session has: cursors, statements of SQL; or temporary tables or a
+   *  search_path, which shows when it has failed for that more than once. */
+  private dependsOnSession(content: Uint8Array): boolean {
+    if (readsSession(content)) return true;
+    return this.failures.size > 0 && (this.failures.get(digestOf(content)) ?? 0) > 1;
   }
 
   used(statement: Statement): Statement {
@@ -259,6 +288,10 @@ function deallocatedNameIn(content: Uint8Array): Uint8Array | null {
   const textEnd = zeroAt(content, 0, content.length) + 1;
   const kind = specialQueryIn(content, 0, textEnd, NO_CHECK_QUERY);
   return kind === SpecialQuery.Deallocate ? deallocatedName(content, 0, textEnd) : null;
+}
+
+function digestOf(content: Uint8Array): string {
+  return createHash('sha256').update(content).digest('base64');
 }
 
 /** FNV-1a over the bytes with a final mix: to find a place in a table, not to tell two contents apart. */

@@ -166,6 +166,72 @@ describe('a table changes under a statement', () => {
   });
 });
 
+describe('what a text returns depends on the session', () => {
+  const columns = async (client: WireClient, text: string): Promise<number> => {
+    client.send(parse('', text), describeStatement(''), sync());
+    const description = (await client.until('Z')).find(({ tag }) => tag === 'T');
+    return description?.body.readInt16BE(0) ?? 0;
+  };
+
+  test('FETCH has the columns of the cursor that is there', async () => {
+    const [client, other] = [await login(), await login()];
+    for (const [each, select] of [
+      [client, 'select 1'],
+      [other, 'select 1, 2'],
+      [client, 'select 1, 2, 3'],
+    ] as const) {
+      await each.query('begin');
+      assert.equal(await columns(each, 'fetch 1 from walk'), 0);
+      await each.query('rollback');
+      await each.query('begin');
+      await each.query(`declare walk cursor for ${select}`);
+      assert.equal(await columns(each, '/* c */ FETCH 1 from walk'), select.split(',').length);
+      await each.query('commit');
+    }
+    for (const each of [client, other]) each.close();
+  });
+
+  test('EXECUTE has the columns of the statement that is there', async () => {
+    const client = await login();
+    for (const select of ['select 1', 'select 1, 2']) {
+      await client.query('begin');
+      await client.query(`prepare here as ${select}`);
+      assert.equal(await columns(client, 'execute here'), select.split(',').length);
+      await client.query('commit');
+    }
+    client.close();
+  });
+
+  test('what was parsed for one FETCH is closed on the server before the next', async () => {
+    const client = await login();
+    await client.query('begin');
+    await client.query('declare walk cursor for select generate_series(1, 100)');
+    for (let i = 1; i <= 20; i++) {
+      client.send(parse('', 'fetch 1 from walk'), bind('', ''), execute(), sync());
+      const row = (await client.until('Z')).find(({ tag }) => tag === 'D');
+      assert.deepEqual(row && values(row), [String(i)]);
+    }
+    const held = "select count(*) from pg_prepared_statements where statement like 'fetch%'";
+    assert.equal(await client.value(held), '1');
+    await client.query('rollback');
+    client.close();
+  });
+
+  test('temporary tables with other columns under the same name: it fails no more than twice', async () => {
+    const client = await login();
+    const failures = [];
+    for (const value of ['1', '1.5', "'a'::text", '1', '1.5', "'a'::text", '1']) {
+      await client.query('begin');
+      await client.query(`create temp table passing on commit drop as select ${value} as value`);
+      client.send(parse('', 'select * from passing'), bind('', ''), execute(), sync());
+      failures.push(sqlstateOf(await client.until('Z')));
+      await client.query('rollback');
+    }
+    assert.deepEqual(failures, ['', '0A000', '', '0A000', '', '', '']);
+    client.close();
+  });
+});
+
 describe('what SQL does to statements', () => {
   test('DISCARD ALL takes the names, and what is parsed right behind it stays', async () => {
     const client = await login();

@@ -87,10 +87,14 @@ export class SceneWriter {
     return '';
   }
 
-  bind(portal: string, statement: string): void {
+  bind(portal: string, statement: string, values = this.parameters()): void {
     const { random } = this;
-    const values = Array.from({ length: random.pick([0, 0, 1, 1, 1, 2]) }, () => parameter(random));
     this.say(say.bind(portal, statement, values, random.chance(0.15) ? [random.below(2)] : []));
+  }
+
+  private parameters(): (string | null)[] {
+    const { random } = this;
+    return Array.from({ length: random.pick([0, 0, 1, 1, 1, 2]) }, () => parameter(random));
   }
 
   /** All until now is answered before more is said. */

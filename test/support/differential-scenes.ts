@@ -60,7 +60,7 @@ export function ending(random: Random, table: string, situation: Situation): Sce
     writer.say(say.copyData('1\tone\n'), say.query('select 1'));
   } else {
     batch(writer);
-    writer.step();
+    if (random.chance(0.5)) writer.step();
     writer.say(say.terminate());
   }
   writer.step({ type: 'closed' });
@@ -196,29 +196,22 @@ function functionCalls(writer: SceneWriter): void {
   }
 }
 
-/** Names that PostgreSQL then does not know any more are still known to the pooler: they are closed at once. */
+/** In a text that the pooler knows, where a batch follows without waiting; else in any. */
 function everythingForgotten(writer: SceneWriter): void {
   const { random } = writer;
-  writer.query(dressed(random, random.pick(['discard all', 'deallocate all', 'deallocate all'])));
-  if (random.chance(0.5)) writer.step();
-  for (const name of NAMES) writer.say(say.closeStatement(name));
-  writer.sync();
+  const text = random.pick(['discard all', 'DEALLOCATE ALL;', 'Deallocate  Prepare all']);
+  if (random.chance(0.5)) writer.query(text);
+  else {
+    writer.query(dressed(random, text));
+    writer.step();
+  }
+  batch(writer);
 }
 
 /** Statements of SQL's PREPARE, and DEALLOCATE of those of the protocol. */
 function sqlStatements(writer: SceneWriter): void {
   const { random, situation } = writer;
-  if (random.chance(0.5)) {
-    const name = random.pick(NAMES);
-    writer.say(say.closeStatement(name), say.parse(name, 'select 1'));
-    writer.sync();
-    if (random.chance(0.7)) writer.step();
-    // In a failed transaction the Parse did nothing, and so does the DEALLOCATE.
-    writer.query(random.pick([`deallocate ${name}`, `DEALLOCATE ${name};`, `Deallocate  "${name}" ; `]));
-    if (random.chance(0.7)) writer.step();
-    writer.say(say.closeStatement(name));
-    return writer.sync();
-  }
+  if (random.chance(0.5)) return deallocate(writer);
   writer.needs = 'transaction';
   const name = `q${situation.serial}`;
   writer.query(`prepare ${name} as select $1::int + 1`);
@@ -230,6 +223,27 @@ function sqlStatements(writer: SceneWriter): void {
     writer.sync();
   }
   if (random.chance(0.4)) writer.query(`deallocate ${name}`);
+}
+
+function deallocate(writer: SceneWriter): void {
+  const { random } = writer;
+  const name = random.pick(NAMES);
+  if (random.chance(0.7)) {
+    writer.parse(name, 'select 1');
+    writer.sync();
+    if (random.chance(0.7)) writer.step();
+  }
+  const text = random.pick(['deallocate', 'DEALLOCATE', 'Deallocate  PREPARE', ' deallocate']);
+  const statement = `${text} ${random.pick([name, `"${name}"`])}${random.pick(['', ';', ' ; '])}`;
+  if (random.chance(0.5)) writer.query(statement);
+  else {
+    writer.parse('', statement);
+    writer.bind('', '', []);
+    writer.say(say.execute('', 0));
+    writer.sync();
+  }
+  if (random.chance(0.7)) writer.step();
+  batch(writer);
 }
 
 function cursor(writer: SceneWriter): void {

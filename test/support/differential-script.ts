@@ -91,11 +91,9 @@ export function messageCount(script: Script): number {
 export function withoutMessage(script: Script, n: number): Script | null {
   let at = n;
   for (const [i, scene] of script.entries()) {
-    // The pooler says yes to DEALLOCATE of what it does not know, and only where no Sync is due.
-    const isWhole = scene.steps.some(({ said }) => said.some(({ text }) => /^Query "deallocate/i.test(text)));
     for (const [j, step] of scene.steps.entries()) {
       if (at < step.said.length) {
-        const shorter = isWhole ? null : stepWithout(step, at);
+        const shorter = stepWithout(step, at);
         return shorter && script.with(i, { ...scene, steps: scene.steps.with(j, shorter) });
       }
       at -= step.said.length;

@@ -6,7 +6,7 @@ import { AnswerQueue, Owed } from '../../../src/pooler/answer-queue.js';
 import { ANSWERS_OWED_MAX } from '../../../src/pooler/limits.js';
 import { Statement } from '../../../src/pooler/statements.js';
 
-const statement = (sql: string): Statement => new Statement(Buffer.from(sql), 0, Buffer.from('key'), 0);
+const statement = (sql: string): Statement => new Statement(Buffer.from(sql), 0, Buffer.from('key'), '');
 const kinds = fc.integer({ min: Owed.Query, max: Owed.SwallowedQuery });
 
 test('whatever is pushed comes out in the same order, however many are owed', () => {

@@ -6,7 +6,7 @@ import { Statement, StatementNames } from '../../../src/pooler/statements.js';
 import { collidingTexts } from './collisions.js';
 
 const UNLIMITED = 0;
-const statement = (sql: string): Statement => new Statement(Buffer.from(sql), 0, Buffer.from('key'), 0);
+const statement = (sql: string): Statement => new Statement(Buffer.from(sql), 0, Buffer.from('key'), '');
 const [FIRST, SECOND, THIRD] = [statement('first'), statement('second'), statement('third')];
 
 /** Names as a client of the protocol gives them: bytes amid others. */
