@@ -32,7 +32,13 @@ import { GATHERED_BEFORE_CHECKOUT_MAX } from './limits.js';
 import type { Pool } from './pool.js';
 import type { ServerSession } from './server-session.js';
 import { PoolMode } from './settings.js';
-import { deallocatedName, SPECIAL_QUERY_MAX, SpecialQuery, specialQueryIn } from './simple-query.js';
+import {
+  deallocatedName,
+  discardsAll,
+  SPECIAL_QUERY_MAX,
+  SpecialQuery,
+  specialQueryIn,
+} from './simple-query.js';
 import type { Statement } from './statements.js';
 import type { ClientSnapshot } from './thread-messages.js';
 import { ticksAt, usSince } from './ticks.js';
@@ -309,7 +315,7 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
         // PostgreSQL does not know the client's names: it is answered here once its turn has come.
         const isOwing = server !== null && !server.queue.isEmpty && !server.isInCopyIn;
         if (isOwing && local === SpecialQuery.Deallocate && this.mapsStatements) return this.waitForAnswers();
-        if (discardsStatements(local) && this.mapsStatements) return this.onCycle(bytes, Owed.Query, true);
+        if (discardsAll(local) && this.mapsStatements) return this.onCycle(bytes, Owed.Query, true);
       }
     }
     return this.onCycle(bytes, Owed.Query);
@@ -445,18 +451,25 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
 
   private onExecute(bytes: Uint8Array, bodyAt: number, bodyEnd: number): Step {
     const portalEnd = zeroAt(bytes, bodyAt, bodyEnd);
-    const name = this.statements?.deallocatedBy(bytes, bodyAt, portalEnd) ?? null;
-    if (name === null) return this.onExtended(bytes, Owed.ExecuteResult);
-    // DEALLOCATE of a name that only the pooler knows: the server is given an empty statement of this name to drop.
+    const dropping = this.statements?.droppingBy(bytes, bodyAt, portalEnd) ?? null;
+    if (dropping === null) return this.onExtended(bytes, Owed.ExecuteResult);
     const step = this.beginExtended(bytes);
     const { server } = this;
     if (step !== Step.Done || server === null || this.skipsToSync) return step;
     if (server.queue.skipsToSync) return this.drop(bytes);
+    if (dropping.special !== SpecialQuery.Deallocate) server.discardsBegin();
+    else this.deallocate(bytes, server, dropping.deallocates);
+    this.owes(Owed.ExecuteResult);
+    return this.relay(bytes);
+  }
+
+  /** Before a DEALLOCATE of a name that only the pooler knows the server gets an empty statement of this name to drop. */
+  private deallocate(bytes: Uint8Array, server: ServerSession, name: Uint8Array): void {
+    if (this.statementNamed(name, 0, name.length) === null) return;
     this.flushRunBefore(bytes);
     server.begins();
     server.parseEmpty(name);
     this.statements?.change(server.queue, name, 0, name.length, null);
-    return this.onExtended(bytes, Owed.ExecuteResult);
   }
 
   /** A message of a batch that goes on as it is. */
@@ -668,10 +681,6 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     if (server !== null) server.leave(this.isMidBatch || this.isMidMessage);
     this.plane.clientEnded(this, why);
   }
-}
-
-function discardsStatements(local: SpecialQuery): boolean {
-  return local === SpecialQuery.DiscardAll || local === SpecialQuery.DeallocateAll;
 }
 
 /** Where the name of the statement in a Bind ends; -1 when its end is not among these bytes. */

@@ -3,14 +3,15 @@
 import { copyOf, equalsAt } from '../wire/bytes.js';
 import type { AnswerQueue } from './answer-queue.js';
 import { NameChanges } from './name-changes.js';
+import { discardsAll, SpecialQuery } from './simple-query.js';
 import { type Statement, StatementNames } from './statements.js';
 
 export class ClientStatements {
   private readonly names: StatementNames;
   private readonly changes = new NameChanges();
-  /** The portal that was bound last to a DEALLOCATE, and what that is to deallocate. */
+  /** The portal that was bound last to a command that drops statements, and the command. */
   private portal: Uint8Array | null = null;
-  private deallocates: Uint8Array | null = null;
+  private dropping: Statement | null = null;
 
   /** sizeMax 0: without limit. */
   constructor(sizeMax: number) {
@@ -67,18 +68,21 @@ export class ClientStatements {
   }
 
   /** A portal is bound to the statement. */
-  bound({ deallocates }: Statement, bytes: Uint8Array, portalAt: number, portalEnd: number): void {
-    if (deallocates === null && this.portal === null) return;
-    this.portal = deallocates === null ? null : copyOf(bytes, portalAt, portalEnd);
-    this.deallocates = deallocates;
+  bound(statement: Statement, bytes: Uint8Array, portalAt: number, portalEnd: number): void {
+    const drops = dropsStatements(statement.special);
+    if (!drops && this.portal === null) return;
+    this.portal = drops ? copyOf(bytes, portalAt, portalEnd) : null;
+    this.dropping = statement;
   }
 
-  /** The name of the client that an Execute of this portal deallocates, null when there is none. PostgreSQL does not
-   *  know the client's names. */
-  deallocatedBy(bytes: Uint8Array, portalAt: number, portalEnd: number): Uint8Array | null {
-    const { portal, deallocates } = this;
-    if (portal === null || deallocates === null) return null;
-    if (portal.length !== portalEnd - portalAt || !equalsAt(bytes, portalAt, portal)) return null;
-    return this.names.get(deallocates, 0, deallocates.length) === null ? null : deallocates;
+  /** The command that drops statements and that an Execute of this portal runs, null when it is another. */
+  droppingBy(bytes: Uint8Array, portalAt: number, portalEnd: number): Statement | null {
+    const { portal } = this;
+    if (portal === null || portal.length !== portalEnd - portalAt) return null;
+    return equalsAt(bytes, portalAt, portal) ? this.dropping : null;
   }
+}
+
+function dropsStatements(special: SpecialQuery): boolean {
+  return special === SpecialQuery.Deallocate || discardsAll(special);
 }

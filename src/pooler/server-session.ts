@@ -120,9 +120,9 @@ export class ServerSession implements Receiver, TimerTarget {
   private readonly statements: ServerStatements;
   /** What was named last in a Bind or Describe. */
   private lastPrepared: Statement | null = null;
-  /** The place of a Query that makes the server forget what is prepared; of the last one. */
+  /** The place of the last command that makes the server forget what is prepared. */
   private discardPlace = 0;
-  isDiscarding = false;
+  private hasDiscarded = false;
   /** What its session says of the parameters that clients take along; null when they take none. */
   private readonly parameters: TrackedParameters | null;
   /** How much had been relayed when the timer was set that watches a large message. */
@@ -341,7 +341,12 @@ export class ServerSession implements Receiver, TimerTarget {
   /** What is sent next makes the server forget what is prepared: until it is answered nobody can tell what is. */
   discardsBegin(): void {
     this.discardPlace = this.queue.nextPlace;
-    this.isDiscarding = true;
+    this.hasDiscarded = true;
+  }
+
+  /** Whether such a command is not answered yet. */
+  get isDiscarding(): boolean {
+    return this.hasDiscarded && ((this.discardPlace - this.queue.answered) | 0) >= 0;
   }
 
   /** Brings its session to the parameters that the client takes along. */
@@ -606,7 +611,6 @@ export class ServerSession implements Receiver, TimerTarget {
     }
     this.status = status;
     this.copy = Copy.None;
-    if (this.isDiscarding && this.queue.answered === this.discardPlace) this.isDiscarding = false;
     switch (head) {
       case Owed.Query:
       case Owed.FunctionCall:
@@ -635,6 +639,7 @@ export class ServerSession implements Receiver, TimerTarget {
   private settle(): void {
     this.isSettled = false;
     if (this.isClosed || !this.queue.isEmpty) return;
+    this.hasDiscarded = false;
     if (this.hasChangedSchema && this.status === TransactionStatus.Idle) {
       this.hasChangedSchema = false;
       this.pool.statements.renew(null);

@@ -13,6 +13,11 @@ export const enum SpecialQuery {
   DiscardAll,
 }
 
+/** Whether everything that was prepared is gone afterwards. */
+export function discardsAll(special: SpecialQuery): boolean {
+  return special === SpecialQuery.DiscardAll || special === SpecialQuery.DeallocateAll;
+}
+
 /** A longer text is none of them. Bytes, with the terminating zero. */
 export const SPECIAL_QUERY_MAX = 80;
 const SEMICOLON = 0x3b;
@@ -88,8 +93,11 @@ function textBegin(bytes: Uint8Array, bodyAt: number, bodyEnd: number): number {
     while (isBlank(byteAt(bytes, at))) at++;
     if (byteAt(bytes, at) !== SLASH || byteAt(bytes, at + 1) !== STAR) return at;
     at += 2;
-    while (at < bodyEnd && (byteAt(bytes, at) !== STAR || byteAt(bytes, at + 1) !== SLASH)) at++;
-    at = Math.min(at + 2, bodyEnd - 1);
+    while (byteAt(bytes, at) !== STAR || byteAt(bytes, at + 1) !== SLASH) {
+      if (at >= bodyEnd || byteAt(bytes, at) === 0) return bodyAt; // it has no end, and so no text behind it
+      at++;
+    }
+    at += 2;
   }
 }
 

@@ -34,8 +34,8 @@ export class Statement {
   isStale = false;
   /** Of one Parse alone, since what it returns depends on the session. */
   isOwn = false;
-  /** The name in it when it is DEALLOCATE of one. */
-  readonly deallocates: Uint8Array | null;
+  /** DEALLOCATE of a name that is a client's, DEALLOCATE ALL, DISCARD ALL. */
+  readonly special: SpecialQuery;
 
   /** `salt`: another one gives the same content another name. */
   constructor(content: Uint8Array, hash: number, key: Uint8Array, salt: string) {
@@ -50,7 +50,17 @@ export class Statement {
     this.parse.set(this.name, HEADER_LENGTH);
     this.parse.set(content, HEADER_LENGTH + this.name.length);
     this.content = this.parse.subarray(HEADER_LENGTH + this.name.length);
-    this.deallocates = deallocatedNameIn(this.content);
+    this.special = specialQueryIn(this.content, 0, this.textEnd, NO_CHECK_QUERY);
+  }
+
+  /** Behind the zero that ends the query text. */
+  private get textEnd(): number {
+    return zeroAt(this.content, 0, this.content.length) + 1;
+  }
+
+  /** The name in a SpecialQuery.Deallocate. */
+  get deallocates(): Uint8Array {
+    return deallocatedName(this.content, 0, this.textEnd);
   }
 
   /** Whether bytes[begin, end) of a Parse, behind the name, are this statement's. */
@@ -281,13 +291,6 @@ class Named {
     this.statement = statement;
     this.next = next;
   }
-}
-
-/** The statement's own name in DEALLOCATE of one, in what a Parse has behind its name. */
-function deallocatedNameIn(content: Uint8Array): Uint8Array | null {
-  const textEnd = zeroAt(content, 0, content.length) + 1;
-  const kind = specialQueryIn(content, 0, textEnd, NO_CHECK_QUERY);
-  return kind === SpecialQuery.Deallocate ? deallocatedName(content, 0, textEnd) : null;
 }
 
 function digestOf(content: Uint8Array): string {

@@ -14,8 +14,13 @@ import { pool } from '../support/shared-postgres.js';
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const INSTALLED = fileURLToPath(new URL('../../.cache/drivers', import.meta.url));
 const PASSWORD = 'password of the drivers';
+/** What takes longer is ended: a registry that does not answer must not keep the run waiting. Seconds. */
+const SCRIPT_LIMIT_S = 300;
 /** Fewer servers than an application has clients. */
 const POOL_SIZE = 4;
+
+/** The status of timeout(1) when it had to end the command. */
+const TIMED_OUT = 124;
 
 const chosen = process.env.PG_DOORMAN_TEST_DRIVERS?.split(',');
 const drivers = readdirSync(HERE).filter(
@@ -27,7 +32,8 @@ for (const driver of drivers) {
   mkdirSync(directory, { recursive: true });
   const installation = await runScript(join(HERE, driver, 'install.sh'), directory);
   if (installation.status !== 0) {
-    test(driver, { skip: `NOT TRIED: ${lastLine(installation.output)}` });
+    const why = installation.status === TIMED_OUT ? 'its installation took too long' : installation.output;
+    test(driver, { skip: `NOT TRIED: ${lastLine(why)}` });
     continue;
   }
   describe(driver, async () => {
@@ -65,7 +71,11 @@ async function runScript(script: string, directory: string, port?: number): Prom
     PGSSLMODE: 'disable',
   };
   const env = port === undefined ? process.env : { ...process.env, ...connection };
-  const child = spawn('sh', [script, directory], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const limit = String(SCRIPT_LIMIT_S);
+  const child = spawn('timeout', [limit, 'sh', script, directory], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {

@@ -179,14 +179,23 @@ test('a name as long as PostgreSQL allows is recognised', () => {
 // ── what holds for every text ────────────────────────────────────────────────────────────────────────────────────
 
 const aPiece = fc.oneof(
-  fc.constantFrom('begin', 'start transaction', 'deallocate ', 'prepare ', 'all', 'select 1', 'commit'),
+  fc.constantFrom(
+    'begin',
+    'start transaction',
+    'deallocate ',
+    'prepare ',
+    'discard ',
+    'all',
+    'select 1',
+    'commit',
+  ),
   fc.constantFrom(';', '"', "'", ' ', '\n', '--', '/*', '*/', 'a', 'B', '1', '$', '.', ',', '\0', 'é'),
 );
 const aText = fc.array(aPiece, { maxLength: 8 }).map((pieces) => pieces.join(''));
 
 /** The texts that may be recognised, said once more in another way. */
 const IS_LOCAL =
-  /^(?:begin|start transaction|deallocate(?:\s+|(?="))(?:prepare(?:\s+|(?=")))?(?:[a-z_é][a-z0-9_$é]*|"(?:[^"\0]|"")+"))[;\s]*$/i;
+  /^(?:\s|\/\*(?:[^*\0]|\*(?!\/))*\*\/)*(?:begin|start transaction|discard\s+all|deallocate(?:\s+|(?="))(?:prepare(?:\s+|(?=")))?(?:[a-z_é][a-z0-9_$é]*|"(?:[^"\0]|"")+"))[;\s]*$/i;
 
 test('whatever is recognised is one statement and nothing else', () => {
   fc.assert(

@@ -1,0 +1,1 @@
+exec perl "$(dirname "$0")/application.pl"
