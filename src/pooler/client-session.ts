@@ -332,7 +332,7 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     }
     this.queries++;
     this.isMidBatch = false;
-    if (discards) this.server?.discardsBegin();
+    if (discards) this.server?.statements.discardsBegin();
     this.owes(owed);
     return this.relay(bytes);
   }
@@ -357,14 +357,14 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     const isSame = before !== null && !before.isStale && before.hasContent(bytes, nameEnd + 1, bodyEnd);
     const statement = isSame ? before : this.pool.statements.find(bytes, nameEnd + 1, bodyEnd);
     if (queue.isInDoubt(statement)) return this.waitForAnswers();
-    const isKnown = server.knows(statement);
+    const isKnown = server.statements.has(statement);
     if (!isSame || !isKnown || statements.isChanging(queue)) {
       statements.change(queue, bytes, bodyAt, nameEnd, statement);
     }
-    if (before?.isOwn === true) server.retire(before);
+    if (before?.isOwn === true) server.statements.retire(before);
     this.flushBefore(bytes);
     server.begins();
-    server.parse(statement, isKnown);
+    server.statements.parse(statement, isKnown);
     return Step.Done;
   }
 
@@ -382,7 +382,7 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     if (server.queue.isInDoubt(statement)) return this.waitForAnswers();
     this.flushBefore(bytes);
     server.begins();
-    server.prepare(statement);
+    server.statements.prepare(statement);
     server.queue.push(Owed.BindComplete);
     this.statements?.bound(statement, bytes, bodyAt, portalEnd);
     // The same message with another name in it: what lies behind the name goes out from where it is.
@@ -412,7 +412,7 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     if (server.queue.isInDoubt(statement)) return this.waitForAnswers();
     this.flushBefore(bytes);
     server.begins();
-    server.prepare(statement);
+    server.statements.prepare(statement);
     server.queue.push(Owed.StatementDescription);
     const { name } = statement;
     const message = this.plane.scratch(HEADER_LENGTH + 1 + name.length);
@@ -457,7 +457,7 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     const { server } = this;
     if (step !== Step.Done || server === null || this.skipsToSync) return step;
     if (server.queue.skipsToSync) return this.drop(bytes);
-    if (dropping.special !== SpecialQuery.Deallocate) server.discardsBegin();
+    if (dropping.special !== SpecialQuery.Deallocate) server.statements.discardsBegin();
     else this.deallocate(bytes, server, dropping.deallocates);
     this.owes(Owed.ExecuteResult);
     return this.relay(bytes);
@@ -468,7 +468,7 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     if (this.statementNamed(name, 0, name.length) === null) return;
     this.flushRunBefore(bytes);
     server.begins();
-    server.parseEmpty(name);
+    server.statements.parseEmpty(name);
     this.statements?.change(server.queue, name, 0, name.length, null);
   }
 
@@ -484,7 +484,7 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
   private beginExtended(bytes: Uint8Array): Step {
     if (this.skipsToSync) return this.drop(bytes);
     const { server } = this;
-    if (server?.isDiscarding === true) return this.waitForAnswers();
+    if (server?.statements.isDiscarding === true) return this.waitForAnswers();
     if (server === null || server.isFull()) {
       if (this.checkoutError !== null) {
         if (this.beginIsDeferred) return this.ended(this.checkoutError);

@@ -22,7 +22,8 @@ import type { CloseReason } from './close-reason.js';
 import { MemoryBudget } from './memory-budget.js';
 import { Pool } from './pool.js';
 import type { ServerLogin } from './server-login.js';
-import { type ServerSession, ServerState } from './server-session.js';
+import type { ServerSession } from './server-session.js';
+import { ServerState } from './server-stream.js';
 import type { DataPlaneSettings } from './settings.js';
 import type { LogLevel, ToControl, ToWorker, WorkerSnapshot, WorkerStart } from './thread-messages.js';
 

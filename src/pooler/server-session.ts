@@ -1,72 +1,35 @@
-/** One connection to PostgreSQL: finds the messages in what it sends, relays them to the client it is linked to in
- *  the order in which they are owed, and leaves itself clean for the next. Not for: logging in (server-login.ts),
- *  choosing who gets it (pool.ts). PostgreSQL manual, "Message Flow". */
-import type { Receiver, Socket } from '../reactor/reactor.js';
+/** One connection to PostgreSQL: relays what it sends to the client it is linked to, in the order in which it is owed,
+ *  and leaves itself clean for the next. Not for: finding the messages (server-stream.ts), prepared statements
+ *  (server-statements.ts), logging in (server-login.ts), choosing who gets it (pool.ts). PostgreSQL manual, "Message
+ *  Flow". */
 import { Timer, type TimerTarget } from '../reactor/timers.js';
 import { Bug } from '../reactor/words.js';
-import { byteAt, putInt32, textBetween, zeroAt } from '../wire/bytes.js';
+import { byteAt, textBetween, zeroAt } from '../wire/bytes.js';
 import {
   type ClientFacingError,
   ProxyTimeout,
   ServerDied,
   SessionRefused,
 } from '../wire/client-facing-error.js';
-import type { ErrorFields } from '../wire/error-fields.js';
 import { readErrorResponse } from '../wire/error-response.js';
-import { Frame, Framer, SPLIT } from '../wire/framer.js';
-import { closeStatement, parse, query } from '../wire/message-builder.js';
-import { CLOSE_COMPLETE, CLOSE_UNNAMED, PARSE_COMPLETE, TERMINATE } from '../wire/ready-made.js';
-import { SQLSTATE } from '../wire/sqlstate.js';
-import {
-  Backend,
-  Frontend,
-  HEADER_LENGTH,
-  LENGTH_LENGTH,
-  TAG_LENGTH,
-  TransactionStatus,
-} from '../wire/tags.js';
-import { AnswerQueue, Owed } from './answer-queue.js';
-import { isAnswer, isWhole, Meaning, meaningOf } from './backend-meaning.js';
+import { query } from '../wire/message-builder.js';
+import { CLOSE_COMPLETE, PARSE_COMPLETE, TERMINATE } from '../wire/ready-made.js';
+import { Backend, TransactionStatus } from '../wire/tags.js';
+import { Owed } from './answer-queue.js';
+import { isAnswer, Meaning } from './backend-meaning.js';
 import type { ClientSession } from './client-session.js';
 import type { CloseReason } from './close-reason.js';
 import { dirtFromTag, ServerDirt } from './command-tag.js';
 import { Counter } from './counters.js';
-import { ANSWERS_OWED_MAX, CLOSED_AT_ONCE_MAX, SERVER_MESSAGE_MAX, WHOLE_MESSAGE_MAX } from './limits.js';
+import { ANSWERS_OWED_MAX } from './limits.js';
 import { isPlainAnswer } from './plain-answer.js';
 import type { Pool } from './pool.js';
 import { ServerLogin } from './server-login.js';
 import { ServerStatements } from './server-statements.js';
-import { NAME_PREFIX, type Statement } from './statements.js';
+import { Fate, ServerState, ServerStream } from './server-stream.js';
 import type { ServerSnapshot } from './thread-messages.js';
 import { ticksAt, usSince, wholeMsAt } from './ticks.js';
 import { TrackedParameters } from './tracked-parameters.js';
-
-export const enum ServerState {
-  /** Connecting and logging in; counted against pool_size. */
-  Login,
-  /** In the pool: outside a transaction, nothing owed. */
-  Idle,
-  /** Linked to one client. */
-  Active,
-  /** Nobody's until what is owed has come: left by its client, or being reset. */
-  Cleaning,
-  /** Nobody's until it has answered that it is alive. */
-  Checking,
-  Closed,
-}
-
-/** What becomes of a message's bytes. */
-const enum Fate {
-  Relay,
-  Swallow,
-  /** Relayed, and then something of ours follows or the client may be parted from the server. */
-  RelayAndAct,
-  SwallowAndAct,
-  /** The server is closed: nothing more is read. */
-  Stop,
-  /** It is no PostgreSQL: what came before this message is passed on, and then the server is closed. */
-  Broken,
-}
 
 const enum Copy {
   None,
@@ -74,31 +37,15 @@ const enum Copy {
   Out,
 }
 
-const ZERO = Uint8Array.of(0);
 const ROLLBACK = query('ROLLBACK');
 const LIVENESS_CHECK = query(';');
 
-export class ServerSession implements Receiver, TimerTarget {
-  // What each query touches comes first, as in ClientSession.
-  readonly socket: Socket;
-  readonly pool: Pool;
-  client: ClientSession | null = null;
-  readonly queue: AnswerQueue;
-  private readonly framer: Framer;
-  state = ServerState.Login;
+export class ServerSession extends ServerStream implements TimerTarget {
   status = TransactionStatus.Idle;
   private dirt = 0;
   private copy = Copy.None;
   /** The place behind what was owed when CopyData went out before the server had said that it takes any. */
   private earlyCopyPlace = 0;
-  /** A message that must be seen whole and is not here yet. */
-  private whole: Buffer | null = null;
-  /** Whether the rest of the current message goes to the client. */
-  private relaysBody = false;
-  /** Whether the framer may be in the middle of a message. */
-  private isInside = false;
-  /** `act` is due when the current message has been passed to its end. */
-  private actsAtEnd = false;
   /** Nothing is owed any more. What that means is decided when all that has come has been looked at. */
   private isSettled = false;
   /** A CancelRequest was sent for it: it is not given to another client. */
@@ -115,20 +62,12 @@ export class ServerSession implements Receiver, TimerTarget {
   transactions = 0;
   bytesSent = 0;
   bytesReceived = 0;
-  preparedHits = 0;
-  preparedMisses = 0;
-  private readonly statements: ServerStatements;
-  /** What was named last in a Bind or Describe. */
-  private lastPrepared: Statement | null = null;
-  /** The place of the last command that makes the server forget what is prepared. */
-  private discardPlace = 0;
-  private hasDiscarded = false;
+  readonly statements: ServerStatements;
   /** What its session says of the parameters that clients take along; null when they take none. */
   private readonly parameters: TrackedParameters | null;
   /** How much had been relayed when the timer was set that watches a large message. */
   private relayedAtTimer = 0;
   private sawFatal = false;
-  private wholeFilled = 0;
   private readonly login: ServerLogin;
   private readonly timer: Timer;
   readonly id: number;
@@ -138,19 +77,16 @@ export class ServerSession implements Receiver, TimerTarget {
 
   /** Begins to connect. */
   constructor(pool: Pool, id: number, lifetimeMs: number) {
-    const { plane } = pool;
-    this.pool = pool;
-    this.queue = new AnswerQueue();
-    this.framer = new Framer(SERVER_MESSAGE_MAX);
-    this.statements = new ServerStatements(plane.settings.preparedStatementsCacheSize);
-    this.parameters = plane.settings.syncServerParameters ? new TrackedParameters() : null;
+    super(pool);
+    const { reactor, settings } = pool.plane;
+    this.statements = new ServerStatements(this, settings.preparedStatementsCacheSize);
+    this.parameters = settings.syncServerParameters ? new TrackedParameters() : null;
     this.id = id;
-    this.createdMs = plane.reactor.nowMs;
+    this.createdMs = reactor.nowMs;
     this.expiresAtS = lifetimeMs === 0 ? 0 : Math.ceil((this.createdMs + lifetimeMs) / 1000);
     this.timer = new Timer(this);
     this.login = new ServerLogin(this);
-    this.socket = plane.reactor.connect(pool.address, plane.serverSocketOptions, this);
-    plane.reactor.setTimer(this.timer, pool.settings.connectTimeoutMs);
+    reactor.setTimer(this.timer, pool.settings.connectTimeoutMs);
   }
 
   get isClosed(): boolean {
@@ -195,10 +131,7 @@ export class ServerSession implements Receiver, TimerTarget {
     if (this.client !== null && !this.isInside && isPlainAnswer(bytes, begin, end, this.queue.packed)) {
       this.answerCame(bytes, begin, end);
     } else {
-      const { framer } = this;
-      this.isInside = true;
-      this.readMessages(framer, bytes, begin, end);
-      this.isInside = framer.isInside;
+      this.readMessages(bytes, begin, end);
       if (this.isInside) this.watchLargeMessage();
     }
     if (this.isSettled && !this.isInside) this.settle();
@@ -208,42 +141,6 @@ export class ServerSession implements Receiver, TimerTarget {
     return end;
   }
 
-  private readMessages(framer: Framer, bytes: Uint8Array, begin: number, end: number): void {
-    let at = begin;
-    let runFrom = begin; // bytes from here to `at` are the client's and not yet sent
-    while (at < end) {
-      if (this.state === ServerState.Active && this.queue.headIsRelayed) {
-        at = framer.skipRows(bytes, at, end, Backend.DataRow, Backend.CopyData);
-        if (at === end) break;
-      }
-      const frame = framer.next(bytes, at, end);
-      if (frame === Frame.Violation) {
-        this.violated(`message ${String.fromCharCode(framer.tag)} with an impossible length`);
-        return this.breakOff(bytes, runFrom, at);
-      }
-      if (frame === Frame.Starved) {
-        this.relay(bytes, runFrom, at);
-        return;
-      }
-      // A split header stands at the beginning of these bytes; it is sent from a copy.
-      if (frame === Frame.Message && framer.headerAt === SPLIT) runFrom = framer.bodyAt;
-      const fate = frame === Frame.Message ? this.messageBegins(bytes) : this.messageGoesOn(bytes);
-      if (fate === Fate.Broken) return this.breakOff(bytes, runFrom, at);
-      at = framer.bodyEnd;
-      if (fate === Fate.Stop) return;
-      if (fate === Fate.Swallow || fate === Fate.SwallowAndAct) {
-        const isHeaderHere = frame === Frame.Message && framer.headerAt !== SPLIT;
-        this.relay(bytes, runFrom, isHeaderHere ? framer.headerAt : framer.bodyAt);
-        runFrom = at;
-      } else if (frame === Frame.Message && framer.headerAt === SPLIT) this.relayHeader();
-      if (fate === Fate.Relay || fate === Fate.Swallow) continue;
-      this.relay(bytes, runFrom, at);
-      runFrom = at;
-      this.act();
-    }
-    this.relay(bytes, runFrom, end);
-  }
-
   /** Everything that is owed, and the end of the transaction. */
   private answerCame(bytes: Uint8Array, begin: number, end: number): void {
     this.status = TransactionStatus.Idle;
@@ -251,11 +148,6 @@ export class ServerSession implements Receiver, TimerTarget {
     this.countQuery();
     this.relay(bytes, begin, end);
     this.act();
-  }
-
-  /** Whether the client has got the beginning of a message whose rest is still to come: nothing else may be sent. */
-  get isMidRelay(): boolean {
-    return this.isInside && this.relaysBody && this.framer.remaining > 0;
   }
 
   // ── for the client that holds it ───────────────────────────────────────────────────────────────────────────────
@@ -279,104 +171,10 @@ export class ServerSession implements Receiver, TimerTarget {
     if (this.queue.isEmpty) this.busySince = ticksAt(this.pool.plane.reactor.nowMs);
   }
 
-  /** Whether the statement is prepared on it, or on its way. */
-  knows(statement: Statement): boolean {
-    return this.statements.has(statement);
-  }
-
-  /** Has a statement prepared if it is not, unseen by the client. */
-  prepare(statement: Statement): void {
-    this.lastPrepared = statement;
-    if (this.statements.has(statement)) this.countHit();
-    else this.sendParse(statement, Owed.SwallowedParse);
-  }
-
-  /** A client's own Parse: sent unless the statement is there. The client sees the same either way. */
-  parse(statement: Statement, isKnown: boolean): void {
-    if (!isKnown) return this.sendParse(statement, Owed.ParseComplete);
-    this.countHit();
-    if (this.mayHaveFailed) this.parseUnnamed(statement);
-    else this.answerLocally(Owed.SyntheticParseComplete);
-  }
-
-  private countHit(): void {
-    this.preparedHits++;
-    this.pool.counters.add(Counter.PreparedHits, 1);
-  }
-
-  private sendParse(statement: Statement, owed: Owed.ParseComplete | Owed.SwallowedParse): void {
-    this.closeSurplus();
-    if (this.queue.pushFor(owed, statement)) {
-      this.preparedMisses++;
-      this.pool.counters.add(Counter.PreparedMisses, 1);
-      this.statements.add(statement);
-    }
-    this.send(statement.parse, 0, statement.parse.length);
-  }
-
-  /** Nobody will ask for it again. */
-  retire(statement: Statement): void {
-    this.statements.retire(statement);
-  }
-
-  /** Statements beyond the limit, and those retired, are closed before a batch begins, where no error can have the Close skipped, and no
-   *  Bind to one of them is on its way in this batch. */
-  private closeSurplus(): void {
-    const { queue, statements } = this;
-    if (!statements.hasSurplus || !queue.isBetweenBatches || queue.length > ANSWERS_OWED_MAX / 2) return;
-    for (let i = 0; i < CLOSED_AT_ONCE_MAX && statements.hasSurplus; i++) {
-      const close = closeStatement(statements.takeSurplus().name);
-      queue.push(Owed.SwallowedClose);
-      this.send(close, 0, close.length);
-    }
-  }
-
-  /** An empty statement of this name, unseen by the client. */
-  parseEmpty(name: Uint8Array): void {
-    const message = parse(Buffer.concat([name, ZERO]), '');
-    this.queue.push(Owed.SwallowedParse);
-    this.send(message, 0, message.length);
-  }
-
-  /** What is sent next makes the server forget what is prepared: until it is answered nobody can tell what is. */
-  discardsBegin(): void {
-    this.discardPlace = this.queue.nextPlace;
-    this.hasDiscarded = true;
-  }
-
-  /** Whether such a command is not answered yet. */
-  get isDiscarding(): boolean {
-    return this.hasDiscarded && ((this.discardPlace - this.queue.answered) | 0) >= 0;
-  }
-
   /** Brings its session to the parameters that the client takes along. */
   take(parameters: TrackedParameters): void {
     const commands = this.parameters === null ? '' : parameters.commandsFrom(this.parameters);
     if (commands !== '') this.ask(query(commands));
-  }
-
-  /** Whether the transaction has failed, or may have when the server comes to what is sent now. */
-  private get mayHaveFailed(): boolean {
-    const { status } = this;
-    return (
-      status === TransactionStatus.Failed ||
-      (status === TransactionStatus.InTransaction && this.queue.owesCycle)
-    );
-  }
-
-  /** A Parse that PostgreSQL is to refuse in a failed transaction, of a statement that is there under its name. */
-  private parseUnnamed({ content }: Statement): void {
-    this.queue.pushFor(Owed.ParseComplete, null);
-    const length = HEADER_LENGTH + 1;
-    const start = this.pool.plane.scratch(length);
-    start[0] = Frontend.Parse;
-    putInt32(start, TAG_LENGTH, LENGTH_LENGTH + 1 + content.length);
-    start[HEADER_LENGTH] = 0;
-    this.send(start, 0, length);
-    this.send(content, 0, content.length);
-    // Nobody else shall find it there.
-    this.queue.push(Owed.SwallowedClose);
-    this.send(CLOSE_UNNAMED, 0, CLOSE_UNNAMED.length);
   }
 
   /** Something of ours in place of an answer of PostgreSQL's. As PostgreSQL's own it waits for a Flush or Sync, or for
@@ -473,8 +271,8 @@ export class ServerSession implements Receiver, TimerTarget {
       bytesSent: this.bytesSent,
       bytesReceived: this.bytesReceived,
       ageMs: plane.reactor.nowMs - this.createdMs,
-      preparedHits: this.preparedHits,
-      preparedMisses: this.preparedMisses,
+      preparedHits: this.statements.hits,
+      preparedMisses: this.statements.misses,
       preparedSize: this.statements.size,
     };
   }
@@ -503,49 +301,7 @@ export class ServerSession implements Receiver, TimerTarget {
 
   // ── messages ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-  private messageBegins(bytes: Uint8Array): Fate {
-    const { framer } = this;
-    const meaning = meaningOf(framer.tag);
-    if (meaning === Meaning.Violation) return this.violated(`unknown message 0x${framer.tag.toString(16)}`);
-    const wantsWhole = isWhole(meaning) || this.state === ServerState.Login;
-    if (framer.remaining > 0 && wantsWhole && framer.bodyLength <= WHOLE_MESSAGE_MAX) {
-      this.whole = Buffer.allocUnsafe(HEADER_LENGTH + framer.bodyLength);
-      framer.writeHeader(this.whole, 0, framer.bodyLength);
-      this.wholeFilled = HEADER_LENGTH;
-      return this.gather(bytes);
-    }
-    const fate = this.decide(framer.tag, meaning, bytes, framer.bodyAt, framer.bodyEnd);
-    this.relaysBody = fate === Fate.Relay || fate === Fate.RelayAndAct;
-    this.actsAtEnd = framer.remaining > 0 && (fate === Fate.RelayAndAct || fate === Fate.SwallowAndAct);
-    if (!this.actsAtEnd) return fate;
-    return this.relaysBody ? Fate.Relay : Fate.Swallow;
-  }
-
-  private messageGoesOn(bytes: Uint8Array): Fate {
-    if (this.whole !== null) return this.gather(bytes);
-    if (this.actsAtEnd && this.framer.remaining === 0) {
-      this.actsAtEnd = false;
-      return this.relaysBody ? Fate.RelayAndAct : Fate.SwallowAndAct;
-    }
-    return this.relaysBody ? Fate.Relay : Fate.Swallow;
-  }
-
-  /** Collects a message that is to be seen whole. Its bytes are passed on from the collection. */
-  private gather(bytes: Uint8Array): Fate {
-    const { framer, whole } = this;
-    if (whole === null) throw new Bug('nothing is being gathered');
-    whole.set(bytes.subarray(framer.bodyAt, framer.bodyEnd), this.wholeFilled);
-    this.wholeFilled += framer.bodyEnd - framer.bodyAt;
-    if (framer.remaining > 0) return Fate.Swallow;
-    this.whole = null;
-    // The run before this message was relayed when its beginning was swallowed: the collection may follow.
-    const fate = this.decide(framer.tag, meaningOf(framer.tag), whole, HEADER_LENGTH, whole.length);
-    if (fate === Fate.Stop || fate === Fate.Broken) return fate;
-    if (fate === Fate.Relay || fate === Fate.RelayAndAct) this.relay(whole, 0, whole.length);
-    return fate === Fate.RelayAndAct || fate === Fate.SwallowAndAct ? Fate.SwallowAndAct : Fate.Swallow;
-  }
-
-  private decide(tag: number, meaning: Meaning, bytes: Uint8Array, bodyAt: number, bodyEnd: number): Fate {
+  protected decide(tag: number, meaning: Meaning, bytes: Uint8Array, bodyAt: number, bodyEnd: number): Fate {
     if (this.state === ServerState.Login) {
       return this.login.onMessage(tag, bytes, bodyAt, bodyEnd) ? Fate.Swallow : Fate.Stop;
     }
@@ -629,7 +385,7 @@ export class ServerSession implements Receiver, TimerTarget {
   }
 
   /** What follows an answer: our own answers whose turn has come, and the end of the cycle. */
-  private act(): void {
+  protected act(): void {
     this.queue.dropCopyEnds();
     this.sendSynthetics();
     this.isSettled = this.queue.isEmpty && !this.queue.skipsToSync;
@@ -639,7 +395,6 @@ export class ServerSession implements Receiver, TimerTarget {
   private settle(): void {
     this.isSettled = false;
     if (this.isClosed || !this.queue.isEmpty) return;
-    this.hasDiscarded = false;
     if (this.hasChangedSchema && this.status === TransactionStatus.Idle) {
       this.hasChangedSchema = false;
       this.pool.statements.renew(null);
@@ -664,23 +419,12 @@ export class ServerSession implements Receiver, TimerTarget {
     this.pool.counters.add(Counter.Errors, 1);
     if (this.client !== null) this.client.errors++;
     if (head !== Owed.Query && head !== Owed.FunctionCall && head !== Owed.Nothing) {
-      this.doubtStatements(head, fields);
+      if (this.statements.areDoubtedBy(head, fields)) this.soil(ServerDirt.Prepare);
       const from = this.queue.answered;
       this.queue.skipToSync((statement) => this.statements.delete(statement));
       this.client?.answersSkipped(from, this.queue.answered);
     }
     return this.client === null ? Fate.Swallow : Fate.Relay;
-  }
-
-  /** What an error says of the statements that were prepared for clients. */
-  private doubtStatements(head: Owed, { sqlstate, message }: ErrorFields): void {
-    const namesStatement = head === Owed.BindComplete || head === Owed.StatementDescription;
-    if (sqlstate === SQLSTATE.feature_not_supported && namesStatement) {
-      // "cached plan must not change result type"; other causes cost no more than preparing it again.
-      this.pool.statements.renew(this.queue.countOf(head) === 1 ? this.lastPrepared : null);
-    } else if (message.includes(NAME_PREFIX)) {
-      this.soil(ServerDirt.Prepare); // it lacks one, or has one too many: somebody has tampered with them in SQL
-    }
   }
 
   /** PostgreSQL speaks to a server that is in the pool. */
@@ -700,14 +444,12 @@ export class ServerSession implements Receiver, TimerTarget {
     return Fate.Swallow;
   }
 
-  private violated(what: string): Fate {
+  protected violated(what: string): Fate {
     this.pool.plane.log('error', `${this.description} broke the protocol: ${what}; it is closed`);
-    this.relaysBody = false;
     return Fate.Broken;
   }
 
-  private breakOff(bytes: Uint8Array, from: number, to: number): void {
-    this.relay(bytes, from, to);
+  protected isBroken(): void {
     this.wasLost('protocol_violation', 0);
   }
 
@@ -722,7 +464,7 @@ export class ServerSession implements Receiver, TimerTarget {
     if (this.status !== TransactionStatus.Idle) return this.clean(ROLLBACK);
     if (this.dirt !== 0 && this.pool.settings.cleanupServerConnections) {
       const reset = resetQuery(this.dirt);
-      if ((this.dirt & ServerDirt.Prepare) !== 0) this.statements.keepOnly([]);
+      if ((this.dirt & ServerDirt.Prepare) !== 0) this.statements.wereDropped();
       this.dirt = 0;
       return this.clean(reset);
     }
@@ -730,12 +472,10 @@ export class ServerSession implements Receiver, TimerTarget {
     this.pool.offer(this);
   }
 
-  /** Everything that was prepared on it is gone, but for what is on its way. */
   forgetStatements(): number {
-    const { parsing } = this.queue;
-    this.statements.keepOnly(parsing);
+    this.statements.wereDropped();
     this.client?.statementsDiscarded(this);
-    return parsing.includes(null) ? ServerDirt.Prepare : 0; // the client's own
+    return this.queue.parsing.includes(null) ? ServerDirt.Prepare : 0; // the client's own, on their way
   }
 
   /** What is prepared may not fit the tables any more: not now, and not when others see the change. */
@@ -786,20 +526,6 @@ export class ServerSession implements Receiver, TimerTarget {
   }
 
   // ── bytes to the client ────────────────────────────────────────────────────────────────────────────────────────
-
-  private relay(bytes: Uint8Array, from: number, to: number): void {
-    const { client } = this;
-    if (client === null || from >= to) return;
-    client.socket.send(bytes, from, to);
-    this.pool.counters.add(Counter.Sent, to - from);
-    if (client.socket.isCongested) this.socket.pause(false);
-  }
-
-  private relayHeader(): void {
-    const header = this.pool.plane.scratch(HEADER_LENGTH);
-    this.framer.writeHeader(header, 0, this.framer.bodyLength);
-    this.relay(header, 0, HEADER_LENGTH);
-  }
 
   private sendSynthetic(kind: Owed): void {
     const message = kind === Owed.SyntheticParseComplete ? PARSE_COMPLETE : CLOSE_COMPLETE;

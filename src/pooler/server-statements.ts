@@ -1,75 +1,154 @@
-/** What is prepared on one server, confirmed or on its way: at most prepared_statements_cache_size of them for long;
- *  of those too many the ones that were unused for longest go first. By name, since names follow from the content. */
-import type { Statement } from './statements.js';
+/** The statements that one server has for its clients: sent to it where they are missing, closed when there are too
+ *  many. Every Parse and Close that the pooler sends on its own comes from here. PostgreSQL manual, "Extended Query". */
+import { putInt32 } from '../wire/bytes.js';
+import type { ErrorFields } from '../wire/error-fields.js';
+import { closeStatement, parse } from '../wire/message-builder.js';
+import { CLOSE_UNNAMED } from '../wire/ready-made.js';
+import { SQLSTATE } from '../wire/sqlstate.js';
+import { Frontend, HEADER_LENGTH, LENGTH_LENGTH, TAG_LENGTH, TransactionStatus } from '../wire/tags.js';
+import { type AnswerQueue, Owed } from './answer-queue.js';
+import { Counter } from './counters.js';
+import { ANSWERS_OWED_MAX, CLOSED_AT_ONCE_MAX } from './limits.js';
+import { PreparedSet } from './prepared-set.js';
+import type { ServerSession } from './server-session.js';
+import { NAME_PREFIX, type Statement } from './statements.js';
+
+const ZERO = Uint8Array.of(0);
 
 export class ServerStatements {
-  private readonly byName = new Map<string, Prepared>();
-  private readonly sizeMax: number;
-  private readonly retired: Statement[] = [];
+  private readonly server: ServerSession;
+  private readonly queue: AnswerQueue;
+  private readonly prepared: PreparedSet;
+  /** What was named last in a Bind or Describe. */
+  private lastUsed: Statement | null = null;
+  /** The place of the last command that drops all that is prepared. */
+  private discardPlace = 0;
+  private hasDiscarded = false;
+  hits = 0;
+  misses = 0;
 
-  constructor(sizeMax: number) {
-    this.sizeMax = sizeMax;
+  constructor(server: ServerSession, sizeMax: number) {
+    this.server = server;
+    this.queue = server.queue;
+    this.prepared = new PreparedSet(sizeMax);
   }
 
   get size(): number {
-    return this.byName.size;
+    return this.prepared.size;
   }
 
-  /** Whether one should go before another comes. */
-  get hasSurplus(): boolean {
-    return this.byName.size >= this.sizeMax || this.retired.length > 0;
+  /** Whether the statement is prepared, or on its way. */
+  has(statement: Statement): boolean {
+    return this.prepared.has(statement);
   }
 
-  has({ nameText }: Statement): boolean {
-    return this.byName.has(nameText);
+  /** Has a statement prepared if it is not, unseen by the client. */
+  prepare(statement: Statement): void {
+    this.lastUsed = statement;
+    if (this.prepared.has(statement)) this.countHit();
+    else this.sendParse(statement, Owed.SwallowedParse);
   }
 
-  add(statement: Statement): void {
-    this.byName.set(statement.nameText, new Prepared(statement));
+  /** A client's own Parse: sent unless the statement is there. The client sees the same either way. */
+  parse(statement: Statement, isThere: boolean): void {
+    if (!isThere) return this.sendParse(statement, Owed.ParseComplete);
+    this.countHit();
+    if (this.mayHaveFailed) this.parseUnnamed(statement);
+    else this.server.answerLocally(Owed.SyntheticParseComplete);
   }
 
-  delete({ nameText }: Statement): void {
-    this.byName.delete(nameText);
+  /** An empty statement of this name, unseen by the client. */
+  parseEmpty(name: Uint8Array): void {
+    const message = parse(Buffer.concat([name, ZERO]), '');
+    this.queue.push(Owed.SwallowedParse);
+    this.server.send(message, 0, message.length);
   }
 
-  /** It will not be used any more: the next to go, if it is there. */
+  /** Nobody will ask for it again. */
   retire(statement: Statement): void {
-    if (this.has(statement)) this.retired.push(statement);
+    this.prepared.retire(statement);
   }
 
-  /** Forgets all but these. */
-  keepOnly(statements: readonly (Statement | null)[]): void {
-    this.byName.clear();
-    this.retired.length = 0;
-    for (const each of statements) if (each !== null) this.add(each);
+  /** A Parse of it has failed or was skipped. */
+  delete(statement: Statement): void {
+    this.prepared.delete(statement);
   }
 
-  /** Takes out one that is retired or was not used for long: the first that came, unless it was used since it was last
-   *  looked at. Throws RangeError when there is none. */
-  takeSurplus(): Statement {
-    const retired = this.retired.pop();
-    if (retired !== undefined) {
-      this.byName.delete(retired.nameText);
-      return retired;
+  /** What is sent next drops all that is prepared: until it is answered nobody can tell what there is. */
+  discardsBegin(): void {
+    this.discardPlace = this.queue.nextPlace;
+    this.hasDiscarded = true;
+  }
+
+  /** Whether such a command is not answered yet. */
+  get isDiscarding(): boolean {
+    return this.hasDiscarded && ((this.discardPlace - this.queue.answered) | 0) >= 0;
+  }
+
+  /** Everything is gone but for what is on its way. */
+  wereDropped(): void {
+    this.hasDiscarded = false;
+    this.prepared.keepOnly(this.queue.parsing);
+  }
+
+  /** What an error says of the statements, and whether what is prepared may differ from what is known here. */
+  areDoubtedBy(head: Owed, { sqlstate, message }: ErrorFields): boolean {
+    const namesStatement = head === Owed.BindComplete || head === Owed.StatementDescription;
+    if (sqlstate === SQLSTATE.feature_not_supported && namesStatement) {
+      // "cached plan must not change result type"; other causes cost no more than preparing it again.
+      this.server.pool.statements.renew(this.queue.countOf(head) === 1 ? this.lastUsed : null);
+      return false;
     }
-    for (const [name, prepared] of this.byName) {
-      const { statement } = prepared;
-      this.byName.delete(name);
-      if (statement.lastUse === prepared.useSeen) return statement;
-      prepared.useSeen = statement.lastUse;
-      this.byName.set(name, prepared); // and so comes last
-    }
-    throw new RangeError('nothing is prepared');
+    return message.includes(NAME_PREFIX); // one is missing, or there already: somebody has dropped them unseen
   }
-}
 
-class Prepared {
-  readonly statement: Statement;
-  /** Its last use, in the pool's count, when it was last looked at. */
-  useSeen: number;
+  private countHit(): void {
+    this.hits++;
+    this.server.pool.counters.add(Counter.PreparedHits, 1);
+  }
 
-  constructor(statement: Statement) {
-    this.statement = statement;
-    this.useSeen = statement.lastUse;
+  private sendParse(statement: Statement, owed: Owed.ParseComplete | Owed.SwallowedParse): void {
+    this.closeSurplus();
+    if (this.queue.pushFor(owed, statement)) {
+      this.misses++;
+      this.server.pool.counters.add(Counter.PreparedMisses, 1);
+      this.prepared.add(statement);
+    }
+    this.server.send(statement.parse, 0, statement.parse.length);
+  }
+
+  /** Only before a batch begins: no error can have the Close skipped there, and no Bind of this batch is on its way to
+   *  one of them. */
+  private closeSurplus(): void {
+    const { queue, prepared } = this;
+    if (!prepared.hasSurplus || !queue.isBetweenBatches || queue.length > ANSWERS_OWED_MAX / 2) return;
+    for (let i = 0; i < CLOSED_AT_ONCE_MAX && prepared.hasSurplus; i++) {
+      const close = closeStatement(prepared.takeSurplus().name);
+      queue.push(Owed.SwallowedClose);
+      this.server.send(close, 0, close.length);
+    }
+  }
+
+  /** Whether the transaction has failed, or may have when the server comes to what is sent now. */
+  private get mayHaveFailed(): boolean {
+    const { status } = this.server;
+    if (status === TransactionStatus.Failed) return true;
+    return status === TransactionStatus.InTransaction && this.queue.owesCycle;
+  }
+
+  /** A Parse that PostgreSQL is to refuse in a failed transaction, of a statement that is there under its name. */
+  private parseUnnamed({ content }: Statement): void {
+    const { server, queue } = this;
+    queue.pushFor(Owed.ParseComplete, null);
+    const length = HEADER_LENGTH + 1;
+    const start = server.pool.plane.scratch(length);
+    start[0] = Frontend.Parse;
+    putInt32(start, TAG_LENGTH, LENGTH_LENGTH + 1 + content.length);
+    start[HEADER_LENGTH] = 0;
+    server.send(start, 0, length);
+    server.send(content, 0, content.length);
+    // Nobody else shall find it there.
+    queue.push(Owed.SwallowedClose);
+    server.send(CLOSE_UNNAMED, 0, CLOSE_UNNAMED.length);
   }
 }
