@@ -10,9 +10,9 @@ import {
   ProtocolViolation,
 } from '../wire/client-facing-error.js';
 import { Frame, Framer, SPLIT } from '../wire/framer.js';
-import { Frontend, HEADER_LENGTH } from '../wire/tags.js';
+import { Frontend, HEADER_LENGTH, LENGTH_LENGTH } from '../wire/tags.js';
 import type { DataPlane } from './data-plane.js';
-import { CLIENT_MESSAGE_MAX } from './limits.js';
+import { CLIENT_MESSAGE_MAX, SMALL_MESSAGE_MAX } from './limits.js';
 import type { Pool } from './pool.js';
 import type { ServerSession } from './server-session.js';
 
@@ -90,10 +90,9 @@ export abstract class ClientStream {
         this.flushRun(bytes, at);
         return end;
       }
-      if (frame === Frame.Violation) {
-        this.fail(
-          framer.bodyLength < 0 ? new ProtocolViolation('invalid message length') : new MessageTooLarge(),
-        );
+      if (frame === Frame.Violation || isTooLong(framer)) {
+        const isLarge = frame === Frame.Violation && framer.bodyLength > 0;
+        this.fail(isLarge ? new MessageTooLarge() : new ProtocolViolation('invalid message length'));
         return end;
       }
       const step = frame === Frame.Message ? this.messageBegins(bytes) : this.messageGoesOn(bytes);
@@ -219,5 +218,23 @@ export abstract class ClientStream {
   protected ended(error: ClientFacingError): Step {
     this.fail(error);
     return Step.Ended;
+  }
+}
+
+/** Whether it is of a kind that is always short, and is not. */
+function isTooLong({ bodyLength, tag }: Framer): boolean {
+  if (bodyLength <= SMALL_MESSAGE_MAX - LENGTH_LENGTH) return false;
+  switch (tag) {
+    case Frontend.Describe:
+    case Frontend.Close:
+    case Frontend.Execute:
+    case Frontend.Sync:
+    case Frontend.Flush:
+    case Frontend.CopyDone:
+    case Frontend.CopyFail:
+    case Frontend.Terminate:
+      return true;
+    default:
+      return false;
   }
 }

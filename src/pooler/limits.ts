@@ -2,6 +2,9 @@
 
 /** Longest message of a client; a longer one ends its connection with 53200. Bytes. */
 export const CLIENT_MESSAGE_MAX = 256 * 1024 * 1024;
+/** Longest message of the kinds that are always short, as in PostgreSQL, which closes the connection otherwise. Bytes,
+ *  with the length field. */
+export const SMALL_MESSAGE_MAX = 10_000;
 /** Longest message of a server; PostgreSQL itself sends none above 1 GB. A longer one is a broken server. Bytes. */
 export const SERVER_MESSAGE_MAX = 0x3fffffff;
 /** A backend message that must be seen whole (ErrorResponse, ParameterStatus, …) but is longer than this is passed
