@@ -6,6 +6,8 @@ export class PreparedSet {
   private readonly byName = new Map<string, Prepared>();
   private readonly sizeMax: number;
   private readonly retired: Statement[] = [];
+  /** The one that was found last: what a Parse names is named again by the Bind behind it. */
+  private lastFound: Statement | null = null;
 
   constructor(sizeMax: number) {
     this.sizeMax = sizeMax;
@@ -20,8 +22,11 @@ export class PreparedSet {
     return this.byName.size >= this.sizeMax || this.retired.length > 0;
   }
 
-  has({ nameText }: Statement): boolean {
-    return this.byName.has(nameText);
+  has(statement: Statement): boolean {
+    if (statement === this.lastFound) return true;
+    if (!this.byName.has(statement.nameText)) return false;
+    this.lastFound = statement;
+    return true;
   }
 
   add(statement: Statement): void {
@@ -29,6 +34,7 @@ export class PreparedSet {
   }
 
   delete({ nameText }: Statement): void {
+    this.lastFound = null;
     this.byName.delete(nameText);
   }
 
@@ -39,6 +45,7 @@ export class PreparedSet {
 
   /** Forgets all but these. */
   keepOnly(statements: readonly (Statement | null)[]): void {
+    this.lastFound = null;
     this.byName.clear();
     this.retired.length = 0;
     for (const each of statements) if (each !== null) this.add(each);
@@ -47,6 +54,7 @@ export class PreparedSet {
   /** Takes out one that is retired or was not used for long: the first that came, unless it was used since it was last
    *  looked at. Throws RangeError when there is none. */
   takeSurplus(): Statement {
+    this.lastFound = null;
     const retired = this.retired.pop();
     if (retired !== undefined) {
       this.byName.delete(retired.nameText);

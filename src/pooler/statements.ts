@@ -181,6 +181,8 @@ export class StatementNames {
   private readonly byHash = new Map<number, Named>();
   private readonly sizeMax: number;
   private count = 0;
+  /** What the empty name stands for: by far the commonest. It does not count. */
+  private unnamed: Statement | null = null;
   private newest: Named | null = null;
   private oldest: Named | null = null;
   /** Whether names were forgotten for want of room. */
@@ -197,6 +199,7 @@ export class StatementNames {
 
   /** The statement that the client calls bytes[begin, end), null when there is none. */
   get(bytes: Uint8Array, begin: number, end: number): Statement | null {
+    if (begin === end) return this.unnamed;
     const named = this.find(bytes, begin, end, hashOf(bytes, begin, end));
     if (named === null) return null;
     this.used(named);
@@ -205,6 +208,10 @@ export class StatementNames {
 
   /** From now on the name stands for this statement. With too many of them, the one unused for longest is forgotten. */
   set(bytes: Uint8Array, begin: number, end: number, statement: Statement): void {
+    if (begin === end) {
+      this.unnamed = statement;
+      return;
+    }
     const hash = hashOf(bytes, begin, end);
     const known = this.find(bytes, begin, end, hash);
     if (known !== null) {
@@ -223,6 +230,11 @@ export class StatementNames {
 
   /** Returns whether there was one. */
   delete(bytes: Uint8Array, begin: number, end: number): boolean {
+    if (begin === end) {
+      const wasThere = this.unnamed !== null;
+      this.unnamed = null;
+      return wasThere;
+    }
     const named = this.find(bytes, begin, end, hashOf(bytes, begin, end));
     if (named !== null) this.remove(named);
     return named !== null;
@@ -230,6 +242,7 @@ export class StatementNames {
 
   clear(): void {
     this.byHash.clear();
+    this.unnamed = null;
     this.newest = null;
     this.oldest = null;
     this.count = 0;
