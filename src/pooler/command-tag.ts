@@ -8,6 +8,8 @@ export const enum ServerDirt {
   Declare = 2,
   Prepare = 4,
   Listen = 8,
+  /** Anything: the client has had the session for itself. */
+  Session = 16,
 }
 
 const tag = (text: string): Uint8Array => Buffer.from(`${text}\0`, 'latin1');

@@ -27,6 +27,7 @@ import type { Pool } from './pool.js';
 import { ServerLogin } from './server-login.js';
 import { ServerStatements } from './server-statements.js';
 import { Fate, ServerState, ServerStream } from './server-stream.js';
+import { PoolMode } from './settings.js';
 import type { ServerSnapshot } from './thread-messages.js';
 import { ticksAt, usSince, wholeMsAt } from './ticks.js';
 import { TrackedParameters } from './tracked-parameters.js';
@@ -37,6 +38,7 @@ const enum Copy {
   Out,
 }
 
+const DISCARD_ALL = query('DISCARD ALL');
 const ROLLBACK = query('ROLLBACK');
 const LIVENESS_CHECK = query(';');
 
@@ -164,6 +166,7 @@ export class ServerSession extends ServerStream implements TimerTarget {
       throw new Bug(`server ${this.id} is not clean`);
     this.state = ServerState.Active;
     this.client = client;
+    if (this.pool.settings.mode === PoolMode.Session) this.soil(ServerDirt.Session);
   }
 
   /** Something new is owed by a server that owed nothing: its time begins. */
@@ -615,6 +618,7 @@ function answers(tag: number, kind: Owed): boolean {
 
 /** One simple query that undoes what the dirt says was done. */
 function resetQuery(dirt: number): Uint8Array {
+  if ((dirt & ServerDirt.Session) !== 0) return DISCARD_ALL;
   const parts: string[] = [];
   if ((dirt & ServerDirt.Set) !== 0) parts.push('RESET SESSION AUTHORIZATION', 'RESET ROLE', 'RESET ALL');
   if ((dirt & ServerDirt.Declare) !== 0) parts.push('CLOSE ALL');

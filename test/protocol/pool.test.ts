@@ -14,7 +14,7 @@ import {
   startup,
   sync,
 } from '../support/messages.js';
-import { pool } from '../support/shared-postgres.js';
+import { pool, postgresPort } from '../support/shared-postgres.js';
 import { sqlstateOf, tagsOf, WireClient } from '../support/wire-client.js';
 
 describe('transaction mode', async () => {
@@ -131,6 +131,28 @@ describe('session mode', async () => {
     const next = await login();
     assert.equal(await next.value('show application_name'), 'pg_doorman');
     next.close();
+  });
+
+  test('nothing of its session is there for the next: tables, locks, values of sequences', async () => {
+    const client = await login();
+    await client.query('create temp table mine (i int); create temp sequence numbers');
+    await client.query('select pg_advisory_lock(4711), nextval($$numbers$$)');
+    client.close();
+    const next = await login();
+    assert.equal(await next.value("select to_regclass('mine')"), null);
+    assert.equal(await next.value("select count(*) from pg_locks where locktype = 'advisory'"), '0');
+    assert.equal(sqlstateOf(await next.query('select lastval()')), '55000');
+    next.close();
+  });
+
+  test('what it listens to comes at once, while it does nothing', async () => {
+    const client = await login();
+    await client.query('listen news');
+    const direct = await WireClient.login(postgresPort, 'postgres', 'postgres');
+    await direct.query("notify news, 'something'");
+    const [notification] = await client.until('A');
+    assert.equal(notification?.body.toString('latin1', 4), 'news\0something\0');
+    for (const each of [client, direct]) each.close();
   });
 
   test('named statements are its own', async () => {
