@@ -55,7 +55,7 @@ import type { DataPlane } from './data-plane.js';
 import { LOGIN_MESSAGE_MAX, LOGIN_TIMEOUT_MS } from './limits.js';
 import type { Pool } from './pool.js';
 import type { ClientSecret } from './settings.js';
-import { TrackedParameters, trackedName } from './tracked-parameters.js';
+import { spelledAs, TrackedParameters, trackedName } from './tracked-parameters.js';
 
 const enum LoginState {
   Startup,
@@ -310,7 +310,7 @@ export class ClientLogin implements Receiver, TimerTarget {
     const parameters = new Map([...pool.parameters, ['application_name', startup.applicationName]]);
     for (const [name, value] of startup.others) {
       const own = trackedName(name);
-      if (own !== undefined) parameters.set(own, value);
+      if (own !== undefined) parameters.set(own, spelledAs(own, value, pool.parameters.get(own)));
     }
     const seed = plane.newKeySeed(startup.minorVersion);
     const tracked = plane.settings.syncServerParameters ? new TrackedParameters() : null;

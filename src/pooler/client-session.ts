@@ -354,8 +354,10 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     const { statements } = this;
     const before = this.statementNamed(bytes, bodyAt, nameEnd);
     // Many drivers parse the same text again and again, unnamed.
-    const isSame = before !== null && !before.isStale && before.hasContent(bytes, nameEnd + 1, bodyEnd);
-    const statement = isSame ? before : this.pool.statements.find(bytes, nameEnd + 1, bodyEnd);
+    const cache = this.pool.statements;
+    const isSame =
+      before !== null && cache.isCurrent(before) && before.hasContent(bytes, nameEnd + 1, bodyEnd);
+    const statement = isSame ? before : cache.find(bytes, nameEnd + 1, bodyEnd);
     if (queue.isInDoubt(statement)) return this.waitForAnswers();
     const isKnown = server.statements.has(statement);
     if (!isSame || !isKnown || statements.isChanging(queue)) {

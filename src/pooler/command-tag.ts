@@ -28,8 +28,9 @@ export interface HoldsStatements {
   schemaChanged(): void;
 }
 
-/** ALTER TABLE and all the others. */
+/** ALTER TABLE, DROP TYPE and all the others. */
 const ALTER = Buffer.from('ALTER ', 'latin1');
+const DROP = Buffer.from('DROP ', 'latin1');
 
 const A = 0x41;
 const S = 0x53;
@@ -53,6 +54,10 @@ export function dirtFromTag(
       if (byteAt(bytes, bodyAt + 1) === E && isTag(bytes, bodyAt, bodyEnd, SET)) return dirt | ServerDirt.Set;
       return dirt;
     case D:
+      if (equalsAt(bytes, bodyAt, DROP)) {
+        server.schemaChanged();
+        return dirt;
+      }
       if (isTag(bytes, bodyAt, bodyEnd, DECLARE_CURSOR)) return dirt | ServerDirt.Declare;
       if (isTag(bytes, bodyAt, bodyEnd, DEALLOCATE_ALL)) {
         return (dirt & ~ServerDirt.Prepare) | server.forgetStatements();

@@ -400,7 +400,7 @@ export class ServerSession extends ServerStream implements TimerTarget {
     if (this.isClosed || !this.queue.isEmpty) return;
     if (this.hasChangedSchema && this.status === TransactionStatus.Idle) {
       this.hasChangedSchema = false;
-      this.pool.statements.renew(null);
+      this.pool.statements.renewAll();
     }
     if (this.client !== null) this.client.answersCame(this);
     else if (this.state === ServerState.Checking) this.isAlive();
@@ -484,7 +484,7 @@ export class ServerSession extends ServerStream implements TimerTarget {
   /** What is prepared may not fit the tables any more: not now, and not when others see the change. */
   schemaChanged(): void {
     this.hasChangedSchema = true;
-    this.pool.statements.renew(null);
+    this.pool.statements.renewAll();
   }
 
   /** ParameterStatus: name, zero, value, zero. Of the login too. */

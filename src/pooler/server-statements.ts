@@ -96,7 +96,9 @@ export class ServerStatements {
     const namesStatement = head === Owed.BindComplete || head === Owed.StatementDescription;
     if (sqlstate === SQLSTATE.feature_not_supported && namesStatement) {
       // "cached plan must not change result type"; other causes cost no more than preparing it again.
-      this.server.pool.statements.renew(this.queue.countOf(head) === 1 ? this.lastUsed : null);
+      const cache = this.server.pool.statements;
+      if (this.lastUsed !== null && this.queue.countOf(head) === 1) cache.renew(this.lastUsed);
+      else cache.renewAll(); // it may be any
       return false;
     }
     return message.includes(NAME_PREFIX); // one is missing, or there already: somebody has dropped them unseen

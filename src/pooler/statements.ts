@@ -12,6 +12,7 @@ export const NAME_PREFIX = 'DOORMAN_';
 const HASH_BYTES = 16;
 /** The share of a full cache that goes at a time. */
 const EVICTED_SHARE = 0.1;
+const NEVER = -1;
 const FAILURES_KEPT_MAX = 1000;
 const NO_CHECK_QUERY = new Uint8Array(0);
 
@@ -30,8 +31,8 @@ export class Statement {
   next: Statement | null = null;
   /** When it was last used, in the pool's count of uses. */
   lastUse = 0;
-  /** The tables that it reads have changed: whoever parses it again gets another one. */
-  isStale = false;
+  /** The cache's epoch in which it may be found for another Parse: see StatementCache.isCurrent. */
+  epoch = NEVER;
   /** Of one Parse alone, since what it returns depends on the session. */
   isOwn = false;
   /** DEALLOCATE of a name that is a client's, DEALLOCATE ALL, DISCARD ALL. */
@@ -80,7 +81,7 @@ export class StatementCache {
   private uses = 0;
   /** Counts what makes names differ for the same content. */
   private serial = 0;
-  private epoch = '';
+  private epoch = 0;
   /** How often each content has failed because what it reads is not always the same; by a digest of it. */
   private readonly failures = new Map<string, number>();
 
@@ -102,7 +103,8 @@ export class StatementCache {
     }
     const content = bytes.subarray(begin, end);
     if (this.dependsOnSession(content)) return this.makeOwn(content, hash);
-    const made = this.used(new Statement(content, hash, this.key, this.epoch));
+    const made = this.make(content, hash);
+    made.epoch = this.epoch;
     made.next = first;
     this.byHash.set(hash, made);
     this.count++;
@@ -111,24 +113,39 @@ export class StatementCache {
     return made;
   }
 
-  /** PostgreSQL will not run it again as it was prepared: who parses it from now on gets one of another name, prepared
-   *  anew everywhere. null: it may be any. */
-  renew(statement: Statement | null): void {
-    if (statement?.isStale === true) return;
-    if (statement !== null) this.countFailure(statement.content);
-    this.epoch = String(++this.serial);
-    for (const each of statement === null ? this.all() : [statement]) {
-      each.isStale = true;
-      this.remove(each);
-    }
+  /** Whether a Parse of its content finds it. */
+  isCurrent({ epoch }: Statement): boolean {
+    return epoch === this.epoch;
+  }
+
+  /** PostgreSQL does not run it any more as it was prepared: who parses it from now on gets one of another name, and so
+   *  has it prepared anew. */
+  renew(statement: Statement): void {
+    if (!this.isCurrent(statement)) return;
+    this.countFailure(statement.content);
+    this.serial++;
+    statement.epoch = NEVER;
+    this.remove(statement);
+  }
+
+  /** … and so with all of them. */
+  renewAll(): void {
+    this.epoch = ++this.serial;
+    this.byHash.clear();
+    this.count = 0;
+    this.bytes = 0;
   }
 
   /** Nobody else gets it, and nobody twice. */
   private makeOwn(content: Uint8Array, hash: number): Statement {
-    const made = this.used(new Statement(content, hash, this.key, String(++this.serial)));
+    this.serial++;
+    const made = this.make(content, hash);
     made.isOwn = true;
-    made.isStale = true;
     return made;
+  }
+
+  private make(content: Uint8Array, hash: number): Statement {
+    return this.used(new Statement(content, hash, this.key, this.serial === 0 ? '' : String(this.serial)));
   }
 
   private countFailure(content: Uint8Array): void {

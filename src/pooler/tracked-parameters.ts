@@ -17,6 +17,26 @@ export function trackedName(name: string): string | undefined {
   return TRACKED[indexOf.get(name.toLowerCase()) ?? -1];
 }
 
+/** A value of a client's startup packet as PostgreSQL would report it, by what a server reports: drivers compare it.
+ *  What the server has another value of is left as it is. */
+export function spelledAs(name: string, value: string, servers: string | undefined): string {
+  if (servers === undefined) return value;
+  const [clients, known] = [value, servers].map((each) => each.toLowerCase());
+  if (clients === known) return servers;
+  switch (name) {
+    case 'client_encoding': {
+      // PostgreSQL looks at letters and digits only.
+      const encoding = value.toLowerCase().replace(/[^a-z0-9]/g, '');
+      if (encoding === 'unicode') return 'UTF8';
+      return encoding === servers.toLowerCase().replace(/[^a-z0-9]/g, '') ? servers : value;
+    }
+    case 'DateStyle': // the order of the fields need not be said
+      return servers.toLowerCase().startsWith(`${clients},`) ? servers : value;
+    default:
+      return value;
+  }
+}
+
 export class TrackedParameters {
   /** By the index of the name; null is not known. */
   private values: (string | null)[] = TRACKED.map(() => null);

@@ -122,12 +122,17 @@ describe('a table changes under a statement', () => {
     client.send(...select);
     assert.equal(tagsOf(await client.until('Z')), '12TDCZ');
     await client.query('rollback');
-    await client.query('alter table ours add column c int');
-    for (const each of [client, fresh]) {
-      each.send(...select);
-      assert.equal(tagsOf(await each.until('Z')), '12TDCZ');
-      each.close();
+    for (const change of [
+      'alter table ours add column c int',
+      "drop table ours; create table ours as select 'a'::text as a",
+    ]) {
+      await client.query(change);
+      for (const each of [client, fresh]) {
+        each.send(...select);
+        assert.equal(tagsOf(await each.until('Z')), '12TDCZ');
+      }
     }
+    for (const each of [client, fresh]) each.close();
   });
 
   test('somebody else has changed it: the first who runs into it is told, and from then on nobody', async () => {

@@ -166,13 +166,24 @@ test('a body without a terminating zero, or without anything, says nothing', () 
   }
 });
 
-test('the server is told of a changed schema by ALTER and by nothing else', () => {
-  const tags = ['ALTER TABLE', 'ALTER VIEW', 'ANALYZE', 'ALTERED', 'SELECT 1', 'CREATE TABLE', 'ALTER'];
+test('the server is told of a changed schema by ALTER and DROP and by nothing else', () => {
+  const tags = [
+    'ALTER TABLE',
+    'ALTER VIEW',
+    'DROP TYPE',
+    'DROPPED',
+    'DELETE 1',
+    'ANALYZE',
+    'ALTERED',
+    'SELECT 1',
+    'CREATE TABLE',
+    'ALTER',
+  ];
   const told = tags.filter((tag) => {
     let times = 0;
     const body = Buffer.from(`${tag}\0`);
     dirtFromTag(0, body, 0, body.length, { forgetStatements: () => 0, schemaChanged: () => times++ });
     return times > 0;
   });
-  assert.deepEqual(told, ['ALTER TABLE', 'ALTER VIEW']);
+  assert.deepEqual(told, ['ALTER TABLE', 'ALTER VIEW', 'DROP TYPE']);
 });
