@@ -1,8 +1,9 @@
 /** CancelRequest: a client shows the key that it was greeted with, and PostgreSQL is sent the key of the server that
- *  the client has at that moment. There is never an answer. PostgreSQL manual, "Canceling Requests in Progress". */
+ *  the client has at that moment; one that waits for a server stops waiting. There is never an answer. PostgreSQL manual, "Canceling Requests in Progress". */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { Receiver, Socket } from '../reactor/reactor.js';
 import { Timer, type TimerTarget } from '../reactor/timers.js';
+import { QueryCancelled } from '../wire/client-facing-error.js';
 import { type CancelKey, cancelRequest } from '../wire/startup.js';
 import type { DataPlane } from './data-plane.js';
 import { CANCEL_TIMEOUT_MS } from './limits.js';
@@ -33,6 +34,7 @@ export function sendCancel(plane: DataPlane, { processId, secret }: CancelKey): 
   const expected = cancelSecret(plane, client.keySeed);
   if (expected.length !== secret.length || !timingSafeEqual(expected, secret)) return;
   if (client.server !== null) new CancelDelivery(plane, client.server);
+  else client.stopWaiting(new QueryCancelled());
 }
 
 /** One connection that brings a CancelRequest to PostgreSQL. */

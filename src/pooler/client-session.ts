@@ -183,6 +183,13 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     this.socket.resume();
   }
 
+  /** Whoever waits for a server does so no more. */
+  stopWaiting(error: ClientFacingError): void {
+    if (!this.isWaiting) return;
+    this.pool.leave(this);
+    this.noServer(error);
+  }
+
   /** All that the server owed has been relayed: it is given back unless the client still needs it. */
   answersCame(server: ServerSession): void {
     if (this.isMidBatch || server.queue.skipsToSync || server.status !== TransactionStatus.Idle) return;
@@ -220,7 +227,7 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
   /** FATAL to the client, and the end of the connection. */
   fail(error: ClientFacingError): void {
     if (this.isClosed) return;
-    if (this.server?.isMidRelay !== true) this.sendError(error);
+    if (this.server?.isMidRelay !== true) this.sendError(error, 'FATAL');
     this.socket.closeAfterSend();
     this.end(error.message);
   }
@@ -655,10 +662,10 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     this.pool.counters.add(Counter.Sent, message.length);
   }
 
-  private sendError(error: ClientFacingError): void {
+  private sendError(error: ClientFacingError, severity = error.severity): void {
     this.errors++;
     this.pool.counters.add(Counter.Errors, 1);
-    this.sendToClient(errorResponse(error));
+    this.sendToClient(errorResponse(error, severity));
   }
 
   private countTransaction(): void {

@@ -21,16 +21,29 @@ const DEALLOCATE_ALL = tag('DEALLOCATE ALL');
 const DISCARD_ALL = tag('DISCARD ALL');
 const LISTEN = tag('LISTEN');
 
+/** What may have changed of what statements were prepared for. */
+export const enum SchemaChange {
+  No,
+  /** Tables were dropped: temporary ones are all the time. */
+  Tables,
+  Any,
+}
+
 /** Told what a command has done to the statements that are prepared on the server, or to what they read. */
 export interface HoldsStatements {
   /** Returns the dirt that is left: of statements that are on their way. */
   forgetStatements(): number;
-  schemaChanged(): void;
+  schemaChanged(change: SchemaChange): void;
 }
 
-/** ALTER TABLE, DROP TYPE and all the others. */
+const DROP_TABLE = tag('DROP TABLE');
+const DROP_INDEX = tag('DROP INDEX');
 const ALTER = Buffer.from('ALTER ', 'latin1');
 const DROP = Buffer.from('DROP ', 'latin1');
+/** What a rollback may take away again. */
+const CREATE_TYPE = tag('CREATE TYPE');
+const CREATE_DOMAIN = tag('CREATE DOMAIN');
+const CREATE_EXTENSION = tag('CREATE EXTENSION');
 
 const A = 0x41;
 const S = 0x53;
@@ -55,7 +68,7 @@ export function dirtFromTag(
       return dirt;
     case D:
       if (equalsAt(bytes, bodyAt, DROP)) {
-        server.schemaChanged();
+        server.schemaChanged(schemaChangeIn(bytes, bodyAt, bodyEnd));
         return dirt;
       }
       if (isTag(bytes, bodyAt, bodyEnd, DECLARE_CURSOR)) return dirt | ServerDirt.Declare;
@@ -71,13 +84,27 @@ export function dirtFromTag(
     case L:
       return isTag(bytes, bodyAt, bodyEnd, LISTEN) ? dirt | ServerDirt.Listen : dirt;
     case A:
-      if (equalsAt(bytes, bodyAt, ALTER)) server.schemaChanged();
+      if (equalsAt(bytes, bodyAt, ALTER)) server.schemaChanged(SchemaChange.Any);
       return dirt;
     case C:
+      server.schemaChanged(schemaChangeIn(bytes, bodyAt, bodyEnd));
       return isTag(bytes, bodyAt, bodyEnd, CLOSE_CURSOR_ALL) ? dirt & ~ServerDirt.Declare : dirt;
     default:
       return dirt;
   }
+}
+
+/** Of a tag that begins with CREATE or DROP, or with C anyhow. */
+function schemaChangeIn(bytes: Uint8Array, bodyAt: number, bodyEnd: number): SchemaChange {
+  if (byteAt(bytes, bodyAt) === D) {
+    if (isTag(bytes, bodyAt, bodyEnd, DROP_TABLE)) return SchemaChange.Tables;
+    return isTag(bytes, bodyAt, bodyEnd, DROP_INDEX) ? SchemaChange.No : SchemaChange.Any;
+  }
+  const isAny =
+    isTag(bytes, bodyAt, bodyEnd, CREATE_TYPE) ||
+    isTag(bytes, bodyAt, bodyEnd, CREATE_DOMAIN) ||
+    isTag(bytes, bodyAt, bodyEnd, CREATE_EXTENSION);
+  return isAny ? SchemaChange.Any : SchemaChange.No;
 }
 
 function isTag(bytes: Uint8Array, bodyAt: number, bodyEnd: number, expected: Uint8Array): boolean {

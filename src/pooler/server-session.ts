@@ -19,7 +19,7 @@ import { Owed } from './answer-queue.js';
 import { isAnswer, Meaning } from './backend-meaning.js';
 import type { ClientSession } from './client-session.js';
 import type { CloseReason } from './close-reason.js';
-import { dirtFromTag, ServerDirt } from './command-tag.js';
+import { dirtFromTag, SchemaChange, ServerDirt } from './command-tag.js';
 import { Counter } from './counters.js';
 import { ANSWERS_OWED_MAX } from './limits.js';
 import { isPlainAnswer } from './plain-answer.js';
@@ -482,7 +482,9 @@ export class ServerSession extends ServerStream implements TimerTarget {
   }
 
   /** What is prepared may not fit the tables any more: not now, and not when others see the change. */
-  schemaChanged(): void {
+  schemaChanged(change: SchemaChange): void {
+    if (change === SchemaChange.No) return;
+    if (change === SchemaChange.Tables && !this.pool.mayRenewStatements()) return;
     this.hasChangedSchema = true;
     this.pool.statements.renewAll();
   }

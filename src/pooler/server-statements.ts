@@ -94,8 +94,10 @@ export class ServerStatements {
   /** What an error says of the statements, and whether what is prepared may differ from what is known here. */
   areDoubtedBy(head: Owed, { sqlstate, message }: ErrorFields): boolean {
     const namesStatement = head === Owed.BindComplete || head === Owed.StatementDescription;
-    if (sqlstate === SQLSTATE.feature_not_supported && namesStatement) {
-      // "cached plan must not change result type"; other causes cost no more than preparing it again.
+    const doesNotFit = sqlstate === SQLSTATE.feature_not_supported || sqlstate === SQLSTATE.internal_error;
+    if (doesNotFit && namesStatement) {
+      // "cached plan must not change result type", "cache lookup failed for type"; other causes cost no more than
+      // preparing it again.
       const cache = this.server.pool.statements;
       if (this.lastUsed !== null && this.queue.countOf(head) === 1) cache.renew(this.lastUsed);
       else cache.renewAll(); // it may be any

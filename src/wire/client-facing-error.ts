@@ -48,6 +48,15 @@ export class PoolExhausted extends ClientFacingError {
   }
 }
 
+/** Its client has cancelled what waited for a server: no server has heard of it. */
+export class QueryCancelled extends ClientFacingError {
+  readonly sqlstate = SQLSTATE.query_canceled;
+  override readonly severity = 'ERROR';
+  constructor() {
+    super('canceling statement due to user request');
+  }
+}
+
 /** The pool was closed while the client waited in it, by a reload or at the end of the process. */
 export class PoolClosed extends ClientFacingError {
   readonly sqlstate = SQLSTATE.too_many_connections;

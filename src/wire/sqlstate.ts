@@ -15,6 +15,7 @@ export const SQLSTATE = {
   too_many_connections: '53300',
   query_canceled: '57014',
   system_error: '58000',
+  internal_error: 'XX000',
   /** Not in PostgreSQL's table: what clients of PgDoorman know as "this pooler is going away". */
   pooler_shutdown: '58006',
 } as const;

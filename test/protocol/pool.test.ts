@@ -213,16 +213,46 @@ describe('cancel', async () => {
     for (const { client } of [a, b]) client.close();
   });
 
-  test('a client that waits for a server is told at once', async () => {
+  test('what waits for a server is cancelled at once, never carried out, and its client goes on', async () => {
     const holders = [await open(), await open()];
     for (const { client } of holders) await client.query('begin; select 1');
     const waiting = await open();
-    waiting.client.send(query('select 1'));
-    while ((await doorman.admin('show pools'))[0]?.cl_waiting !== '1');
-    await cancel(waiting.key);
+    const comes = async (count: string): Promise<void> => {
+      while ((await doorman.admin('show pools'))[0]?.cl_waiting !== count);
+    };
+    const insert = "insert into cancelled values ('never')";
+    const [{ client: holder } = waiting] = holders;
+    await holder.query('commit; create table if not exists cancelled (t text); begin; select 1');
+    for (const messages of [[query(insert)], [parse('', insert), bind('', ''), execute(), sync()]]) {
+      waiting.client.send(...messages);
+      await comes('1');
+      await cancel(waiting.key);
+      const answer = await waiting.client.until('Z');
+      assert.equal(tagsOf(answer), 'EZ');
+      assert.equal(sqlstateOf(answer), '57014');
+      await comes('0');
+    }
     for (const { client } of holders) await client.query('commit');
-    assert.match(tagsOf(await waiting.client.until('Z')), /^(TDCZ|EZ)$/);
+    assert.equal(await waiting.client.value('select count(*) from cancelled'), '0');
     for (const { client } of [...holders, waiting]) client.close();
+  });
+
+  test('a BEGIN that was put off: without a server in time its client is told that this is the end', async () => {
+    const doorman = await Doorman.start({
+      general: { query_wait_timeout: 100 },
+      pools: { postgres: pool({ pool_size: 1 }) },
+    });
+    const login = (): Promise<WireClient> => WireClient.login(doorman.port, 'postgres', 'postgres');
+    const [holder, client] = [await login(), await login()];
+    await holder.query('begin; select 1');
+    await client.query('begin');
+    client.send(query('select 1'));
+    const [error] = await client.closed();
+    assert.ok(error);
+    assert.equal(errorFields(error).C, '53300');
+    assert.equal(errorFields(error).S, 'FATAL');
+    holder.close();
+    await doorman.stop();
   });
 });
 

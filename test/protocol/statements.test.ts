@@ -135,6 +135,18 @@ describe('a table changes under a statement', () => {
     for (const each of [client, fresh]) each.close();
   });
 
+  test('a type that a rollback has taken away, and that is made anew', async () => {
+    const client = await login();
+    for (let i = 0; i < 3; i++) {
+      await client.query('begin');
+      await client.query("create type fruit as enum ('pear')");
+      client.send(parse('', 'select $1::fruit'), bind('', '', ['pear']), execute(), sync());
+      assert.equal(tagsOf(await client.until('Z')), '12DCZ');
+      await client.query('rollback');
+    }
+    client.close();
+  });
+
   test('somebody else has changed it: the first who runs into it is told, and from then on nobody', async () => {
     const [client, fresh] = [await login(), await login()];
     const direct = await WireClient.login(postgresPort, 'postgres', 'postgres');

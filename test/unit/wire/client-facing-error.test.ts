@@ -14,6 +14,13 @@ const SITUATIONS: readonly [facing.ClientFacingError, 'ERROR' | 'FATAL', string,
     '53300',
     /^Could not get .*\(query_wait_timeout\)\. Please try again later\.$/,
   ],
+  [
+    new facing.SessionRefused({ severity: 'ERROR', sqlstate: '22023', message: 'no', detail: '', hint: '' }),
+    'FATAL',
+    '22023',
+    /^no$/,
+  ],
+  [new facing.QueryCancelled(), 'ERROR', '57014', /^canceling statement due to user request$/],
   [new facing.PoolClosed(), 'FATAL', '53300', /Error details: Pool has been closed\./],
   [new facing.ServerUnavailable('ECONNREFUSED'), 'ERROR', '08006', /^Server unavailable: ECONNREFUSED$/],
   [
