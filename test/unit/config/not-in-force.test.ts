@@ -48,9 +48,9 @@ test('numbered users of TOML are told by their number', (context) => {
 test('settings of included files are told, too', (context) => {
   const { notInForce } = loaded(context, {
     'main.yaml': 'include:\n  files: [more.toml]\n',
-    'more.toml': '[general]\nsync_server_parameters = true\n',
+    'more.toml': '[general]\nserver_tls = true\n',
   });
-  assert.deepEqual(notInForce, ['general.sync_server_parameters']);
+  assert.deepEqual(notInForce, ['general.server_tls']);
 });
 
 test('what is only a default is not told', (context) => {

@@ -52,6 +52,10 @@ test('what is written in general reaches the workers', async () => {
       prepared_statements: false,
       prepared_statements_cache_size: 17,
       client_prepared_statements_cache_size: 18,
+      sync_server_parameters: true,
+      max_memory_usage: '26K',
+      message_size_to_be_stream: '27K',
+      proxy_copy_data_timeout: '28s',
       pooler_check_query: 'SELECT 1',
       log_client_connections: false,
       log_client_disconnections: false,
@@ -82,6 +86,10 @@ test('what is written in general reaches the workers', async () => {
     preparedStatements: false,
     preparedStatementsCacheSize: 17,
     clientPreparedStatementsCacheSize: 18,
+    syncServerParameters: true,
+    maxMemoryUsage: 26_624,
+    messageSizeToBeStream: 27_648,
+    proxyCopyDataTimeoutMs: 28_000,
     poolerCheckQuery: 'SELECT 1',
     logClientConnections: false,
     logClientDisconnections: false,
@@ -155,6 +163,7 @@ test('a pool without anything written has the defaults', async () => {
     idleTimeoutMs: 600_000,
     serverLifetimeMs: 1_200_000,
     cleanupServerConnections: true,
+    logClientParameterStatusChanges: false,
   });
   assert.deepEqual([clientSecret, serverSecret], [{ kind: 'none' }, { kind: 'none' }]);
 });
