@@ -5,6 +5,7 @@ import type { Receiver, Socket } from '../reactor/reactor.js';
 import { Timer, type TimerTarget } from '../reactor/timers.js';
 import { QueryCancelled } from '../wire/client-facing-error.js';
 import { type CancelKey, cancelRequest } from '../wire/startup.js';
+import type { ClientSession } from './client-session.js';
 import type { DataPlane } from './data-plane.js';
 import { CANCEL_TIMEOUT_MS } from './limits.js';
 import type { Pool } from './pool.js';
@@ -26,15 +27,24 @@ export interface KeySeed {
   readonly isLong: boolean;
 }
 
-/** Passes a cancel on if the key is that of a client at work. */
-export function sendCancel(plane: DataPlane, { processId, secret }: CancelKey): void {
+/** Passes a cancel on if the key is that of a client at work. `bringer`, which brought it, is closed when that is done:
+ *  then the cancel cannot hit what its client asks for next. */
+export function sendCancel(plane: DataPlane, key: CancelKey, bringer: Socket): void {
   plane.countCancel();
+  const client = clientOf(plane, key);
+  if (client?.server != null) {
+    new CancelDelivery(plane, client.server, bringer);
+    return;
+  }
+  client?.stopWaiting(new QueryCancelled());
+  bringer.closeAfterSend();
+}
+
+function clientOf(plane: DataPlane, { processId, secret }: CancelKey): ClientSession | null {
   const client = plane.findClient(processId);
-  if (client === null) return;
+  if (client === null) return null;
   const expected = cancelSecret(plane, client.keySeed);
-  if (expected.length !== secret.length || !timingSafeEqual(expected, secret)) return;
-  if (client.server !== null) new CancelDelivery(plane, client.server);
-  else client.stopWaiting(new QueryCancelled());
+  return expected.length === secret.length && timingSafeEqual(expected, secret) ? client : null;
 }
 
 /** One connection that brings a CancelRequest to PostgreSQL. */
@@ -43,10 +53,12 @@ class CancelDelivery implements Receiver, TimerTarget {
   private readonly pool: Pool;
   private readonly message: Uint8Array;
   private readonly socket: Socket;
+  private readonly bringer: Socket;
   private readonly timer: Timer;
 
-  constructor(plane: DataPlane, server: ServerSession) {
+  constructor(plane: DataPlane, server: ServerSession, bringer: Socket) {
     this.plane = plane;
+    this.bringer = bringer;
     this.pool = server.pool;
     this.message = cancelRequest(server.processId, server.cancelKey);
     // It may arrive when the query is over: the server must not have become another client's by then.
@@ -82,5 +94,6 @@ class CancelDelivery implements Receiver, TimerTarget {
   private ends(): void {
     this.pool.cancelRequests--;
     this.plane.reactor.clearTimer(this.timer);
+    this.bringer.closeAfterSend(); // a reset would be an error to whoever cancels
   }
 }

@@ -120,10 +120,11 @@ export class ClientLogin implements Receiver, TimerTarget {
   }
 
   onBytes(bytes: Uint8Array, begin: number, end: number): number {
+    if (this.hasEnded) return end; // it has brought a cancel
     // Logins are few and short: their bytes are copied into one piece, and read from there.
     this.kept = Buffer.concat([this.kept, bytes.subarray(begin, end)]);
     try {
-      while (this.takeOne()) if (this.state === LoginState.Ended) break;
+      while (this.takeOne()) if (this.hasEnded) break;
     } catch (error) {
       if (!(error instanceof ClientFacingError)) throw error;
       this.refuse(error);
@@ -139,6 +140,10 @@ export class ClientLogin implements Receiver, TimerTarget {
   /** No server of the pool could be asked. */
   noParameters(error: ClientFacingError): void {
     this.refuse(error);
+  }
+
+  private get hasEnded(): boolean {
+    return this.state === LoginState.Ended;
   }
 
   // ── packets and messages ───────────────────────────────────────────────────────────────────────────────────────
@@ -161,9 +166,8 @@ export class ClientLogin implements Receiver, TimerTarget {
         this.consume(int32At(kept, 0));
         return this.refuseEncryption(packet);
       case StartupPacket.CancelRequest:
-        sendCancel(this.plane, readCancelRequest(kept, 0));
         this.ends();
-        this.socket.closeAfterSend(); // a reset would be an error to whoever cancels
+        sendCancel(this.plane, readCancelRequest(kept, 0), this.socket);
         return false;
       case StartupPacket.Startup: {
         const length = int32At(kept, 0);

@@ -1,7 +1,9 @@
 /** What the pool promises: sizes, waits, modes, clean servers, cancels. */
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { ADMIN_PASSWORD, Doorman } from '../support/doorman.js';
+import { FakePostgres, type FakeSession, greet } from '../support/fake-postgres.js';
 import {
   bind,
   CANCEL_REQUEST,
@@ -14,7 +16,7 @@ import {
   startup,
   sync,
 } from '../support/messages.js';
-import { pool, postgresPort } from '../support/shared-postgres.js';
+import { pool, poolAt, postgresPort } from '../support/shared-postgres.js';
 import { sqlstateOf, tagsOf, WireClient } from '../support/wire-client.js';
 
 describe('transaction mode', async () => {
@@ -211,6 +213,32 @@ describe('cancel', async () => {
     await cancel(Buffer.from('something longer than that'));
     assert.equal(sqlstateOf(await b.client.until('Z')), '');
     for (const { client } of [a, b]) client.close();
+  });
+
+  test('the connection that brings it ends when PostgreSQL has it: what its client asks for next is not hit', async () => {
+    const sessions: FakeSession[] = [];
+    const fake = await FakePostgres.start({
+      onStartup: (session) => {
+        if (sessions.push(session) === 1) greet(session); // the second brings the cancel
+      },
+      onMessage: () => {},
+    });
+    const doorman = await Doorman.start({ pools: { fake: poolAt(fake.port) } });
+    const client = await WireClient.open(doorman.port);
+    client.send(startup({ user: 'postgres', database: 'fake' }));
+    const key = (await client.until('Z')).find(({ tag }) => tag === 'K')?.body ?? Buffer.alloc(0);
+    client.send(query('select 1'));
+    const bringer = await WireClient.open(doorman.port);
+    bringer.send(packet(CANCEL_REQUEST, key));
+    const ended = bringer.closed().then(() => 'the bringer');
+    while (sessions.length < 2) await setImmediate();
+    await doorman.admin('show pools');
+    assert.equal(await Promise.race([ended, setImmediate('nobody')]), 'nobody');
+    sessions[1]?.socket.end();
+    assert.equal(await ended, 'the bringer');
+    client.close();
+    await doorman.stop();
+    await fake.stop();
   });
 
   test('what waits for a server is cancelled at once, never carried out, and its client goes on', async () => {

@@ -20,19 +20,11 @@ import {
   sync,
 } from '../support/messages.js';
 import { Postgres } from '../support/postgres.js';
+import { poolAt } from '../support/shared-postgres.js';
 import { sqlstateOf, tagsOf, WireClient } from '../support/wire-client.js';
 
 const postgres = await Postgres.create();
 after(() => postgres.remove());
-
-function poolAt(port: number, user: Section = {}, more: Section = {}): Section {
-  return {
-    server_host: '127.0.0.1',
-    server_port: port,
-    users: [{ username: 'postgres', pool_size: 2, ...user }],
-    ...more,
-  };
-}
 
 describe('PostgreSQL ends a session', async () => {
   const doorman = await Doorman.start({ pools: { postgres: poolAt(postgres.port) } });

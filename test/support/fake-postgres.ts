@@ -84,7 +84,7 @@ export class FakePostgres {
   }
 }
 
-function greet({ socket }: FakeSession): void {
+export function greet({ socket }: FakeSession): void {
   socket.write(GREETING);
 }
 

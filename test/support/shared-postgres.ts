@@ -19,3 +19,8 @@ export function pool(user: Section = {}, more: Section = {}): Section {
     ...more,
   };
 }
+
+/** … and on whatever listens on this port. */
+export function poolAt(port: number, user: Section = {}, more: Section = {}): Section {
+  return pool(user, { server_port: port, ...more });
+}
