@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { after, describe, test } from 'node:test';
-import { Doorman, type Section } from '../support/doorman.js';
+import { Doorman } from '../support/doorman.js';
 import { FakePostgres, ONE_ROW, READY } from '../support/fake-postgres.js';
 import { freePort } from '../support/free-port.js';
 import {
