@@ -1,15 +1,13 @@
-/** What io_uring's and epoll's sockets have in common: the queue of what is to be sent, the bytes that wait until the
- *  receiver wants them, pausing, and the way to the end. Not for: system calls; the two implementations make them.
+/** What the sockets of every reactor have in common: the queue of what is to be sent, the bytes that wait until the
+ *  receiver wants them, pausing, and the way to the end. Not for: system calls; the implementations make them.
  *
  *      send ──▶ [ segment ▸ segment ▸ segment ] ──▶ one operation in flight ──▶ kernel
  *      kernel ──▶ onBytes, or, while paused, [ segment ▸ segment ] until HELD_MAX, then reading stops
  */
 import { type Buffers, NO_BUFFER, SMALL_BYTES } from './buffers.js';
-import { SHUT_WR } from './kernel-structs.js';
-import { Errno, type Fd, peerName, shutdown } from './libc.js';
+import { Errno } from './libc.js';
 import { type PeerAddress, type Receiver, SEND_LOW_WATER, type Socket } from './reactor.js';
 import { NONE, type Segments } from './segments.js';
-import { decodePeerAddress } from './socket-address.js';
 import { Timer, type TimerTarget } from './timers.js';
 import { Bug } from './words.js';
 
@@ -105,7 +103,6 @@ export abstract class StreamSocket implements Socket, TimerTarget {
   private isSendBroken = false;
   private isReplayQueued = false;
   protected readonly host: SocketHost;
-  readonly fd: Fd;
   private heldTail = NONE;
   private heldBytes = 0;
   /** While paused: whether the peer's end is told at once, or only after what was kept. */
@@ -116,9 +113,8 @@ export abstract class StreamSocket implements Socket, TimerTarget {
   private sendErrno = 0;
   private lingerTimer: Timer | null = null;
 
-  constructor(host: SocketHost, fd: Fd, state: SocketState, receiver: Receiver) {
+  constructor(host: SocketHost, state: SocketState, receiver: Receiver) {
     this.host = host;
-    this.fd = fd;
     this.state = state;
     this.receiver = receiver;
   }
@@ -129,8 +125,11 @@ export abstract class StreamSocket implements Socket, TimerTarget {
   protected abstract stopReceiving(): void;
   /** Sends from `sendHead` on. Called only while nothing is in flight. */
   protected abstract startSending(): void;
+  /** Tells the peer that nothing more comes. */
+  protected abstract endSending(): void;
   /** Closes the descriptor once nothing is in flight. */
   protected abstract release(): void;
+  abstract peerAddress(): PeerAddress;
 
   send(bytes: Uint8Array, begin: number, end: number): void {
     if (this.state > SocketState.Open || this.isSendBroken || begin >= end) return;
@@ -205,10 +204,6 @@ export abstract class StreamSocket implements Socket, TimerTarget {
   abort(): void {
     this.dropHeld();
     this.ended(Errno.EPROTO);
-  }
-
-  peerAddress(): PeerAddress {
-    return decodePeerAddress(peerName(this.fd));
   }
 
   /** The reactor's end of round: sends what was queued unless something is on its way. */
@@ -311,7 +306,7 @@ export abstract class StreamSocket implements Socket, TimerTarget {
     }
     const { receiver } = this;
     // With SO_LINGER 0 closing would answer a peer that has ended properly with a reset.
-    if (errno === 0 && this.state === SocketState.Open) shutdown(this.fd, SHUT_WR);
+    if (errno === 0 && this.state === SocketState.Open) this.endSending();
     this.close();
     receiver.onClosed(errno === 0 ? this.sendErrno : errno);
   }
@@ -335,7 +330,7 @@ export abstract class StreamSocket implements Socket, TimerTarget {
 
   private lingerNow(): void {
     this.state = SocketState.Lingering;
-    shutdown(this.fd, SHUT_WR);
+    this.endSending();
   }
 
   protected wantFlush(): void {

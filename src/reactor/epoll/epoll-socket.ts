@@ -1,6 +1,8 @@
 /** A socket on epoll: read when the kernel says that there is something, written when the round ends, and again when
  *  the kernel says that there is room. epoll(7). */
+
 import { LARGE_BYTES, NO_BUFFER, SMALL_BYTES } from '../buffers.js';
+import { KernelSocket } from '../kernel-socket.js';
 import {
   EPOLL_CTL_ADD,
   EPOLL_CTL_DEL,
@@ -15,13 +17,13 @@ import {
 import { connect, Errno, type Fd, recv, send, sendmsg, socketError } from '../libc.js';
 import type { Receiver } from '../reactor.js';
 import { NONE } from '../segments.js';
-import { SocketState, StreamSocket } from '../stream-socket.js';
+import { SocketState } from '../stream-socket.js';
 import type { EpollReactor } from './epoll-reactor.js';
 
 /** So many receives of one socket in a row, then it is another's turn. */
 const RECEIVES_PER_TURN = 4;
 
-export class EpollSocket extends StreamSocket {
+export class EpollSocket extends KernelSocket {
   private readonly reactor: EpollReactor;
   readonly slot: number;
   readonly generation: number;

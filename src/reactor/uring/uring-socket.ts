@@ -1,7 +1,9 @@
 /** A socket on io_uring: at most one receive, one send and one connect of it are in the kernel at a time. Small
  *  answers come by a multishot receive into small buffers; while they are large, by single receives into large ones,
  *  which cost less per byte. */
+
 import { LARGE_BYTES, NO_BUFFER, SMALL_BYTES } from '../buffers.js';
+import { KernelSocket } from '../kernel-socket.js';
 import {
   IORING_CQE_BUFFER_SHIFT,
   IORING_CQE_F_BUFFER,
@@ -19,7 +21,7 @@ import {
 import { Errno, type Fd, socketError } from '../libc.js';
 import type { Receiver } from '../reactor.js';
 import { NONE } from '../segments.js';
-import { SocketState, StreamSocket } from '../stream-socket.js';
+import { SocketState } from '../stream-socket.js';
 import { LARGE_GROUP, SMALL_GROUP } from './lent-buffers.js';
 import type { UringReactor } from './uring-reactor.js';
 
@@ -52,7 +54,7 @@ const enum Receiving {
   Stopping,
 }
 
-export class UringSocket extends StreamSocket {
+export class UringSocket extends KernelSocket {
   private readonly reactor: UringReactor;
   readonly slot: number;
   readonly generation: number;

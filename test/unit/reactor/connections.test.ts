@@ -5,12 +5,12 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { KernelSocket } from '../../../src/reactor/kernel-socket.js';
 import { SHUT_WR } from '../../../src/reactor/kernel-structs.js';
 import { Errno, SystemError, shutdown } from '../../../src/reactor/libc.js';
 import { openReactor } from '../../../src/reactor/open-reactor.js';
 import type { SocketAddress } from '../../../src/reactor/reactor.js';
 import { SocketPathTooLong } from '../../../src/reactor/socket-address.js';
-import { StreamSocket } from '../../../src/reactor/stream-socket.js';
 import { UringUnavailable } from '../../../src/reactor/uring/ring.js';
 import { countDescriptors, End, LOCALHOST, onEachReactor, PLAIN, uringForbidden } from './bench.js';
 
@@ -290,7 +290,7 @@ onEachReactor('a peer that ends properly gets a proper end back, in spite of a l
         bench.done();
       };
       const { socket } = client;
-      assert.ok(socket instanceof StreamSocket);
+      assert.ok(socket instanceof KernelSocket);
       shutdown(socket.fd, SHUT_WR);
     },
     { ...PLAIN, lingerS: 0 },

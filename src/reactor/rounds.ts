@@ -1,0 +1,151 @@
+/** The order of a reactor's round, with the memory and timers of its sockets; what every implementation shares:
+ *
+ *      wait ─▶ what happened ─▶ timers ─▶ replays of kept bytes ─▶ sends ─▶ wait
+ *
+ *  No session runs inside another's call: what one causes for another is queued for later in the round. */
+import { Buffers } from './buffers.js';
+import { type Acceptor, SEND_HIGH_WATER } from './reactor.js';
+import { Segments } from './segments.js';
+import { Outbox, type SocketHost, type StreamSocket } from './stream-socket.js';
+import { type Timer, TimerHeap } from './timers.js';
+import { Bug } from './words.js';
+
+/** With so many buffers in use slow readers may hold only a little each. */
+const BUFFERS_SCARCE = 8192;
+const SEND_HIGH_WATER_SCARCE = 16 * 1024;
+
+export abstract class Rounds implements SocketHost {
+  readonly buffers = new Buffers();
+  readonly segments = new Segments(this.buffers);
+  readonly outbox = new Outbox(this.buffers);
+  onWake: () => void = () => undefined;
+  onBug: (error: unknown) => void = () => undefined;
+  nowMs = 0;
+  protected readonly timers = new TimerHeap();
+  protected isStopped = false;
+  private flushes = new SocketQueue();
+  private flushing = new SocketQueue();
+  private replays = new SocketQueue();
+  private replaying = new SocketQueue();
+
+  /** Waits until something happens, or for so many milliseconds, and tells the sockets. */
+  protected abstract waitAndDispatch(timeoutMs: number): void;
+  /** What time it is, in milliseconds. */
+  protected abstract clock(): number;
+
+  get sendHighWater(): number {
+    return this.buffers.inUse > BUFFERS_SCARCE ? SEND_HIGH_WATER_SCARCE : SEND_HIGH_WATER;
+  }
+
+  setTimer(timer: Timer, afterMs: number): void {
+    this.timers.set(timer, this.nowMs + afterMs);
+  }
+
+  clearTimer(timer: Timer): void {
+    this.timers.clear(timer);
+  }
+
+  queueFlush(socket: StreamSocket): void {
+    this.flushes.push(socket);
+  }
+
+  queueReplay(socket: StreamSocket): void {
+    this.replays.push(socket);
+  }
+
+  run(): void {
+    while (!this.isStopped) this.round();
+  }
+
+  stop(): void {
+    this.isStopped = true;
+  }
+
+  protected round(): void {
+    const isBusy = this.replays.count > 0 || this.flushes.count > 0;
+    const timeoutMs = isBusy ? 0 : Math.max(0, this.timers.nextDeadlineMs - this.nowMs);
+    this.waitAndDispatch(timeoutMs);
+    this.nowMs = this.clock();
+    this.fireTimers();
+    this.replayAll();
+    this.flushAll();
+  }
+
+  /** A session threw: it loses its connection, and nobody else does. */
+  protected sessionFailed(socket: StreamSocket, error: unknown): void {
+    this.onBug(error);
+    try {
+      socket.abort();
+    } catch (another) {
+      this.onBug(another);
+    }
+  }
+
+  /** Shows a new connection to who accepts it. */
+  introduce(socket: StreamSocket, acceptor: Acceptor): void {
+    try {
+      socket.begin(acceptor.onAccept(socket));
+    } catch (error) {
+      this.sessionFailed(socket, error);
+    }
+  }
+
+  private fireTimers(): void {
+    try {
+      this.timers.fire(this.nowMs);
+    } catch (error) {
+      this.onBug(error);
+    }
+  }
+
+  /** What is queued meanwhile is for the next round. */
+  private replayAll(): void {
+    const queue = this.replays;
+    if (queue.count === 0) return;
+    this.replays = this.replaying;
+    this.replaying = queue;
+    for (let i = 0; i < queue.count; i++) {
+      const socket = queue.at(i);
+      try {
+        socket.replay();
+      } catch (error) {
+        this.sessionFailed(socket, error);
+      }
+    }
+    queue.count = 0;
+  }
+
+  private flushAll(): void {
+    const queue = this.flushes;
+    if (queue.count === 0) return;
+    this.flushes = this.flushing;
+    this.flushing = queue;
+    for (let i = 0; i < queue.count; i++) {
+      const socket = queue.at(i);
+      try {
+        socket.flush();
+      } catch (error) {
+        this.sessionFailed(socket, error);
+      }
+    }
+    queue.count = 0;
+  }
+}
+
+/** Sockets that something is due for. Emptied by its count: shortening an array would make it grow anew each round. */
+class SocketQueue {
+  private readonly sockets: StreamSocket[] = [];
+  count = 0;
+
+  push(socket: StreamSocket): void {
+    if (this.count === this.sockets.length) this.sockets.push(socket);
+    else this.sockets[this.count] = socket;
+    this.count++;
+  }
+
+  at(index: number): StreamSocket {
+    const socket = this.sockets[index];
+    if (socket === undefined) throw new Bug('beyond the end of a queue');
+    return socket;
+  }
+}
