@@ -50,6 +50,7 @@ function clientOf(plane: DataPlane, { processId, secret }: CancelKey): ClientSes
 /** One connection that brings a CancelRequest to PostgreSQL. */
 class CancelDelivery implements Receiver, TimerTarget {
   private readonly plane: DataPlane;
+  private readonly server: ServerSession;
   private readonly pool: Pool;
   private readonly message: Uint8Array;
   private readonly socket: Socket;
@@ -59,10 +60,10 @@ class CancelDelivery implements Receiver, TimerTarget {
   constructor(plane: DataPlane, server: ServerSession, bringer: Socket) {
     this.plane = plane;
     this.bringer = bringer;
+    this.server = server;
     this.pool = server.pool;
     this.message = cancelRequest(server.processId, server.cancelKey);
-    // It may arrive when the query is over: the server must not have become another client's by then.
-    server.wasCancelled = true;
+    server.cancelBegins();
     this.pool.cancelRequests++;
     this.timer = new Timer(this);
     this.socket = plane.reactor.connect(this.pool.address, plane.serverSocketOptions, this);
@@ -82,18 +83,19 @@ class CancelDelivery implements Receiver, TimerTarget {
   }
 
   /** PostgreSQL closes when it has passed the cancel on. */
-  onClosed(_errno: number): void {
-    this.ends();
+  onClosed(errno: number): void {
+    this.ends(errno === 0);
   }
 
   onTimer(): void {
     this.socket.close();
-    this.ends();
+    this.ends(false);
   }
 
-  private ends(): void {
+  private ends(isDelivered: boolean): void {
     this.pool.cancelRequests--;
     this.plane.reactor.clearTimer(this.timer);
     this.bringer.closeAfterSend(); // a reset would be an error to whoever cancels
+    this.server.cancelDelivered(isDelivered);
   }
 }

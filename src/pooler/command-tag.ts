@@ -21,22 +21,13 @@ const DEALLOCATE_ALL = tag('DEALLOCATE ALL');
 const DISCARD_ALL = tag('DISCARD ALL');
 const LISTEN = tag('LISTEN');
 
-/** What may have changed of what statements were prepared for. */
-export const enum SchemaChange {
-  No,
-  /** Tables were dropped: temporary ones are all the time. */
-  Tables,
-  Any,
-}
-
 /** Told what a command has done to the statements that are prepared on the server, or to what they read. */
 export interface HoldsStatements {
   /** Returns the dirt that is left: of statements that are on their way. */
   forgetStatements(): number;
-  schemaChanged(change: SchemaChange): void;
+  schemaChanged(): void;
 }
 
-const DROP_TABLE = tag('DROP TABLE');
 const DROP_INDEX = tag('DROP INDEX');
 const ALTER = Buffer.from('ALTER ', 'latin1');
 const DROP = Buffer.from('DROP ', 'latin1');
@@ -68,7 +59,7 @@ export function dirtFromTag(
       return dirt;
     case D:
       if (equalsAt(bytes, bodyAt, DROP)) {
-        server.schemaChanged(schemaChangeIn(bytes, bodyAt, bodyEnd));
+        if (!isTag(bytes, bodyAt, bodyEnd, DROP_INDEX)) server.schemaChanged();
         return dirt;
       }
       if (isTag(bytes, bodyAt, bodyEnd, DECLARE_CURSOR)) return dirt | ServerDirt.Declare;
@@ -84,27 +75,22 @@ export function dirtFromTag(
     case L:
       return isTag(bytes, bodyAt, bodyEnd, LISTEN) ? dirt | ServerDirt.Listen : dirt;
     case A:
-      if (equalsAt(bytes, bodyAt, ALTER)) server.schemaChanged(SchemaChange.Any);
+      if (equalsAt(bytes, bodyAt, ALTER)) server.schemaChanged();
       return dirt;
     case C:
-      server.schemaChanged(schemaChangeIn(bytes, bodyAt, bodyEnd));
+      if (createsType(bytes, bodyAt, bodyEnd)) server.schemaChanged();
       return isTag(bytes, bodyAt, bodyEnd, CLOSE_CURSOR_ALL) ? dirt & ~ServerDirt.Declare : dirt;
     default:
       return dirt;
   }
 }
 
-/** Of a tag that begins with CREATE or DROP, or with C anyhow. */
-function schemaChangeIn(bytes: Uint8Array, bodyAt: number, bodyEnd: number): SchemaChange {
-  if (byteAt(bytes, bodyAt) === D) {
-    if (isTag(bytes, bodyAt, bodyEnd, DROP_TABLE)) return SchemaChange.Tables;
-    return isTag(bytes, bodyAt, bodyEnd, DROP_INDEX) ? SchemaChange.No : SchemaChange.Any;
-  }
-  const isAny =
+function createsType(bytes: Uint8Array, bodyAt: number, bodyEnd: number): boolean {
+  return (
     isTag(bytes, bodyAt, bodyEnd, CREATE_TYPE) ||
     isTag(bytes, bodyAt, bodyEnd, CREATE_DOMAIN) ||
-    isTag(bytes, bodyAt, bodyEnd, CREATE_EXTENSION);
-  return isAny ? SchemaChange.Any : SchemaChange.No;
+    isTag(bytes, bodyAt, bodyEnd, CREATE_EXTENSION)
+  );
 }
 
 function isTag(bytes: Uint8Array, bodyAt: number, bodyEnd: number, expected: Uint8Array): boolean {

@@ -26,9 +26,6 @@ import { Waiters } from './waiters.js';
  *  together. */
 const LIFETIME_JITTER = 0.2;
 const FAILURE_LOG_MS = 1000;
-/** So often in a period statements are renewed because tables were dropped. */
-const RENEWALS_MAX = 10;
-const RENEWALS_PERIOD_MS = 60_000;
 
 export class Pool implements TimerTarget {
   readonly plane: DataPlane;
@@ -57,8 +54,6 @@ export class Pool implements TimerTarget {
   private readonly waitTimer: Timer = new Timer(this);
   private readonly pauseTimer: Timer = new Timer(this);
   private isShutDown = false;
-  /** How often tables were dropped in this period. */
-  private renewals = { sinceMs: 0, count: 0 };
   /** The last failure to open a server that was logged. */
   private failure = { message: '', loggedMs: 0, unlogged: 0 };
 
@@ -179,14 +174,6 @@ export class Pool implements TimerTarget {
   parameterCame(name: string, value: string): void {
     // Later changes are of sessions; what a client is greeted with is what a fresh server says.
     if (!this.parameters.has(name)) this.parameters.set(name, value);
-  }
-
-  /** Whether statements are to be prepared anew because tables were dropped. Where that happens all the time they are
-   *  temporary ones, and it would leave nothing prepared. */
-  mayRenewStatements(): boolean {
-    const now = this.plane.reactor.nowMs;
-    if (now - this.renewals.sinceMs > RENEWALS_PERIOD_MS) this.renewals = { sinceMs: now, count: 0 };
-    return ++this.renewals.count <= RENEWALS_MAX;
   }
 
   /** Closes idle servers that are too old or have idled too long, the oldest first, `quota` of them at most (-1: all

@@ -1,6 +1,11 @@
 /** What is prepared on one server, confirmed or on its way: at most prepared_statements_cache_size of them for long;
  *  of those too many the ones that were unused for longest go first. By name, since names follow from the content. */
-import type { Statement } from './statements.js';
+import type { Statement, StatementCache } from './statements.js';
+
+/** Up to so many stay whatever their epoch: who has prepared one is to be told by PostgreSQL when it does not fit. */
+const KEPT_MIN = 256;
+/** At so many is looked for one of an earlier epoch. */
+const LOOKS_MAX = 16;
 
 export class PreparedSet {
   private readonly byName = new Map<string, Prepared>();
@@ -15,11 +20,6 @@ export class PreparedSet {
 
   get size(): number {
     return this.byName.size;
-  }
-
-  /** Whether one should go before another comes. */
-  get hasSurplus(): boolean {
-    return this.byName.size >= this.sizeMax || this.retired.length > 0;
   }
 
   has(statement: Statement): boolean {
@@ -51,23 +51,28 @@ export class PreparedSet {
     for (const each of statements) if (each !== null) this.add(each);
   }
 
-  /** Takes out one that is retired or was not used for long: the first that came, unless it was used since it was last
-   *  looked at. Throws RangeError when there is none. */
-  takeSurplus(): Statement {
+  /** Takes out one that should go before another comes: retired, or too many, or of an earlier epoch and not used for
+   *  long. null when there is none. */
+  takeSurplus(cache: StatementCache): Statement | null {
     this.lastFound = null;
     const retired = this.retired.pop();
     if (retired !== undefined) {
       this.byName.delete(retired.nameText);
       return retired;
     }
+    const isFull = this.byName.size >= this.sizeMax;
+    if (!isFull && this.byName.size < KEPT_MIN) return null;
+    let looksLeft = LOOKS_MAX;
+    // The first that came goes, unless it was used since it was last looked at.
     for (const [name, prepared] of this.byName) {
       const { statement } = prepared;
+      if (!isFull && (cache.isCurrent(statement) || looksLeft-- === 0)) return null;
       this.byName.delete(name);
       if (statement.lastUse === prepared.useSeen) return statement;
       prepared.useSeen = statement.lastUse;
       this.byName.set(name, prepared); // and so comes last
     }
-    throw new RangeError('nothing is prepared');
+    return null;
   }
 }
 

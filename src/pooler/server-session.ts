@@ -19,7 +19,7 @@ import { Owed } from './answer-queue.js';
 import { isAnswer, Meaning } from './backend-meaning.js';
 import type { ClientSession } from './client-session.js';
 import type { CloseReason } from './close-reason.js';
-import { dirtFromTag, SchemaChange, ServerDirt } from './command-tag.js';
+import { dirtFromTag, ServerDirt } from './command-tag.js';
 import { Counter } from './counters.js';
 import { ANSWERS_OWED_MAX } from './limits.js';
 import { isPlainAnswer } from './plain-answer.js';
@@ -50,8 +50,8 @@ export class ServerSession extends ServerStream implements TimerTarget {
   private earlyCopyPlace = 0;
   /** Nothing is owed any more. What that means is decided when all that has come has been looked at. */
   private isSettled = false;
-  /** A CancelRequest was sent for it: it is not given to another client. */
-  wasCancelled = false;
+  /** CancelRequests for it that PostgreSQL may not have got yet: it is not given to another client meanwhile. */
+  private cancelsUnderway = 0;
   private hadError = false;
   private hasChangedSchema = false;
   /** Ticks: when what it is doing was asked for. */
@@ -243,6 +243,19 @@ export class ServerSession extends ServerStream implements TimerTarget {
     this.begins();
     this.queue.push(Owed.SwallowedQuery);
     this.send(message, 0, message.length);
+  }
+
+  /** A CancelRequest for it is sent to PostgreSQL. */
+  cancelBegins(): void {
+    this.cancelsUnderway++;
+  }
+
+  /** PostgreSQL has got it, and has signalled the session: what is asked from now on is not hit. Or nobody knows. */
+  cancelDelivered(isCertain: boolean): void {
+    this.cancelsUnderway--;
+    if (this.isClosed) return;
+    if (!isCertain) this.close('cancelled');
+    else if (this.state === ServerState.Cleaning && this.queue.isEmpty) this.checkIn();
   }
 
   /** Asks a server that was idle for long whether it is alive; it offers itself to the pool when it is. */
@@ -460,9 +473,10 @@ export class ServerSession extends ServerStream implements TimerTarget {
 
   /** Puts the server back into the pool, after what must be undone has been undone. */
   checkIn(): void {
-    if (this.wasCancelled) return this.close('cancelled');
     if (this.hadError) return this.close('cleanup_failed');
     this.client = null;
+    this.state = ServerState.Cleaning;
+    if (this.cancelsUnderway > 0) return; // cancelDelivered goes on
     this.socket.resume(); // the client may be slow to take its last answer: the next one is not
     if (this.status !== TransactionStatus.Idle) return this.clean(ROLLBACK);
     if (this.dirt !== 0 && this.pool.settings.cleanupServerConnections) {
@@ -482,9 +496,7 @@ export class ServerSession extends ServerStream implements TimerTarget {
   }
 
   /** What is prepared may not fit the tables any more: not now, and not when others see the change. */
-  schemaChanged(change: SchemaChange): void {
-    if (change === SchemaChange.No) return;
-    if (change === SchemaChange.Tables && !this.pool.mayRenewStatements()) return;
+  schemaChanged(): void {
     this.hasChangedSchema = true;
     this.pool.statements.renewAll();
   }

@@ -125,9 +125,11 @@ export class ServerStatements {
    *  one of them. */
   private closeSurplus(): void {
     const { queue, prepared } = this;
-    if (!prepared.hasSurplus || !queue.isBetweenBatches || queue.length > ANSWERS_OWED_MAX / 2) return;
-    for (let i = 0; i < CLOSED_AT_ONCE_MAX && prepared.hasSurplus; i++) {
-      const close = closeStatement(prepared.takeSurplus().name);
+    if (!queue.isBetweenBatches || queue.length > ANSWERS_OWED_MAX / 2) return;
+    for (let i = 0; i < CLOSED_AT_ONCE_MAX; i++) {
+      const surplus = prepared.takeSurplus(this.server.pool.statements);
+      if (surplus === null) return;
+      const close = closeStatement(surplus.name);
       queue.push(Owed.SwallowedClose);
       this.server.send(close, 0, close.length);
     }

@@ -61,9 +61,13 @@ export abstract class Rounds implements SocketHost {
     this.isStopped = true;
   }
 
+  /** Whether something is due that was put off to the next round. */
+  protected get isBusy(): boolean {
+    return this.replays.count > 0 || this.flushes.count > 0;
+  }
+
   protected round(): void {
-    const isBusy = this.replays.count > 0 || this.flushes.count > 0;
-    const timeoutMs = isBusy ? 0 : Math.max(0, this.timers.nextDeadlineMs - this.nowMs);
+    const timeoutMs = this.isBusy ? 0 : Math.max(0, this.timers.nextDeadlineMs - this.nowMs);
     this.waitAndDispatch(timeoutMs);
     this.nowMs = this.clock();
     this.fireTimers();

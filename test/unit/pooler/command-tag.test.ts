@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { dirtFromTag, SchemaChange, ServerDirt } from '../../../src/pooler/command-tag.js';
+import { dirtFromTag, ServerDirt } from '../../../src/pooler/command-tag.js';
 
 const ALL_DIRT = ServerDirt.Set | ServerDirt.Declare | ServerDirt.Prepare | ServerDirt.Listen;
 const someDirt = fc.integer({ min: 0, max: ALL_DIRT });
@@ -167,30 +167,22 @@ test('a body without a terminating zero, or without anything, says nothing', () 
 });
 
 test('the server is told of a changed schema', () => {
-  const expected: Record<string, SchemaChange> = {
-    'ALTER TABLE': SchemaChange.Any,
-    'ALTER VIEW': SchemaChange.Any,
-    'DROP TYPE': SchemaChange.Any,
-    'DROP TABLE': SchemaChange.Tables,
-    'DROP INDEX': SchemaChange.No,
-    'CREATE TYPE': SchemaChange.Any,
-    'CREATE TABLE': SchemaChange.No,
-    ...Object.fromEntries(
-      ['ANALYZE', 'ALTERED', 'DROPPED', 'DELETE 1', 'SELECT 1', 'COMMIT'].map((tag) => [
-        tag,
-        SchemaChange.No,
-      ]),
-    ),
-  };
-  for (const [tag, change] of Object.entries(expected)) {
-    let told = SchemaChange.No;
+  const tags = ['ALTER TABLE', 'ALTER VIEW', 'DROP TYPE', 'DROP TABLE', 'CREATE TYPE', 'CREATE EXTENSION'];
+  const others = [
+    'DROP INDEX',
+    'CREATE TABLE',
+    'ANALYZE',
+    'ALTERED',
+    'DROPPED',
+    'DELETE 1',
+    'SELECT 1',
+    'COMMIT',
+  ];
+  const told = [...tags, ...others].filter((tag) => {
+    let times = 0;
     const body = Buffer.from(`${tag}\0`);
-    dirtFromTag(0, body, 0, body.length, {
-      forgetStatements: () => 0,
-      schemaChanged: (each) => {
-        told = each;
-      },
-    });
-    assert.equal(told, change, tag);
-  }
+    dirtFromTag(0, body, 0, body.length, { forgetStatements: () => 0, schemaChanged: () => times++ });
+    return times > 0;
+  });
+  assert.deepEqual(told, tags);
 });
