@@ -367,12 +367,13 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     const statement = isSame ? before : cache.find(bytes, nameEnd + 1, bodyEnd);
     if (queue.isInDoubt(statement)) return this.waitForAnswers();
     const isKnown = server.statements.has(statement);
-    if (!isSame || !isKnown || statements.isChanging(queue)) {
-      statements.change(queue, bytes, bodyAt, nameEnd, statement);
-    }
     if (before?.isOwn === true) server.statements.retire(before);
     this.flushBefore(bytes);
     server.begins();
+    if (!isKnown) server.statements.makeRoom(); // first: it is not part of what may fail
+    if (!isSame || !isKnown || statements.isChanging(queue)) {
+      statements.change(queue, bytes, bodyAt, nameEnd, statement);
+    }
     server.statements.parse(statement, isKnown);
     return Step.Done;
   }

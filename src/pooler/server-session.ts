@@ -52,6 +52,8 @@ export class ServerSession extends ServerStream implements TimerTarget {
   private isSettled = false;
   /** CancelRequests for it that PostgreSQL may not have got yet: it is not given to another client meanwhile. */
   private cancelsUnderway = 0;
+  /** One of them may still come: it is not given to another client at all. */
+  private mayBeHit = false;
   private hadError = false;
   private hasChangedSchema = false;
   /** Ticks: when what it is doing was asked for. */
@@ -253,9 +255,8 @@ export class ServerSession extends ServerStream implements TimerTarget {
   /** PostgreSQL has got it, and has signalled the session: what is asked from now on is not hit. Or nobody knows. */
   cancelDelivered(isCertain: boolean): void {
     this.cancelsUnderway--;
-    if (this.isClosed) return;
-    if (!isCertain) this.close('cancelled');
-    else if (this.state === ServerState.Cleaning && this.queue.isEmpty) this.checkIn();
+    if (!isCertain) this.mayBeHit = true;
+    if (this.state === ServerState.Cleaning && this.queue.isEmpty) this.checkIn();
   }
 
   /** Asks a server that was idle for long whether it is alive; it offers itself to the pool when it is. */
@@ -473,6 +474,7 @@ export class ServerSession extends ServerStream implements TimerTarget {
 
   /** Puts the server back into the pool, after what must be undone has been undone. */
   checkIn(): void {
+    if (this.mayBeHit) return this.close('cancelled');
     if (this.hadError) return this.close('cleanup_failed');
     this.client = null;
     this.state = ServerState.Cleaning;

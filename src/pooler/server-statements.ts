@@ -45,11 +45,13 @@ export class ServerStatements {
   /** Has a statement prepared if it is not, unseen by the client. */
   prepare(statement: Statement): void {
     this.lastUsed = statement;
-    if (this.prepared.has(statement)) this.countHit();
-    else this.sendParse(statement, Owed.SwallowedParse);
+    if (this.prepared.has(statement)) return this.countHit();
+    this.makeRoom();
+    this.sendParse(statement, Owed.SwallowedParse);
   }
 
-  /** A client's own Parse: sent unless the statement is there. The client sees the same either way. */
+  /** A client's own Parse: sent unless the statement is there; if it is not, room was made for it. The client sees the
+   *  same either way. */
   parse(statement: Statement, isThere: boolean): void {
     if (!isThere) return this.sendParse(statement, Owed.ParseComplete);
     this.countHit();
@@ -112,7 +114,6 @@ export class ServerStatements {
   }
 
   private sendParse(statement: Statement, owed: Owed.ParseComplete | Owed.SwallowedParse): void {
-    this.closeSurplus();
     if (this.queue.pushFor(owed, statement)) {
       this.misses++;
       this.server.pool.counters.add(Counter.PreparedMisses, 1);
@@ -121,9 +122,9 @@ export class ServerStatements {
     this.server.send(statement.parse, 0, statement.parse.length);
   }
 
-  /** Only before a batch begins: no error can have the Close skipped there, and no Bind of this batch is on its way to
-   *  one of them. */
-  private closeSurplus(): void {
+  /** Closes statements that are too many. Only before a batch begins: no error can have the Close skipped there, and no
+   *  Bind of this batch is on its way to one of them. */
+  makeRoom(): void {
     const { queue, prepared } = this;
     if (!queue.isBetweenBatches || queue.length > ANSWERS_OWED_MAX / 2) return;
     for (let i = 0; i < CLOSED_AT_ONCE_MAX; i++) {

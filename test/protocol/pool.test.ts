@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { ADMIN_PASSWORD, Doorman } from '../support/doorman.js';
-import { FakePostgres, type FakeSession, greet } from '../support/fake-postgres.js';
+import { FakePostgres, type FakeSession, greet, ONE_ROW, READY } from '../support/fake-postgres.js';
 import {
   bind,
   CANCEL_REQUEST,
@@ -213,6 +213,32 @@ describe('cancel', async () => {
     await cancel(Buffer.from('something longer than that'));
     assert.equal(sqlstateOf(await b.client.until('Z')), '');
     for (const { client } of [a, b]) client.close();
+  });
+
+  test('one that is lost on its way does not take the server from its client', async () => {
+    const sessions: FakeSession[] = [];
+    const fake = await FakePostgres.start({
+      onStartup: (session) => {
+        if (sessions.push(session) === 1) greet(session);
+        else session.socket.resetAndDestroy();
+      },
+      onMessage: () => {},
+    });
+    const doorman = await Doorman.start({ pools: { fake: poolAt(fake.port) } });
+    const client = await WireClient.open(doorman.port);
+    client.send(startup({ user: 'postgres', database: 'fake' }));
+    const key = (await client.until('Z')).find(({ tag }) => tag === 'K')?.body ?? Buffer.alloc(0);
+    client.send(query('select 1'));
+    while ((await doorman.admin('show servers'))[0]?.state !== 'active');
+    const bringer = await WireClient.open(doorman.port);
+    bringer.send(packet(CANCEL_REQUEST, key));
+    await bringer.closed();
+    sessions[0]?.socket.write(Buffer.concat([ONE_ROW, READY]));
+    assert.equal(tagsOf(await client.until('Z')), 'DCZ');
+    while ((await doorman.admin('show servers')).length > 0); // it may still come: nobody gets this server
+    client.close();
+    await doorman.stop();
+    await fake.stop();
   });
 
   test('the connection that brings it ends when PostgreSQL has it: what its client asks for next is not hit', async () => {

@@ -51,6 +51,16 @@ describe('a server has room for fewer statements than its clients have', () => {
     client.close();
   });
 
+  test('a name whose Parse has failed is unknown, though statements were closed before it to make room', async () => {
+    const client = await login();
+    for (let i = 0; i < SERVER_CACHE + 5; i++) client.send(parse('', `select ${i} /* full */`), sync());
+    for (let i = 0; i < SERVER_CACHE + 5; i++) await client.until('Z');
+    client.send(parse('bad', 'selec'), sync());
+    assert.equal(sqlstateOf(await client.until('Z')), '42601');
+    assert.equal(await runs(client, 'bad'), '26000');
+    client.close();
+  });
+
   test('a portal outlives its statement on the server, as in PostgreSQL', async () => {
     const client = await login();
     await client.query('begin');
