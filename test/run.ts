@@ -12,7 +12,9 @@ const TEST_TIMEOUT_MS = 900_000;
 const FILES_AT_ONCE = 2;
 
 const chosen = process.argv.slice(2);
-const ALL_BUT_DRIVERS = ['unit', 'protocol', 'integration', 'house'].map((name) => join('test', name));
+const ALL_BUT_DRIVERS = ['unit', 'protocol', 'integration', 'simulation', 'house'].map((name) =>
+  join('test', name),
+);
 const files = (chosen.length > 0 ? chosen : ALL_BUT_DRIVERS).flatMap(testFilesIn).sort();
 const postgres = await Postgres.create();
 process.env.PG_DOORMAN_TEST_POSTGRES_PORT = String(postgres.port);

@@ -1,0 +1,157 @@
+/** PostgreSQL in the simulated world: takes connections, gives each a session of the model, passes CancelRequests on,
+ *  and has bad luck. */
+import { Errno } from '../../src/reactor/libc.js';
+import { CANCEL_REQUEST } from '../support/messages.js';
+import { ModelSession } from './model-session.js';
+import { End, type EndUser } from './network.js';
+import { Broken, type World } from './world.js';
+
+const READ_MAX = 65_536;
+const CANCEL_LENGTH = 16;
+
+/** How often things go wrong, of 1. */
+export interface BadLuck {
+  readonly refused: number;
+  readonly hangs: number;
+  /** A session is ended or loses its connection, for each time that it sends something. */
+  readonly sessionEnds: number;
+}
+
+export const NO_BAD_LUCK: BadLuck = { refused: 0, hangs: 0, sessionEnds: 0 };
+
+export class BackendHost {
+  readonly world: World;
+  luck: BadLuck;
+  readonly backends = new Set<Backend>();
+  private lastProcessId = 1000;
+
+  constructor(world: World, luck: BadLuck) {
+    this.world = world;
+    this.luck = luck;
+  }
+
+  /** A connection comes in: the end that the pooler gets, null when it hangs, or the errno that it is refused with. */
+  accept(): End | number | null {
+    const { random } = this.world;
+    if (random.chance(this.luck.refused)) return Errno.ECONNREFUSED;
+    if (random.chance(this.luck.hangs)) return null;
+    const [theirs, ours] = End.pair(this.world);
+    this.backends.add(new Backend(this, ours, ++this.lastProcessId));
+    return theirs;
+  }
+
+  cancel(processId: number, secret: number): void {
+    for (const each of this.backends)
+      if (each.processId === processId && each.secret === secret) each.cancel();
+  }
+}
+
+class Backend implements EndUser {
+  readonly processId: number;
+  readonly secret: number;
+  private readonly host: BackendHost;
+  private readonly end: End;
+  private readonly session: ModelSession;
+  private first: Buffer = Buffer.alloc(0);
+  private isSession = false;
+  private unsent: Buffer[] = [];
+  private hasEnded = false;
+
+  constructor(host: BackendHost, end: End, processId: number) {
+    const { world } = host;
+    this.host = host;
+    this.end = end;
+    this.processId = processId;
+    this.secret = world.random.uint32() | 0;
+    const secret = Buffer.alloc(4);
+    secret.writeInt32BE(this.secret);
+    this.session = new ModelSession(
+      {
+        send: (bytes) => this.send(bytes),
+        after: (ms, action) => world.after(ms, () => this.hasEnded || action()),
+        close: () => this.close(),
+        violation: (what) => {
+          throw new Broken(`server ${processId}: ${what}`);
+        },
+      },
+      processId,
+      secret,
+    );
+    end.user = this;
+  }
+
+  onReadable(): void {
+    for (let came = this.end.read(READ_MAX); came !== null; came = this.end.read(READ_MAX)) {
+      if (this.hasEnded) return;
+      if (typeof came === 'number') return this.gone();
+      this.take(came);
+    }
+  }
+
+  onWritable(): void {
+    this.flush();
+  }
+
+  cancel(): void {
+    this.host.world.tell(`server ${this.processId} is cancelled`);
+    this.session.cancel();
+  }
+
+  private take(bytes: Buffer): void {
+    if (this.isSession) return this.session.receive(bytes);
+    this.first = Buffer.concat([this.first, bytes]);
+    if (this.first.length < 8) return;
+    if (this.first.readInt32BE(4) !== CANCEL_REQUEST) {
+      this.isSession = true;
+      this.host.world.tell(`server ${this.processId} begins`);
+      return this.session.receive(this.first);
+    }
+    if (this.first.length < CANCEL_LENGTH) return;
+    this.host.cancel(this.first.readInt32BE(8), this.first.readInt32BE(12));
+    this.close();
+  }
+
+  private send(bytes: Buffer): void {
+    if (this.hasEnded) return;
+    const { world, luck } = this.host;
+    if (world.random.chance(luck.sessionEnds)) {
+      if (world.random.chance(0.5)) {
+        world.tell(`server ${this.processId} loses its connection`);
+        this.end.close(true);
+        return this.gone();
+      }
+      // Not inside of its own call.
+      world.after(0, () => {
+        if (this.hasEnded) return;
+        world.tell(`server ${this.processId} is ended by its administrator`);
+        this.session.terminate();
+      });
+    }
+    this.unsent.push(bytes);
+    this.flush();
+  }
+
+  private flush(): void {
+    while (this.unsent.length > 0) {
+      const all = Buffer.concat(this.unsent);
+      this.unsent = [all];
+      const sent = this.end.write(all);
+      if (sent === -Errno.EAGAIN) return;
+      if (sent < 0) return this.gone();
+      this.unsent = sent === all.length ? [] : [all.subarray(sent)];
+    }
+    if (this.hasEnded) this.end.close();
+  }
+
+  /** The end of the session, when all that it has said is on its way. */
+  private close(): void {
+    if (this.hasEnded) return;
+    this.gone();
+    if (this.unsent.length === 0) this.end.close();
+  }
+
+  private gone(): void {
+    this.hasEnded = true;
+    this.host.backends.delete(this);
+  }
+}

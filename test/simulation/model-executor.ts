@@ -1,0 +1,126 @@
+/** Runs portals, and says what statements give before they are run. PostgreSQL's src/backend/tcop/pquery.c. */
+import { dataRow, rowDescription } from './model-answers.js';
+import { noCursor, runUtility } from './model-commands.js';
+import type { Context } from './model-context.js';
+import type { Waiting } from './model-coroutine.js';
+import { SqlError } from './model-error.js';
+import type { Portal } from './model-portals.js';
+import { type Column, collected, columnsOf, plan, type Row, rowsOf, stored, TEXT_OID } from './model-rows.js';
+import type { PreparedStatement } from './model-statements.js';
+import type { Statement } from './model-syntax.js';
+
+/** The columns of what it gives, null if it gives no rows; fails for what PostgreSQL finds wrong that early. */
+export function analyzed(context: Context, statement: Statement): readonly Column[] | null {
+  switch (statement.type) {
+    case 'select':
+      return columnsOf(statement.select);
+    case 'declare':
+      columnsOf(statement.select);
+      return null;
+    case 'show':
+      return [{ name: context.settings.nameOf(statement.name), typeOid: TEXT_OID }];
+    case 'fetch':
+      return context.portals.find(statement.name)?.content.columns ?? null;
+    case 'execute':
+      return context.statements.find(statement.name)?.columns ?? null;
+    default:
+      return null;
+  }
+}
+
+/** Runs a portal, up to a number of rows. Returns the tag of CommandComplete; null when there may be more rows. */
+export function* runPortal(
+  context: Context,
+  portal: Portal,
+  rowsMax: number,
+  isDescribed: boolean,
+): Waiting<string | null> {
+  return yield* active(portal, function* () {
+    const { statement, columns, formats, parameters } = portal.content;
+    if (statement === null) return '';
+    switch (statement.type) {
+      case 'select':
+        break;
+      case 'show':
+      case 'fetch':
+      case 'execute':
+        portal.source ??= stored(yield* rowsOfUtility(context, portal, statement));
+        break;
+      default: {
+        const tag = yield* runUtility(context, statement, parameters);
+        portal.status = 'done';
+        return tag;
+      }
+    }
+    if (isDescribed && columns !== null) context.output.put(rowDescription(columns, formats));
+    let count = 0;
+    while (count < rowsMax && !portal.isAtEnd) {
+      const row = yield* nextRow(portal);
+      if (row === null) break;
+      context.output.put(dataRow(row, formats));
+      count++;
+    }
+    if (!portal.isAtEnd) return null;
+    return portal.tag === 'SHOW' ? 'SHOW' : `${portal.tag} ${count}`;
+  });
+}
+
+/** While something runs a portal it is active; where that fails the portal has failed. */
+function* active<T>(portal: Portal, run: () => Waiting<T>): Waiting<T> {
+  if (portal.status !== 'ready') throw new SqlError('55000', `portal "${portal.name}" cannot be run`);
+  portal.status = 'active';
+  try {
+    const result = yield* run();
+    if (portal.status === 'active') portal.status = 'ready';
+    return result;
+  } catch (error) {
+    portal.status = 'failed';
+    throw error;
+  }
+}
+
+function* nextRow(portal: Portal): Waiting<Row | null> {
+  const row = portal.source === null ? null : yield* portal.source();
+  if (row === null) portal.isAtEnd = true;
+  return row;
+}
+
+/** All of them, before the first is sent. */
+function* rowsOfUtility(
+  context: Context,
+  portal: Portal,
+  statement: Extract<Statement, { type: 'show' | 'fetch' | 'execute' }>,
+): Waiting<Row[]> {
+  switch (statement.type) {
+    case 'show':
+      portal.tag = 'SHOW';
+      return [[context.settings.shown(statement.name)]];
+    case 'fetch':
+      portal.tag = 'FETCH';
+      return yield* fetched(context, statement.name, statement.count);
+    case 'execute':
+      return yield* executed(context.statements.get(statement.name), statement.name, statement.values);
+  }
+}
+
+function* fetched({ portals }: Context, name: string, count: number): Waiting<Row[]> {
+  const cursor = portals.find(name);
+  if (cursor === undefined) throw noCursor(name);
+  return yield* active(cursor, () =>
+    collected(function* () {
+      return cursor.isAtEnd ? null : yield* nextRow(cursor);
+    }, count),
+  );
+}
+
+function* executed(prepared: PreparedStatement, name: string, values: readonly string[]): Waiting<Row[]> {
+  const count = prepared.parameterTypes.length;
+  // Where none are wanted PostgreSQL does not look at them.
+  if (count > 0 && values.length !== count)
+    throw new SqlError('42601', `wrong number of parameters for prepared statement "${name}"`);
+  const { statement } = prepared;
+  if (statement?.type !== 'select')
+    throw new SqlError('0A000', `the model does not EXECUTE what is not a SELECT: "${name}"`);
+  plan(statement.select);
+  return yield* collected(rowsOf(statement.select, values));
+}

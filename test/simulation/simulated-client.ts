@@ -1,0 +1,372 @@
+/** A client in the simulated world: it does what applications do, and checks every message that it gets. Some of them
+ *  vanish, stop reading, or cancel at the worst moment. */
+import { Errno } from '../../src/reactor/libc.js';
+import {
+  bind,
+  CANCEL_REQUEST,
+  closeStatement,
+  copyData,
+  copyDone,
+  copyFail,
+  describePortal,
+  describeStatement,
+  errorFields,
+  execute,
+  flush,
+  type Message,
+  packet,
+  parse,
+  query,
+  startup,
+  sync,
+  takeMessages,
+  terminate,
+} from '../support/messages.js';
+import { Expectation, lineOf } from './expectation.js';
+import type { End, EndUser } from './network.js';
+import { Broken, type World } from './world.js';
+
+const READ_MAX = 65_536;
+/** What the pooler may say when the world has bad luck: the connection ends with it, or the client ends it. */
+const BAD_NEWS = new Set(['08006', '57P01', '53300', '53000']);
+const CANCELED = '57014';
+
+export interface ClientManners {
+  /** How often it vanishes, stops reading for a while, or cancels; of 1, for each thing it does. */
+  readonly vanishes: number;
+  readonly stalls: number;
+  readonly cancels: number;
+  /** Whether the world may have bad luck. */
+  readonly expectsBadNews: boolean;
+}
+
+export class SimulatedClient implements EndUser {
+  readonly number: number;
+  hasEnded = false;
+  private readonly world: World;
+  private readonly end: End;
+  private readonly connect: () => End | null;
+  private readonly manners: ClientManners;
+  private readonly expectation: Expectation;
+  private readonly startup: Buffer;
+  private cancelKey: Buffer | null = null;
+  private hasLoggedIn = false;
+  private received: Buffer = Buffer.alloc(0);
+  private unsent: Buffer = Buffer.alloc(0);
+  private isReading = true;
+  private isLeaving = false;
+  private hasCancelled = false;
+  private acts = 0;
+  private serial = 0;
+
+  constructor(
+    world: World,
+    number: number,
+    end: End,
+    manners: ClientManners,
+    database: string,
+    connect: () => End | null,
+  ) {
+    this.world = world;
+    this.number = number;
+    this.end = end;
+    this.manners = manners;
+    this.connect = connect;
+    this.startup = startup({ user: 'alice', database });
+    this.expectation = new Expectation(this.startup);
+    end.user = this;
+    this.send(this.startup);
+  }
+
+  /** It says goodbye when it has got what it waits for. */
+  leave(): void {
+    this.isLeaving = true;
+    if (this.isIdle) this.sayGoodbye();
+  }
+
+  /** What it waits for, for the story. */
+  get waitsFor(): string {
+    if (!this.hasLoggedIn) return 'its greeting';
+    return this.expectation.next;
+  }
+
+  onReadable(): void {
+    if (this.isReading) this.read();
+  }
+
+  onWritable(): void {
+    if (!this.hasEnded) this.flush();
+  }
+
+  private read(): void {
+    while (!this.hasEnded) {
+      const came = this.end.read(READ_MAX);
+      if (came === null) return;
+      if (typeof came === 'number') return this.wasClosed(came);
+      const { messages, rest } = takeMessages(Buffer.concat([this.received, came]));
+      this.received = rest;
+      for (const each of messages) if (!this.hasEnded) this.heard(each);
+    }
+  }
+
+  private heard(message: Message): void {
+    if (!this.hasLoggedIn) return this.greeted(message);
+    const expected = this.expectation.differs(message);
+    if (expected !== null) return this.surprised(message, expected);
+    if (this.isIdle) this.planNext();
+  }
+
+  private greeted(message: Message): void {
+    if (message.tag === 'K') this.cancelKey = message.body;
+    if (message.tag === 'E') return this.surprised(message, 'a greeting');
+    if (message.tag !== 'Z') return;
+    this.hasLoggedIn = true;
+    this.tell('has logged in');
+    this.planNext();
+  }
+
+  private surprised(message: Message, expected: string): void {
+    const { C: sqlstate = '' } = message.tag === 'E' ? errorFields(message) : {};
+    const isOwnDoing = sqlstate === CANCELED && this.hasCancelled;
+    if (!isOwnDoing && !(this.manners.expectsBadNews && BAD_NEWS.has(sqlstate))) {
+      throw new Broken(
+        `client ${this.number} hears ${lineOf(message).slice(0, 200)} instead of ${expected.slice(0, 200)}`,
+      );
+    }
+    this.tell(`hears ${lineOf(message)}`);
+    this.vanish();
+  }
+
+  private wasClosed(errno: number): void {
+    const isHalfway = this.received.length > 0;
+    if (!this.manners.expectsBadNews && !this.isLeaving) {
+      throw new Broken(
+        `the connection of client ${this.number} ended (${errno}), it expected ${this.waitsFor}`,
+      );
+    }
+    this.tell(`its connection has ended${isHalfway ? ' in the middle of a message' : ''}`);
+    this.ended();
+  }
+
+  private get isIdle(): boolean {
+    return this.hasLoggedIn && this.expectation.isMet && this.unsent.length === 0;
+  }
+
+  private planNext(): void {
+    const { random } = this.world;
+    const act = ++this.acts;
+    const pause = random.chance(0.7) ? random.below(2000) / 1000 : random.below(200);
+    this.world.after(pause, () => {
+      if (!this.hasEnded && act === this.acts && this.isIdle) this.act();
+    });
+  }
+
+  private act(): void {
+    const { random } = this.world;
+    if (this.isLeaving && this.expectation.status === 'I') return this.sayGoodbye();
+    this.undoWhatPoolingUndoes();
+    const parts = this.draw();
+    this.tell(`says ${parts.map(listed).join(', ')}`);
+    for (const each of parts) this.expectation.said(each);
+    this.send(Buffer.concat(parts));
+    if (random.chance(this.manners.vanishes))
+      this.world.after(random.below(5000) / 1000, () => this.vanish());
+    if (random.chance(this.manners.stalls)) this.stall();
+    if (random.chance(this.manners.cancels)) this.world.after(random.below(5000) / 1000, () => this.cancel());
+  }
+
+  /** A session of its own would keep it. */
+  private undoWhatPoolingUndoes(): void {
+    if (this.expectation.status !== 'I') return;
+    this.expectation.hidden(query('reset all; unlisten *; close all'));
+  }
+
+  // ── what it does ───────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The next thing to say. Its answers have its number in them, so that nobody else's can be taken for them. */
+  private draw(): Buffer[] {
+    const { random } = this.world;
+    const { status } = this.expectation;
+    if (status !== 'I' && (this.isLeaving || random.chance(0.4)))
+      return [this.query(random.pick(['commit', 'rollback', 'COMMIT']))];
+    switch (random.below(16)) {
+      case 0:
+      case 1:
+        return [this.query(this.select())];
+      case 2:
+        return [query(random.pick(['begin', 'BEGIN;', 'start transaction']))];
+      case 3:
+        return [this.query('begin'), this.query(this.select()), this.query('commit')];
+      case 4:
+        return [this.query(random.pick(['select 1/0', 'selec', 'select * from missing']))];
+      case 5:
+        return [
+          this.query(
+            random.pick(["set timezone to 'Asia/Tokyo'", "set local work_mem to '99MB'", 'listen news']),
+          ),
+        ];
+      case 6:
+        return [query(random.pick([';', ''])), ...this.discards()];
+      case 7:
+        return [this.query(`select pg_sleep(${random.below(30) / 1000})`)];
+      case 8:
+        return [this.query(`select i from generate_series(1, ${random.below(300)}) i`)];
+      case 9:
+        return [this.query(`select repeat('${this.stamp()}', ${random.below(12_000)})`)];
+      case 10:
+        return this.copyIn();
+      case 11:
+        return [this.query(`copy (select i from generate_series(1, ${random.below(300)}) i) to stdout`)];
+      case 12:
+        return this.portalInParts();
+      default:
+        return Array.from({ length: random.between(1, 4) }, () => this.batch()).flat();
+    }
+  }
+
+  private discards(): Buffer[] {
+    const { random } = this.world;
+    const text = random.pick(['discard all', 'deallocate all']);
+    return random.chance(0.5) ? [query(text), ...this.batch()] : [query(text)];
+  }
+
+  private batch(): Buffer[] {
+    const { random } = this.world;
+    const parts: Buffer[] = [];
+    for (let i = random.between(1, 4); i > 0; i--) {
+      const name = random.pick(['', '', 's1', 's2', 's3']);
+      if (random.chance(0.6)) {
+        if (name !== '') parts.push(closeStatement(name));
+        parts.push(
+          parse(
+            name,
+            random.pick([
+              this.select(),
+              'select $1::text',
+              'select 1/0',
+              'selec',
+              'select repeat($1::text, 3)',
+            ]),
+          ),
+        );
+        if (random.chance(0.3)) parts.push(describeStatement(name));
+      } else if (name === '') parts.push(parse('', this.select()));
+      if (random.chance(0.2)) parts.push(flush());
+      parts.push(bind('', name, random.chance(0.3) ? [this.stamp()] : []));
+      if (random.chance(0.3)) parts.push(describePortal(''));
+      parts.push(execute());
+    }
+    return [...parts, sync()];
+  }
+
+  private portalInParts(): Buffer[] {
+    const { random } = this.world;
+    const rows = `${this.comment()}select i from generate_series(1, 20) i`;
+    return [
+      this.query('begin'),
+      parse('', rows),
+      bind('walk', ''),
+      execute('walk', random.between(1, 9)),
+      sync(),
+      execute('walk', random.between(1, 30)),
+      sync(),
+    ];
+  }
+
+  private copyIn(): Buffer[] {
+    const { random } = this.world;
+    const data = Array.from({ length: random.below(5) }, () => copyData(`${this.stamp()}\n`));
+    return [
+      this.query('copy sink from stdin'),
+      ...data,
+      random.chance(0.7) ? copyDone() : copyFail('no more'),
+    ];
+  }
+
+  private select(): string {
+    return `${this.comment()}select '${this.stamp()}'`;
+  }
+
+  private query(text: string): Buffer {
+    return query(text.startsWith('/*') ? text : `${this.comment()}${text}`);
+  }
+
+  private comment(): string {
+    return `/* c${this.number} */ `;
+  }
+
+  /** Nobody else says this, and it only once; few, so that statements are met again. */
+  private stamp(): string {
+    return `client ${this.number}, ${this.serial++ % 7}`;
+  }
+
+  // ── and how it misbehaves ──────────────────────────────────────────────────────────────────────────────────────
+
+  private stall(): void {
+    this.isReading = false;
+    this.world.after(this.world.random.below(400), () => {
+      this.isReading = true;
+      if (!this.hasEnded) this.read();
+    });
+  }
+
+  private cancel(): void {
+    if (this.hasEnded || this.cancelKey === null) return;
+    const end = this.connect();
+    if (end === null) return;
+    this.hasCancelled = true;
+    this.tell('cancels');
+    const close = (): void => end.close();
+    end.user = {
+      onReadable: () => {
+        if (typeof end.read(READ_MAX) === 'number') close();
+      },
+      onWritable: () => undefined,
+    };
+    let request = packet(CANCEL_REQUEST, this.cancelKey);
+    while (request.length > 0) request = request.subarray(Math.max(0, end.write(request)));
+  }
+
+  private vanish(): void {
+    if (this.hasEnded) return;
+    this.tell('vanishes');
+    this.end.close(this.world.random.chance(0.5));
+    this.ended();
+  }
+
+  private sayGoodbye(): void {
+    if (this.hasEnded) return;
+    this.tell('says goodbye');
+    this.send(terminate());
+    this.end.close();
+    this.ended();
+  }
+
+  private ended(): void {
+    this.hasEnded = true;
+    this.end.close();
+  }
+
+  private send(bytes: Buffer): void {
+    this.unsent = Buffer.concat([this.unsent, bytes]);
+    this.flush();
+  }
+
+  private flush(): void {
+    while (this.unsent.length > 0) {
+      const sent = this.end.write(this.unsent);
+      if (sent === -Errno.EAGAIN) return;
+      this.unsent = sent < 0 ? Buffer.alloc(0) : this.unsent.subarray(sent);
+    }
+    if (this.isIdle) this.planNext();
+  }
+
+  private tell(what: string): void {
+    this.world.tell(`client ${this.number} ${what}`);
+  }
+}
+
+function listed(bytes: Buffer): string {
+  const text = bytes.toString('latin1', 5).replaceAll('\0', ' ').trim().slice(0, 60);
+  return `${bytes.toString('latin1', 0, 1)}${text === '' ? '' : ` ${JSON.stringify(text)}`}`;
+}

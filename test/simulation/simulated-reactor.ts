@@ -1,0 +1,278 @@
+/** The third reactor: the same rounds and sockets as io_uring's and epoll's, on the simulated network and in virtual
+ *  time. The data plane runs on it unchanged. */
+import { NO_BUFFER, SMALL_BYTES } from '../../src/reactor/buffers.js';
+import { Errno } from '../../src/reactor/libc.js';
+import type {
+  Acceptor,
+  Listener,
+  PeerAddress,
+  Reactor,
+  ReactorUsage,
+  Receiver,
+  Socket,
+  SocketAddress,
+  SocketOptions,
+} from '../../src/reactor/reactor.js';
+import { Rounds } from '../../src/reactor/rounds.js';
+import { NONE } from '../../src/reactor/segments.js';
+import { nobody, SocketState, StreamSocket } from '../../src/reactor/stream-socket.js';
+import type { End } from './network.js';
+import type { World } from './world.js';
+
+/** What listens somewhere in the world. Gets one end; null: nobody answers, an errno: refused. */
+export type Destination = () => End | number | null;
+
+export class SimulatedReactor extends Rounds implements Reactor {
+  readonly name = 'simulated';
+  readonly wakeFd = -1;
+  private readonly world: World;
+  private readonly destination: (address: SocketAddress) => Destination;
+  private readonly sockets = new Set<SimulatedSocket>();
+  private readonly ready = new Set<SimulatedSocket>();
+  private readonly outcomes: (() => void)[] = [];
+  private acceptor: Acceptor | null = null;
+  private plannedMs = Number.POSITIVE_INFINITY;
+
+  constructor(world: World, destination: (address: SocketAddress) => Destination) {
+    super();
+    this.world = world;
+    this.destination = destination;
+  }
+
+  random(length: number): Uint8Array {
+    return Uint8Array.from({ length }, () => this.world.random.below(256));
+  }
+
+  listen(_address: SocketAddress, _backlog: number, _options: SocketOptions, acceptor: Acceptor): Listener {
+    this.acceptor = acceptor;
+    return {
+      port: 1,
+      close: () => {
+        this.acceptor = null;
+      },
+    };
+  }
+
+  /** A connection has come in; false when nobody listens. */
+  take(end: End): boolean {
+    const { acceptor } = this;
+    if (acceptor === null) return false;
+    this.later(() => this.introduce(this.adopt(end, SocketState.Open, nobody, true), acceptor));
+    return true;
+  }
+
+  connect(address: SocketAddress, _options: SocketOptions, receiver: Receiver): Socket {
+    const reached = this.destination(address)();
+    const end = typeof reached === 'number' ? null : reached;
+    const socket = this.adopt(end, SocketState.Connecting, receiver, false);
+    if (reached === null) return socket; // it hangs
+    const errno = typeof reached === 'number' ? reached : 0;
+    this.world.after(this.world.random.below(3000) / 1000, () => this.later(() => socket.connected(errno)));
+    return socket;
+  }
+
+  usage(): ReactorUsage {
+    return {
+      sockets: this.sockets.size,
+      buffers: this.buffers.inUse,
+      segments: this.segments.inUse,
+      timers: this.timers.size,
+    };
+  }
+
+  /** Something has happened to the socket: it is looked at in the next round. */
+  isReady(socket: SimulatedSocket): void {
+    this.ready.add(socket);
+    this.wake();
+  }
+
+  closeSocket(socket: SimulatedSocket): void {
+    this.sockets.delete(socket);
+    this.ready.delete(socket);
+  }
+
+  get chance(): World['random'] {
+    return this.world.random;
+  }
+
+  /** After a while, in a round of its own. */
+  soon(act: () => void): void {
+    this.world.after(this.world.random.below(1000) / 1000, () => this.later(act));
+  }
+
+  protected clock(): number {
+    return this.world.nowMs;
+  }
+
+  protected waitAndDispatch(): void {
+    this.nowMs = this.clock();
+    for (const act of this.outcomes.splice(0)) act();
+    const sockets = [...this.ready];
+    this.ready.clear();
+    for (let left = sockets.length; left > 0; left--) {
+      const [socket] = sockets.splice(this.world.random.below(left), 1);
+      if (socket === undefined || !this.sockets.has(socket)) continue;
+      try {
+        socket.happened();
+      } catch (error) {
+        this.sessionFailed(socket, error);
+      }
+    }
+  }
+
+  /** To be called after the world has been changed from outside of a round, as by setting a timer. */
+  wake(): void {
+    this.plan(this.world.nowMs + this.world.random.below(200) / 1000);
+  }
+
+  private later(act: () => void): void {
+    this.outcomes.push(act);
+    this.wake();
+  }
+
+  private plan(atMs: number): void {
+    if (this.plannedMs <= atMs) return;
+    this.plannedMs = atMs;
+    this.world.after(atMs - this.world.nowMs, () => {
+      if (this.plannedMs !== atMs) return; // an earlier one was planned since
+      this.plannedMs = Number.POSITIVE_INFINITY;
+      this.round();
+      if (this.isBusy || this.ready.size > 0 || this.outcomes.length > 0) this.wake();
+      const { nextDeadlineMs } = this.timers;
+      // Timers are late at times, never early.
+      if (nextDeadlineMs < Number.POSITIVE_INFINITY)
+        this.plan(Math.max(this.world.nowMs, nextDeadlineMs) + this.world.random.below(2000) / 1000);
+    });
+  }
+
+  private adopt(end: End | null, state: SocketState, receiver: Receiver, resets: boolean): SimulatedSocket {
+    const socket = new SimulatedSocket(this, end, state, receiver, resets);
+    this.sockets.add(socket);
+    return socket;
+  }
+}
+
+class SimulatedSocket extends StreamSocket {
+  private readonly reactor: SimulatedReactor;
+  private readonly connection: End | null;
+  /** SO_LINGER 0: closing it resets the connection. */
+  private readonly resets: boolean;
+  private isReceiving = false;
+  private isBlocked = false;
+  private isSending = false;
+  private hasLeft = false;
+
+  constructor(
+    reactor: SimulatedReactor,
+    connection: End | null,
+    state: SocketState,
+    receiver: Receiver,
+    resets: boolean,
+  ) {
+    super(reactor, state, receiver);
+    this.reactor = reactor;
+    this.connection = connection;
+    this.resets = resets;
+    if (connection === null) return;
+    connection.user = {
+      onReadable: () => reactor.isReady(this),
+      onWritable: () => {
+        this.isBlocked = false;
+        if (this.unsent > 0) this.wantFlush();
+        reactor.wake();
+      },
+    };
+  }
+
+  /** The outcome of a connect: 0 or an errno. */
+  connected(errno: number): void {
+    if (this.state !== SocketState.Connecting) return;
+    if (errno !== 0) return this.ended(errno);
+    this.state = SocketState.Open;
+    this.receiver.onConnected();
+    if (this.state !== SocketState.Open) return;
+    if (this.unsent > 0) this.wantFlush();
+    if (this.wantsBytes) this.startReceiving();
+  }
+
+  startReceiving(): void {
+    if (this.isReceiving || this.state === SocketState.Closing) return;
+    this.isReceiving = true;
+    if (this.connection?.isReadable === true) this.reactor.isReady(this);
+  }
+
+  protected stopReceiving(): void {
+    this.isReceiving = false;
+  }
+
+  /** What the network says of this socket. */
+  happened(): void {
+    const { connection } = this;
+    if (connection === null || this.state === SocketState.Connecting || this.state === SocketState.Closing)
+      return;
+    if (this.isReceiving && this.wantsBytes) return this.receive(connection);
+    this.stopReceiving();
+    if (connection.end !== null && this.seesEnd && this.isPaused) this.ended(connection.end);
+  }
+
+  private receive(connection: End): void {
+    const { buffers } = this.host;
+    const buffer = this.reactor.chance.chance(0.01) ? NO_BUFFER : buffers.takeSmall();
+    if (buffer === NO_BUFFER) return this.reactor.soon(() => this.reactor.isReady(this)); // all are in use
+    const came = connection.read(
+      this.reactor.chance.chance(0.1) ? this.reactor.chance.between(1, 64) : SMALL_BYTES,
+    );
+    try {
+      if (typeof came === 'object' && came !== null) {
+        const begin = buffers.beginOf(buffer);
+        buffers.memory.set(came, begin);
+        this.deliver(begin, came.length);
+      }
+    } finally {
+      buffers.release(buffer);
+    }
+    if (typeof came === 'number') this.ended(came);
+    else if (connection.isReadable && this.state !== SocketState.Closing) this.reactor.isReady(this);
+  }
+
+  /** At once, as epoll does it, or in a while, as io_uring does. */
+  protected startSending(): void {
+    if (this.isBlocked || this.isSending) return;
+    if (this.reactor.chance.chance(0.5)) return this.write();
+    this.isSending = true;
+    this.lastInFlight = this.sendTail;
+    this.reactor.soon(() => {
+      this.isSending = false;
+      this.lastInFlight = NONE;
+      if (this.state === SocketState.Closing) this.release();
+      else this.write();
+    });
+  }
+
+  private write(): void {
+    const { segments, buffers } = this.host;
+    const { connection } = this;
+    if (connection === null || this.sendHead === NONE) return;
+    const begin = segments.beginOf(this.sendHead);
+    const result = connection.write(buffers.memory.subarray(begin, begin + segments.lengthOf(this.sendHead)));
+    if (result > 0) this.sent(result);
+    else if (result === -Errno.EAGAIN) this.isBlocked = true;
+    else this.sendFailed(-result);
+  }
+
+  protected endSending(): void {
+    this.connection?.shut();
+  }
+
+  peerAddress(): PeerAddress {
+    return { host: '127.0.0.1', port: 1, isUnix: false };
+  }
+
+  protected release(): void {
+    if (this.hasLeft || this.isSending) return;
+    this.hasLeft = true;
+    this.dropUnsent();
+    this.connection?.close(this.resets);
+    this.reactor.closeSocket(this);
+  }
+}
