@@ -13,8 +13,8 @@ const PORTS = { direct: postgresPort, session: poolerPort, transaction: poolerPo
 const POOLED = ['session', 'transaction'];
 /** The environment variables that the tests look for a connection in; without the last they skip a few that suit us. */
 const CONNECTIONS = ['PGX_TEST_DATABASE', 'PGX_TEST_TCP_CONN_STRING', 'PGX_TEST_PGBOUNCER_CONN_STRING'];
-const TIMEOUT_S = 150;
-const TIMEOUT_ALONE_S = 20;
+const TIMEOUT_S = 400;
+const TIMEOUT_ALONE_S = 60;
 
 const expected = readExpected();
 for (const mode of Object.keys(PORTS)) await makeDatabase(mode);
