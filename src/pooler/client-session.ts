@@ -314,15 +314,16 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
 
   private onQuery(bytes: Uint8Array, bodyAt: number, bodyEnd: number): Step {
     if (this.framer.remaining === 0 && !this.isMidBatch && !this.skipsToSync) {
-      const local = specialQueryIn(bytes, bodyAt, bodyEnd, this.plane.checkQuery);
-      if (local !== SpecialQuery.No) {
+      const special = specialQueryIn(bytes, bodyAt, bodyEnd, this.plane.checkQuery);
+      if (special !== SpecialQuery.No) {
         const { server } = this;
         const isFree = server === null || (server.queue.isEmpty && !server.queue.skipsToSync);
-        if (isFree && this.answerHere(local, bytes, bodyAt, bodyEnd)) return this.drop(bytes);
+        if (isFree && this.answerHere(special, bytes, bodyAt, bodyEnd)) return this.drop(bytes);
         // PostgreSQL does not know the client's names: it is answered here once its turn has come.
         const isOwing = server !== null && !server.queue.isEmpty && !server.isInCopyIn;
-        if (isOwing && local === SpecialQuery.Deallocate && this.mapsStatements) return this.waitForAnswers();
-        if (discardsAll(local) && this.mapsStatements) return this.onCycle(bytes, Owed.Query, true);
+        if (isOwing && special === SpecialQuery.Deallocate && this.mapsStatements)
+          return this.waitForAnswers();
+        if (discardsAll(special) && this.mapsStatements) return this.onCycle(bytes, Owed.Query, true);
       }
     }
     return this.onCycle(bytes, Owed.Query);
@@ -620,10 +621,10 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
   }
 
   /** Answers a simple query that needs no server; false when it needs one after all. */
-  private answerHere(local: SpecialQuery, bytes: Uint8Array, bodyAt: number, bodyEnd: number): boolean {
+  private answerHere(special: SpecialQuery, bytes: Uint8Array, bodyAt: number, bodyEnd: number): boolean {
     const { server } = this;
     const isInTransaction = this.beginIsDeferred || server?.status === TransactionStatus.InTransaction;
-    switch (local) {
+    switch (special) {
       case SpecialQuery.Check:
         if (server !== null || this.beginIsDeferred) return false;
         this.sendToClient(EMPTY_QUERY_RESPONSE);
@@ -635,7 +636,7 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
         if (this.plane.isShuttingDown) return false;
         this.beginIsDeferred = true;
         this.sendToClient(
-          local === SpecialQuery.Begin ? COMMAND_COMPLETE_BEGIN : COMMAND_COMPLETE_START_TRANSACTION,
+          special === SpecialQuery.Begin ? COMMAND_COMPLETE_BEGIN : COMMAND_COMPLETE_START_TRANSACTION,
         );
         this.sendToClient(READY_FOR_QUERY_IN_TRANSACTION);
         return true;

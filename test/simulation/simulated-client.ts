@@ -36,6 +36,8 @@ export interface ClientManners {
   readonly vanishes: number;
   readonly stalls: number;
   readonly cancels: number;
+  /** Session mode: what it has set stays. */
+  readonly keepsItsSession: boolean;
   /** Whether the world may have bad luck. */
   readonly expectsBadNews: boolean;
 }
@@ -177,7 +179,7 @@ export class SimulatedClient implements EndUser {
 
   /** A session of its own would keep it. */
   private undoWhatPoolingUndoes(): void {
-    if (this.expectation.status !== 'I') return;
+    if (this.manners.keepsItsSession || this.expectation.status !== 'I') return;
     this.expectation.hidden(query('reset all; unlisten *; close all'));
   }
 

@@ -7,7 +7,7 @@ import { DataPlane } from '../../src/pooler/data-plane.js';
 import type { Pool } from '../../src/pooler/pool.js';
 import type { ServerSession } from '../../src/pooler/server-session.js';
 import { ServerState } from '../../src/pooler/server-stream.js';
-import type { DataPlaneSettings } from '../../src/pooler/settings.js';
+import { type DataPlaneSettings, PoolMode } from '../../src/pooler/settings.js';
 import { TransactionStatus } from '../../src/wire/tags.js';
 import { BackendHost, type BadLuck, NO_BAD_LUCK } from './backend-host.js';
 import { End } from './network.js';
@@ -24,20 +24,21 @@ const KEPT_MAX_MS = 2_000;
 
 export interface Scenario {
   readonly clients: number;
-  readonly poolSize: number;
   readonly manners: ClientManners;
   readonly luck: BadLuck;
   readonly settings: DataPlaneSettings;
 }
 
-const POLITE: ClientManners = { vanishes: 0, stalls: 0.02, cancels: 0, expectsBadNews: false };
-const RUDE: ClientManners = { vanishes: 0.05, stalls: 0.05, cancels: 0.1, expectsBadNews: true };
+const POLITE = { vanishes: 0, stalls: 0.02, cancels: 0, expectsBadNews: false };
+const RUDE = { vanishes: 0.05, stalls: 0.05, cancels: 0.1, expectsBadNews: true };
 const UNLUCKY: BadLuck = { refused: 0.05, hangs: 0.02, sessionEnds: 0.003 };
 
 /** What a seed stands for. */
 export async function scenarioOf(seed: number): Promise<Scenario> {
   const isUnlucky = seed % 3 === 2;
-  const poolSize = 1 + (seed % 4);
+  const isSession = seed % 5 === 4;
+  const clients = 2 + (seed % 7);
+  const poolSize = isSession ? clients : 1 + (seed % 4);
   const configuration = configurationSchema.parse({
     general: {
       query_wait_timeout: isUnlucky ? 2000 : 300_000,
@@ -47,6 +48,7 @@ export async function scenarioOf(seed: number): Promise<Scenario> {
       [DATABASE]: {
         server_host: '127.0.0.1',
         server_port: 5432,
+        pool_mode: isSession ? 'session' : 'transaction',
         users: [{ username: 'alice', pool_size: poolSize }],
       },
     },
@@ -66,9 +68,8 @@ export async function scenarioOf(seed: number): Promise<Scenario> {
     1,
   );
   return {
-    clients: 2 + (seed % 7),
-    poolSize,
-    manners: seed % 3 === 0 ? POLITE : RUDE,
+    clients,
+    manners: { ...(seed % 3 === 0 ? POLITE : RUDE), keepsItsSession: isSession },
     luck: isUnlucky ? UNLUCKY : NO_BAD_LUCK,
     settings: { ...settings, accessRules: rules },
   };
@@ -166,7 +167,7 @@ export class Simulation {
     const { servers, settings, waiters } = this.pool;
     if (servers.size > settings.poolSize)
       throw new Broken(`${servers.size} servers in a pool of ${settings.poolSize}`);
-    for (const each of servers) this.checkIsNotKept(each);
+    if (settings.mode === PoolMode.Transaction) for (const each of servers) this.checkIsNotKept(each);
     const now = this.pool.snapshot(0);
     const counted = now.serversActive + now.serversIdle + now.serversUsed + now.serversLogin;
     if (counted !== servers.size) throw new Broken(`${counted} servers are counted of ${servers.size}`);
