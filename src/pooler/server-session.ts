@@ -206,15 +206,13 @@ export class ServerSession extends ServerStream implements TimerTarget {
   /** The client is done with it or has gone. `isHalfway`: in the middle of a message, or of a batch, which a Sync of
    *  ours would commit. */
   leave(isHalfway: boolean): void {
-    this.client = null;
     if (this.isClosed) return;
+    if (isHalfway || this.copy !== Copy.None) return this.close('client_lost');
+    this.client = null;
     this.state = ServerState.Cleaning;
     this.socket.resume();
-    if (isHalfway || this.copy !== Copy.None) this.close('client_lost');
-    else {
-      this.isSettled = this.queue.isEmpty;
-      if (this.isSettled && !this.isInside) this.settle();
-    }
+    this.isSettled = this.queue.isEmpty;
+    if (this.isSettled && !this.isInside) this.settle();
   }
 
   /** Whether CopyData went out and the server has not said yet whether it takes any. */
@@ -268,7 +266,9 @@ export class ServerSession extends ServerStream implements TimerTarget {
 
   close(reason: CloseReason): void {
     if (this.isClosed) return;
+    const isHalfway = this.client?.isMidMessage === true;
     this.ends(reason, 0);
+    if (isHalfway) return this.socket.close(); // a Terminate would be the rest of the message
     this.socket.send(TERMINATE, 0, TERMINATE.length);
     this.socket.closeAfterSend();
   }

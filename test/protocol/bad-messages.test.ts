@@ -76,6 +76,24 @@ test('half a message in a transaction, and then the client goes', async () => {
   other.close();
 });
 
+test('what the pooler says at the end does not complete the half message of a client that went', async () => {
+  for (const missing of [1, 2, 3, 4, 5]) {
+    const client = await login();
+    await client.query('begin');
+    await client.query('select 1');
+    const text = `commit;${' '.repeat(100)}create schema half_said_`;
+    const whole = query(`${text}${'?'.repeat(missing - 1)}`);
+    client.send(whole.subarray(0, whole.length - missing));
+    while (Number((await doorman.admin('show servers'))[0]?.bytes_sent) < text.length);
+    client.vanish();
+    while ((await doorman.admin('show servers')).some(({ state }) => state === 'active' || state === 'used'));
+    const other = await login();
+    const half = "select count(*) from pg_namespace where nspname like 'half%said%'";
+    assert.equal(await other.value(half), '0', `${missing} bytes were missing`);
+    other.close();
+  }
+});
+
 test('Bind and Describe of an unknown statement are errors as PostgreSQL makes them, up to the Sync', async () => {
   const client = await login();
   for (const first of [bind('', 'unknown'), describeStatement('unknown')]) {
