@@ -47,6 +47,8 @@ export abstract class ClientStream {
   protected runFrom = 0;
   private rest = Rest.ToServer;
   private wholeFilled = 0;
+  /** What is being read; within one call of readMessages. */
+  private reading: Uint8Array | null = null;
 
   protected constructor(plane: DataPlane, pool: Pool, socket: Socket) {
     this.socket = socket;
@@ -67,7 +69,9 @@ export abstract class ClientStream {
   protected readMessages(bytes: Uint8Array, begin: number, end: number): number {
     const { framer } = this;
     this.isInside = true;
+    this.reading = bytes;
     const readUpTo = this.readFrames(framer, bytes, begin, end);
+    this.reading = null;
     this.isInside = framer.isInside;
     return readUpTo;
   }
@@ -91,6 +95,7 @@ export abstract class ClientStream {
         return end;
       }
       if (frame === Frame.Violation || isTooLong(framer)) {
+        this.flushRun(bytes, at);
         const isLarge = frame === Frame.Violation && framer.bodyLength > 0;
         this.fail(isLarge ? new MessageTooLarge() : new ProtocolViolation('invalid message length'));
         return end;
@@ -215,7 +220,10 @@ export abstract class ClientStream {
 
   // ── the end ────────────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** With the current message; what stands before it goes to the server, which has been told to expect it. */
   protected ended(error: ClientFacingError): Step {
+    // Before one that was gathered nothing is left.
+    if (this.reading !== null && this.whole === null) this.flushRun(this.reading, this.framer.headerAt);
     this.fail(error);
     return Step.Ended;
   }

@@ -76,6 +76,22 @@ test('half a message in a transaction, and then the client goes', async () => {
   other.close();
 });
 
+test('garbage right behind what is owed an answer leaves its server to others', async () => {
+  const own = await Doorman.start({ pools: { postgres: pool({ pool_size: 1 }) } });
+  const open = (): Promise<WireClient> => WireClient.login(own.port, 'postgres', 'postgres');
+  const garbage = [Buffer.from('!!!!!!!!'), Buffer.from('Z\0\0\0\x05I'), message('D', Buffer.from('Sx'))];
+  for (const each of garbage) {
+    const client = await open();
+    await client.query('begin');
+    client.send(query('select 1'), bind('', ''), execute(), sync(), each);
+    assert.equal(tagsOf(await client.closed()).at(-1), 'E');
+    const next = await open();
+    assert.equal(await next.value('select 2'), '2');
+    next.close();
+  }
+  await own.stop();
+});
+
 test('what the pooler says at the end does not complete the half message of a client that went', async () => {
   for (const missing of [1, 2, 3, 4, 5]) {
     const client = await login();

@@ -36,6 +36,8 @@ export interface ClientManners {
   readonly vanishes: number;
   readonly stalls: number;
   readonly cancels: number;
+  /** … or breaks the protocol. */
+  readonly breaks: number;
   /** Session mode: what it has set stays. */
   readonly keepsItsSession: boolean;
   /** Whether the world may have bad luck. */
@@ -57,6 +59,8 @@ export class SimulatedClient implements EndUser {
   private unsent: Buffer = Buffer.alloc(0);
   private isReading = true;
   private isLeaving = false;
+  /** It has broken the protocol: what it hears now does not matter, but that its connection ends. */
+  private isOutlaw = false;
   private hasCancelled = false;
   private acts = 0;
   private serial = 0;
@@ -112,6 +116,7 @@ export class SimulatedClient implements EndUser {
   }
 
   private heard(message: Message): void {
+    if (this.isOutlaw) return;
     if (!this.hasLoggedIn) return this.greeted(message);
     const expected = this.expectation.differs(message);
     if (expected !== null) return this.surprised(message, expected);
@@ -141,7 +146,7 @@ export class SimulatedClient implements EndUser {
 
   private wasClosed(errno: number): void {
     const isHalfway = this.received.length > 0;
-    if (!this.manners.expectsBadNews && !this.isLeaving) {
+    if (!this.manners.expectsBadNews && !this.isLeaving && !this.isOutlaw) {
       throw new Broken(
         `the connection of client ${this.number} ended (${errno}), it expected ${this.waitsFor}`,
       );
@@ -151,7 +156,7 @@ export class SimulatedClient implements EndUser {
   }
 
   private get isIdle(): boolean {
-    return this.hasLoggedIn && this.expectation.isMet && this.unsent.length === 0;
+    return this.hasLoggedIn && !this.isOutlaw && this.expectation.isMet && this.unsent.length === 0;
   }
 
   private planNext(): void {
@@ -166,6 +171,7 @@ export class SimulatedClient implements EndUser {
   private act(): void {
     const { random } = this.world;
     if (this.isLeaving && this.expectation.status === 'I') return this.sayGoodbye();
+    if (random.chance(this.manners.breaks)) return this.breakTheProtocol();
     this.undoWhatPoolingUndoes();
     const parts = this.draw();
     this.tell(`says ${parts.map(listed).join(', ')}`);
@@ -303,6 +309,22 @@ export class SimulatedClient implements EndUser {
   }
 
   // ── and how it misbehaves ──────────────────────────────────────────────────────────────────────────────────────
+
+  /** Garbage, or half of something and then nothing more. */
+  private breakTheProtocol(): void {
+    const { random } = this.world;
+    const whole = Buffer.concat(this.draw());
+    const said = random.pick([
+      Buffer.from('!'.repeat(random.between(5, 50))),
+      Buffer.from([0x51, 0, 0, 0, random.below(4)]),
+      Buffer.concat([whole, Buffer.from('Z\0\0\0\x05I')]),
+      whole.subarray(0, random.below(whole.length)),
+    ]);
+    this.tell(`breaks the protocol with ${said.length} bytes`);
+    this.isOutlaw = true;
+    this.send(said);
+    this.world.after(random.below(500), () => this.vanish());
+  }
 
   private stall(): void {
     this.isReading = false;

@@ -29,9 +29,17 @@ export interface Scenario {
   readonly settings: DataPlaneSettings;
 }
 
-const POLITE = { vanishes: 0, stalls: 0.02, cancels: 0, expectsBadNews: false };
-const RUDE = { vanishes: 0.05, stalls: 0.05, cancels: 0.1, expectsBadNews: true };
+const POLITE = { vanishes: 0, stalls: 0.02, cancels: 0, breaks: 0, expectsBadNews: false };
+const RUDE = { vanishes: 0.05, stalls: 0.05, cancels: 0.1, breaks: 0.02, expectsBadNews: true };
 const UNLUCKY: BadLuck = { refused: 0.05, hangs: 0.02, sessionEnds: 0.003 };
+
+/** Servers come and go. */
+const SHORT_LIVES = {
+  server_lifetime: '300ms',
+  idle_timeout: '150ms',
+  retain_connections_time: '100ms',
+  server_idle_check_timeout: '50ms',
+};
 
 /** What a seed stands for. */
 export async function scenarioOf(seed: number): Promise<Scenario> {
@@ -43,6 +51,7 @@ export async function scenarioOf(seed: number): Promise<Scenario> {
     general: {
       query_wait_timeout: isUnlucky ? 2000 : 300_000,
       prepared_statements_cache_size: seed % 2 === 0 ? 3 : 100,
+      ...(seed % 4 === 1 ? SHORT_LIVES : {}),
     },
     pools: {
       [DATABASE]: {
@@ -198,7 +207,7 @@ export class Simulation {
       throw new Broken(`${this.plane.memory.taken} bytes of memory are still taken`);
     const now = this.pool.snapshot(0);
     if (now.serversIdle !== servers.size)
-      throw new Broken(`of ${servers.size} servers ${now.serversIdle} are idle at the end`);
+      throw new Broken(`not all servers are idle at the end\n${this.describeServers()}`);
     const { sockets, segments } = this.reactor.usage();
     if (sockets !== servers.size) throw new Broken(`${sockets} sockets are open for ${servers.size} servers`);
     if (segments !== 0) throw new Broken(`${segments} segments of memory are in use`);
@@ -206,14 +215,21 @@ export class Simulation {
 
   private whoIsStuck(): string {
     const clients = this.clientsLeft().map((each) => `client ${each.number} waits for ${each.waitsFor}`);
-    const servers = [...this.pool.servers].map(
-      (each) => `${each.description}: ${JSON.stringify(each.snapshot())}`,
-    );
     return [
       'nothing happens any more',
       ...clients,
       `${this.pool.clients} clients in the pool`,
-      ...servers,
+      this.describeServers(),
     ].join('\n');
+  }
+
+  private describeServers(): string {
+    const { servers } = this.pool;
+    return [...servers]
+      .map(
+        (each) =>
+          `${each.description}: ${JSON.stringify(each.snapshot())} owes ${each.queue.packed.toString(16)}, status ${String.fromCharCode(each.status)}`,
+      )
+      .join('\n');
   }
 }
