@@ -8,7 +8,7 @@ import { Broken } from './world.js';
 
 const SEEDS = 12;
 const STEPS = 15_000;
-const SEEDS_TO_FIND = 30;
+const SEEDS_TO_FIND = 100;
 
 for (let seed = 1; seed <= SEEDS; seed++) {
   test(`what must hold does, with seed ${seed}`, async () => {

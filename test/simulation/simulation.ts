@@ -30,7 +30,7 @@ export interface Scenario {
 }
 
 const POLITE = { vanishes: 0, stalls: 0.02, cancels: 0, breaks: 0, expectsBadNews: false };
-const RUDE = { vanishes: 0.05, stalls: 0.05, cancels: 0.1, breaks: 0.02, expectsBadNews: true };
+const RUDE = { vanishes: 0.05, stalls: 0.05, cancels: 0.3, breaks: 0.02, expectsBadNews: true };
 const UNLUCKY: BadLuck = { refused: 0.05, hangs: 0.02, sessionEnds: 0.003 };
 
 /** Servers come and go. */
