@@ -1,6 +1,7 @@
 /** CancelRequest: a client shows the key that it was greeted with, and PostgreSQL is sent the key of the server that
  *  the client has at that moment; one that waits for a server stops waiting. There is never an answer. PostgreSQL manual, "Canceling Requests in Progress". */
 import { createHmac, timingSafeEqual } from 'node:crypto';
+import { SystemError } from '../reactor/libc.js';
 import type { Receiver, Socket } from '../reactor/reactor.js';
 import { Timer, type TimerTarget } from '../reactor/timers.js';
 import { QueryCancelled } from '../wire/client-facing-error.js';
@@ -33,7 +34,13 @@ export function sendCancel(plane: DataPlane, key: CancelKey, bringer: Socket): v
   plane.countCancel();
   const client = clientOf(plane, key);
   if (client?.server != null) {
-    new CancelDelivery(plane, client.server, bringer);
+    try {
+      new CancelDelivery(plane, client.server, bringer);
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      plane.log('warn', `a cancel of client ${client.id} cannot be passed on: ${error.message}`);
+      bringer.closeAfterSend();
+    }
     return;
   }
   client?.stopWaiting(new QueryCancelled());
@@ -63,10 +70,10 @@ class CancelDelivery implements Receiver, TimerTarget {
     this.server = server;
     this.pool = server.pool;
     this.message = cancelRequest(server.processId, server.cancelKey);
-    server.cancelBegins();
-    this.pool.cancelRequests++;
     this.timer = new Timer(this);
     this.socket = plane.reactor.connect(this.pool.address, plane.serverSocketOptions, this);
+    server.cancelBegins();
+    this.pool.cancelRequests++;
     plane.reactor.setTimer(this.timer, CANCEL_TIMEOUT_MS);
   }
 

@@ -254,7 +254,7 @@ export class ServerSession extends ServerStream implements TimerTarget {
   cancelDelivered(isCertain: boolean): void {
     this.cancelsUnderway--;
     if (!isCertain) this.mayBeHit = true;
-    if (this.state === ServerState.Cleaning && this.queue.isEmpty) this.checkIn();
+    if (this.isSettled && !this.isInside) this.settle();
   }
 
   /** Asks a server that was idle for long whether it is alive; it offers itself to the pool when it is. */
@@ -478,7 +478,10 @@ export class ServerSession extends ServerStream implements TimerTarget {
     if (this.hadError) return this.close('cleanup_failed');
     this.client = null;
     this.state = ServerState.Cleaning;
-    if (this.cancelsUnderway > 0) return; // cancelDelivered goes on
+    if (this.cancelsUnderway > 0) {
+      this.isSettled = true; // cancelDelivered goes on
+      return;
+    }
     this.socket.resume(); // the client may be slow to take its last answer: the next one is not
     if (this.status !== TransactionStatus.Idle) return this.clean(ROLLBACK);
     if (this.dirt !== 0 && this.pool.settings.cleanupServerConnections) {

@@ -84,7 +84,8 @@ export class ServerStatements {
 
   /** Whether such a command is not answered yet. */
   get isDiscarding(): boolean {
-    return this.hasDiscarded && ((this.discardPlace - this.queue.answered) | 0) >= 0;
+    const ahead = (this.discardPlace - this.queue.answered) | 0;
+    return this.hasDiscarded && ahead >= 0 && ahead < this.queue.length; // places wrap
   }
 
   /** Everything is gone but for what is on its way. */

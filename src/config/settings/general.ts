@@ -193,7 +193,7 @@ export const general = z.strictObject({
     reload: 'new connections',
   }),
   message_size_to_be_stream: size().default(1_048_576).register(docs, {
-    en: 'A row or COPY message longer than this is passed on in pieces, bytes. 0: none is.',
+    en: 'A message longer than this, but for COPY data, is watched by proxy_copy_data_timeout, bytes. 0: none is.',
     reload: 'at once',
   }),
   scaling_warm_pool_ratio: integer(0, 100).default(20).register(docs, {
@@ -217,7 +217,7 @@ export const general = z.strictObject({
     reload: 'at once',
   }),
   proxy_copy_data_timeout: duration().default(15_000).register(docs, {
-    en: 'How long one large row or COPY message may take to pass.',
+    en: 'How long a large message may stop on its way, because its client does not read or send on.',
     reload: 'at once',
   }),
   server_tls: z
