@@ -8,29 +8,18 @@ const GENERAL = [
   'tls_rate_limit_per_second',
   'daemon_pid_file',
   'syslog_prog_name',
-  'worker_threads',
-  'worker_cpu_affinity_pinning',
-  'tokio_global_queue_interval',
-  'tokio_event_interval',
-  'worker_stack_size',
-  'max_blocking_threads',
-  'scaling_warm_pool_ratio',
-  'scaling_fast_retries',
-  'scaling_cooldown_sleep',
   'server_tls',
   'verify_server_certificate',
   'clock_resolution_statistics',
   'talos',
 ];
-const POOL = ['scaling_warm_pool_ratio', 'scaling_fast_retries', 'scaling_cooldown_sleep', 'auth_query'];
-const USER = ['auth_pam_service', 'min_pool_size'];
+const POOL = ['auth_query'];
+const USER = ['auth_pam_service'];
 
-/** The fields of this kind that stand in a configuration as it was read. One worker is what there is. */
+/** The fields of this kind that stand in a configuration as it was read. */
 export function notInForce(data: unknown): string[] {
   const general = tableAt(data, 'general');
-  const fields = present(general, GENERAL, 'general.').filter(
-    (field) => field !== 'general.worker_threads' || general.worker_threads !== 1,
-  );
+  const fields = present(general, GENERAL, 'general.');
   if (tableAt(data, 'prometheus').enabled === true) fields.push('prometheus.enabled');
   for (const [name, pool] of Object.entries(tableAt(data, 'pools'))) {
     fields.push(...present(pool, POOL, `pools.${name}.`));

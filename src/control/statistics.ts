@@ -12,12 +12,15 @@ export interface PoolStatistics {
 }
 
 export class Statistics {
-  private readonly pools: readonly Counters[];
+  /** By pool and worker. */
+  private readonly pools: readonly (readonly Counters[])[];
   private before: number[][];
   private now: number[][];
 
-  constructor(memory: SharedArrayBuffer, pools: number) {
-    this.pools = Array.from({ length: pools }, (_, row) => new Counters(memory, row));
+  constructor(memory: SharedArrayBuffer, workers: number, pools: number) {
+    this.pools = Array.from({ length: pools }, (_, pool) =>
+      Array.from({ length: workers }, (__, worker) => new Counters(memory, worker * pools + pool)),
+    );
     this.before = this.read();
     this.now = this.before;
     setInterval(() => this.beginPeriod(), PERIOD_MS).unref();
@@ -27,7 +30,7 @@ export class Statistics {
     const grown = (counter: Counter): number =>
       (this.now[index]?.[counter] ?? 0) - (this.before[index]?.[counter] ?? 0);
     return {
-      total: (counter) => this.pools[index]?.get(counter) ?? 0,
+      total: (counter) => sumOf(this.pools[index] ?? [], counter),
       lastPeriodPerSecond: (counter) => Math.round(grown(counter) / (PERIOD_MS / 1000)),
       lastPeriodMean: (sum, times) => Math.round(grown(sum) / Math.max(1, grown(times))),
     };
@@ -40,6 +43,12 @@ export class Statistics {
   }
 
   private read(): number[][] {
-    return this.pools.map((pool) => Array.from({ length: Counter.Size }, (_, counter) => pool.get(counter)));
+    return this.pools.map((workers) =>
+      Array.from({ length: Counter.Size }, (_, counter) => sumOf(workers, counter)),
+    );
   }
+}
+
+function sumOf(workers: readonly Counters[], counter: Counter): number {
+  return workers.reduce((sum, each) => sum + each.get(counter), 0);
 }

@@ -1,20 +1,19 @@
-/** The process: starts the worker, listens to signals, answers what workers ask, and brings everything to an end. */
-import { randomBytes } from 'node:crypto';
+/** The process: starts the workers, listens to signals, answers what workers ask, and brings everything to an end. */
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import type { LoadedConfiguration } from '../config/load.js';
-import { countersBytes } from '../pooler/counters.js';
 import type { DataPlaneSettings } from '../pooler/settings.js';
 import type { ToControl } from '../pooler/thread-messages.js';
+import { SystemError } from '../reactor/libc.js';
 import { deriveScramKeys } from '../wire/scram-verifier.js';
 import { AdminConsole } from './admin/console.js';
 import { addressOf, toDataPlaneSettings } from './data-plane-settings.js';
 import type { Log } from './logs.js';
+import { fillPools, retainCycle } from './retain-cycle.js';
 import { Statistics } from './statistics.js';
 import { VERSION } from './version.js';
-import { WorkerHandle } from './worker-handle.js';
+import { Workers } from './workers.js';
 
-const STATEMENT_KEY_BYTES = 32;
 const RESOLVE_INTERVAL_MS = 15_000;
 /** Descriptors beside those of clients and servers: log, libraries, rings, cancels. */
 const DESCRIPTORS_EXTRA = 100;
@@ -23,7 +22,7 @@ export class Supervisor {
   private readonly loaded: LoadedConfiguration;
   private readonly settings: DataPlaneSettings;
   private readonly log: Log;
-  private readonly worker: WorkerHandle;
+  private readonly workers: Workers;
   private readonly console: AdminConsole;
   private readonly finish: (status: number) => void;
   private isEnding = false;
@@ -38,14 +37,13 @@ export class Supervisor {
     this.settings = settings;
     this.log = log;
     this.finish = finish;
-    const counters = new SharedArrayBuffer(countersBytes(Math.max(1, settings.pools.length)));
-    const statementKey = randomBytes(STATEMENT_KEY_BYTES);
-    this.worker = new WorkerHandle({ index: 0, settings, counters, statementKey, version: VERSION }, this);
+    this.workers = new Workers(settings, this);
+    const { counters } = this.workers.shared;
     this.console = new AdminConsole({
       configuration: loaded.configuration,
       settings,
-      statistics: new Statistics(counters, settings.pools.length),
-      snapshot: () => this.worker.snapshot(),
+      statistics: new Statistics(counters, settings.workerThreads, settings.pools.length),
+      snapshot: () => this.workers.snapshot(),
       shutDown: () => this.shutDown('SHUTDOWN'),
     });
   }
@@ -56,46 +54,55 @@ export class Supervisor {
     const settings = await toDataPlaneSettings(loaded, 1);
     warnOfDescriptors(settings, log);
     return new Promise((resolve) => {
-      const supervisor = new Supervisor(loaded, settings, log, resolve);
-      supervisor.listenToSignals();
-      setInterval(() => void supervisor.resolveHosts(), RESOLVE_INTERVAL_MS).unref();
+      try {
+        const supervisor = new Supervisor(loaded, settings, log, resolve);
+        supervisor.listenToSignals();
+        setInterval(() => void supervisor.resolveHosts(), RESOLVE_INTERVAL_MS).unref();
+      } catch (error) {
+        if (!(error instanceof SystemError)) throw error;
+        log.error(`cannot start: ${error.message}`);
+        resolve(1);
+      }
     });
   }
 
-  onMessage(message: ToControl): void {
+  onReady(port: number, backend: string, why: string): void {
+    const { host, workerThreads, retainConnectionsTimeMs, pools } = this.settings;
+    this.log.info(`I/O by ${backend}: ${why}; ${counted(workerThreads, 'worker thread')}`);
+    this.log.info(`listening on ${host}:${port}, pg_doorman ${VERSION}, pid ${process.pid}`);
+    fillPools(pools, [...this.workers.all()]);
+    const cycle = () => void retainCycle(this.settings, [...this.workers.all()]);
+    setInterval(cycle, retainConnectionsTimeMs).unref();
+  }
+
+  onMessage(worker: number, message: ToControl): void {
     switch (message.type) {
-      case 'listening':
-        this.log.info(`I/O by ${message.backend}: ${message.why}`);
-        this.log.info(
-          `listening on ${this.settings.host}:${message.port}, pg_doorman ${VERSION}, pid ${process.pid}`,
-        );
-        return;
       case 'cannotStart':
         this.log.error(`cannot start: ${message.why}`);
         return this.finish(1);
       case 'log':
         return this.log.log(message.level, message.text);
       case 'adminQuery':
-        return void this.answerAdmin(message.client, message.sql);
+        return void this.answerAdmin(worker, message.client, message.sql);
       case 'deriveScramKeys':
-        return void this.deriveKeys(message.request, message.password, message.salt, message.iterations);
+        return void this.deriveKeys(worker, message);
       case 'stopped':
+        if (this.workers.count > 0) return;
         this.log.info('stopped');
         return this.finish(0);
-      case 'snapshot': // the handle has taken it
-        return;
+      default: // others have taken it
     }
   }
 
-  onDied(why: string): void {
-    this.log.error(`a worker died: ${why}`);
-    this.finish(1);
+  onDied(worker: number, why: string): void {
+    this.log.error(`worker ${worker} has died, and its clients have lost their connections: ${why}`);
   }
 
   private listenToSignals(): void {
     process.on('SIGTERM', () => {
       this.log.info('SIGTERM: stopping at once');
-      this.worker.post({ type: 'stop' });
+      this.workers.end();
+      this.workers.postToAll({ type: 'stop' });
     });
     process.on('SIGINT', () => {
       this.shutDown('SIGINT');
@@ -109,21 +116,19 @@ export class Supervisor {
     this.log.info(
       `${by}: graceful shutdown, transactions have ${this.settings.shutdownTimeoutMs} ms to finish`,
     );
-    this.worker.post({ type: 'shutdown', graceMs: this.settings.shutdownTimeoutMs });
+    this.workers.end();
+    this.workers.postToAll({ type: 'shutdown', graceMs: this.settings.shutdownTimeoutMs });
   }
 
-  private async answerAdmin(client: number, sql: string): Promise<void> {
-    this.worker.post({ type: 'adminAnswer', client, bytes: await this.console.answer(sql) });
+  private async answerAdmin(worker: number, client: number, sql: string): Promise<void> {
+    const bytes = await this.console.answer(sql);
+    this.workers.post(worker, { type: 'adminAnswer', client, bytes });
   }
 
-  private async deriveKeys(
-    request: number,
-    password: string,
-    salt: Uint8Array,
-    iterations: number,
-  ): Promise<void> {
+  private async deriveKeys(worker: number, asked: ToControl & { type: 'deriveScramKeys' }): Promise<void> {
+    const { request, password, salt, iterations } = asked;
     const keys = await deriveScramKeys(password.normalize('NFKC'), salt, iterations);
-    this.worker.post({ type: 'scramKeys', request, keys });
+    this.workers.post(worker, { type: 'scramKeys', request, keys });
   }
 
   /** Host names may come to stand for other machines: new servers go there. */
@@ -131,9 +136,13 @@ export class Supervisor {
     for (const [pool, { database, address }] of this.settings.pools.entries()) {
       const host = this.loaded.configuration.pools[database]?.server_host ?? '';
       if (address.kind !== 'tcp' || isIP(host) !== 0) continue;
-      this.worker.post({ type: 'address', pool, host: await addressOf(host) });
+      this.workers.postToAll({ type: 'address', pool, host: await addressOf(host) });
     }
   }
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
 
 function warnOfDescriptors({ maxConnections, pools }: DataPlaneSettings, log: Log): void {

@@ -1,62 +1,86 @@
 /** One worker as the control plane sees it: messages to and from a thread that has no event loop of its own, so that
  *  it must be woken to look. */
-import { writeSync } from 'node:fs';
-import { Worker } from 'node:worker_threads';
-import type { ToControl, ToWorker, WorkerSnapshot, WorkerStart } from '../pooler/thread-messages.js';
+import { type MessagePort, Worker } from 'node:worker_threads';
+import type {
+  ExpiredServer,
+  ToControl,
+  ToWorker,
+  WorkerSnapshot,
+  WorkerStart,
+} from '../pooler/thread-messages.js';
+import { type Fd, wake } from '../reactor/libc.js';
 
 export interface WorkerEvents {
-  onMessage(message: ToControl): void;
+  onMessage(worker: number, message: ToControl): void;
   /** The thread has ended, though nobody told it to. */
-  onDied(why: string): void;
+  onDied(worker: number, why: string): void;
 }
 
 /** Serving queries allocates nothing, so there is no use for a large nursery; after many logins it would stay large. */
 const YOUNG_GENERATION_MB = 4;
-/** The Uint64 1 in this machine's order: what an eventfd is woken with. */
-const WAKE = new Uint8Array(new BigUint64Array([1n]).buffer);
 
 export class WorkerHandle {
+  readonly index: number;
   private readonly worker: Worker;
-  private readonly snapshots = new Map<number, (snapshot: WorkerSnapshot) => void>();
-  private wakeFd = -1;
+  private readonly wakeFd: Fd;
+  private readonly requests = new Map<number, (answer: ToControl | null) => void>();
   private lastRequest = 0;
-  private hasStopped = false;
+  private hasEnded = false;
+  /** Why it is dying. */
+  private why = '';
 
   constructor(start: WorkerStart, events: WorkerEvents) {
+    this.index = start.index;
+    this.wakeFd = start.wakeFd;
     this.worker = new Worker(new URL('../pooler/worker-main.js', import.meta.url), {
       workerData: start,
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
     });
     this.worker.on('message', (message: ToControl) => {
-      if (message.type === 'listening') {
-        this.wakeFd = message.wakeFd;
-        writeSync(this.wakeFd, WAKE); // for what was posted before it could be woken
-      }
-      if (message.type === 'stopped' || message.type === 'cannotStart') this.hasStopped = true;
-      if (message.type === 'snapshot') {
-        this.snapshots.get(message.request)?.(message.snapshot);
-        this.snapshots.delete(message.request);
-      } else events.onMessage(message);
+      if (message.type === 'stopped' || message.type === 'cannotStart') this.hasEnded = true;
+      if (message.type === 'snapshot' || message.type === 'expired') this.answered(message.request, message);
+      else events.onMessage(this.index, message);
     });
-    this.worker.on('error', (error) =>
-      events.onDied(error instanceof Error ? (error.stack ?? error.message) : String(error)),
-    );
+    this.worker.on('error', (error) => {
+      this.why = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    });
     this.worker.on('exit', (code) => {
-      if (!this.hasStopped) events.onDied(`exit status ${code}`);
+      const wasTold = this.hasEnded;
+      this.hasEnded = true;
+      for (const resolve of this.requests.values()) resolve(null);
+      if (!wasTold) events.onDied(this.index, this.why === '' ? `exit status ${code}` : this.why);
     });
   }
 
-  post(message: ToWorker): void {
-    this.worker.postMessage(message);
-    if (this.wakeFd >= 0 && !this.hasStopped) writeSync(this.wakeFd, WAKE);
+  post(message: ToWorker, transferred: readonly MessagePort[] = []): void {
+    if (this.hasEnded) return;
+    this.worker.postMessage(message, transferred);
+    wake(this.wakeFd);
   }
 
-  /** What there is in the worker now. */
-  snapshot(): Promise<WorkerSnapshot> {
+  /** What there is in the worker now; null when it dies meanwhile. */
+  async snapshot(): Promise<WorkerSnapshot | null> {
+    const answer = await this.ask((request) => ({ type: 'snapshot', request }));
+    return answer?.type === 'snapshot' ? answer.snapshot : null;
+  }
+
+  /** Its idle servers that are past their time. */
+  async expired(): Promise<readonly ExpiredServer[]> {
+    const answer = await this.ask((request) => ({ type: 'findExpired', request }));
+    return answer?.type === 'expired' ? answer.servers : [];
+  }
+
+  private ask(question: (request: number) => ToWorker): Promise<ToControl | null> {
     const request = ++this.lastRequest;
     return new Promise((resolve) => {
-      this.snapshots.set(request, resolve);
-      this.post({ type: 'snapshot', request });
+      if (this.hasEnded) return resolve(null);
+      this.requests.set(request, resolve);
+      this.post(question(request));
     });
+  }
+
+  private answered(request: number, message: ToControl): void {
+    this.requests.get(request)?.(message);
+    this.requests.delete(request);
   }
 }

@@ -14,11 +14,11 @@ import type { ServerSession } from './server-session.js';
 
 /** The secret part of a client's key: 4 bytes, 32 since protocol 3.2. Made from a random number when it is wanted, so
  *  that it takes no memory. */
-export function cancelSecret({ cancelSigningKey }: DataPlane, { id, random, isLong }: KeySeed): Uint8Array {
+export function cancelSecret({ start }: DataPlane, { id, random, isLong }: KeySeed): Uint8Array {
   const seed = Buffer.alloc(8);
   seed.writeInt32BE(random, 0);
   seed.writeInt32BE(id, 4);
-  return isLong ? createHmac('sha256', cancelSigningKey).update(seed).digest() : seed.subarray(0, 4);
+  return isLong ? createHmac('sha256', start.cancelSigningKey).update(seed).digest() : seed.subarray(0, 4);
 }
 
 /** What the key of a client is made from. */
@@ -28,10 +28,24 @@ export interface KeySeed {
   readonly isLong: boolean;
 }
 
-/** Passes a cancel on if the key is that of a client at work. `bringer`, which brought it, is closed when that is done:
- *  then the cancel cannot hit what its client asks for next. */
+/** Who has brought a cancel, and waits until it has been delivered: then it cannot hit what its client asks for next. */
+export interface CancelBringer {
+  cancelEnded(): void;
+}
+
+/** Passes a cancel on if the key is that of a client at work, in this worker or another. `bringer`, which brought it, is
+ *  closed when that is done. */
 export function sendCancel(plane: DataPlane, key: CancelKey, bringer: Socket): void {
   plane.countCancel();
+  // A reset would be an error to whoever cancels.
+  const end: CancelBringer = { cancelEnded: () => bringer.closeAfterSend() };
+  if (clientOf(plane, key) !== null) cancelHere(plane, key, end);
+  else if (plane.peers.count === 0) end.cancelEnded();
+  else plane.cancels.ask(key, end);
+}
+
+/** … in this worker, where it may be nobody's. */
+export function cancelHere(plane: DataPlane, key: CancelKey, bringer: CancelBringer): void {
   const client = clientOf(plane, key);
   if (client?.server != null) {
     try {
@@ -39,12 +53,43 @@ export function sendCancel(plane: DataPlane, key: CancelKey, bringer: Socket): v
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
       plane.log('warn', `a cancel of client ${client.id} cannot be passed on: ${error.message}`);
-      bringer.closeAfterSend();
+      bringer.cancelEnded();
     }
     return;
   }
   client?.stopWaiting(new QueryCancelled());
-  bringer.closeAfterSend();
+  bringer.cancelEnded();
+}
+
+/** Cancels whose clients are in another worker, nobody knows which: all are asked. */
+export class RemoteCancels {
+  private readonly plane: DataPlane;
+  private readonly asked = new Map<number, { readonly bringer: CancelBringer; answersLeft: number }>();
+  private lastRequest = 0;
+
+  constructor(plane: DataPlane) {
+    this.plane = plane;
+  }
+
+  ask(key: CancelKey, bringer: CancelBringer): void {
+    const request = ++this.lastRequest;
+    this.asked.set(request, { bringer, answersLeft: this.plane.peers.count });
+    this.plane.peers.postToAll({ type: 'cancel', request, key });
+  }
+
+  /** One of them has delivered it, or has no such client. */
+  answered(request: number): void {
+    const asked = this.asked.get(request);
+    if (asked === undefined || --asked.answersLeft > 0) return;
+    this.asked.delete(request);
+    asked.bringer.cancelEnded();
+  }
+
+  /** One that was asked has died: nobody knows what it would have answered. */
+  giveUp(): void {
+    for (const { bringer } of this.asked.values()) bringer.cancelEnded();
+    this.asked.clear();
+  }
 }
 
 function clientOf(plane: DataPlane, { processId, secret }: CancelKey): ClientSession | null {
@@ -61,10 +106,10 @@ class CancelDelivery implements Receiver, TimerTarget {
   private readonly pool: Pool;
   private readonly message: Uint8Array;
   private readonly socket: Socket;
-  private readonly bringer: Socket;
+  private readonly bringer: CancelBringer;
   private readonly timer: Timer;
 
-  constructor(plane: DataPlane, server: ServerSession, bringer: Socket) {
+  constructor(plane: DataPlane, server: ServerSession, bringer: CancelBringer) {
     this.plane = plane;
     this.bringer = bringer;
     this.server = server;
@@ -102,7 +147,7 @@ class CancelDelivery implements Receiver, TimerTarget {
   private ends(isDelivered: boolean): void {
     this.pool.cancelRequests--;
     this.plane.reactor.clearTimer(this.timer);
-    this.bringer.closeAfterSend(); // a reset would be an error to whoever cancels
+    this.bringer.cancelEnded();
     this.server.cancelDelivered(isDelivered);
   }
 }

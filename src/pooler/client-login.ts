@@ -289,7 +289,7 @@ export class ClientLogin implements Receiver, TimerTarget {
       case LoginState.SaslResponse: {
         if (scram === null) throw new ProtocolViolation('a SASL response out of turn');
         this.send(authenticationSaslFinal(scram.clientFinal(bytes.slice(bodyAt, bodyEnd))));
-        if (this.pool !== null) this.pool.clientKey ??= scram.clientKey;
+        if (scram.clientKey !== null) this.pool?.learnClientKey(scram.clientKey);
         return this.authenticated();
       }
       default:
@@ -348,7 +348,7 @@ export class ClientLogin implements Receiver, TimerTarget {
   /** What the client has sent ahead is the session's. */
   private handOver(session: Receiver): void {
     const { kept, socket } = this;
-    this.ends();
+    this.ends(true);
     socket.receiver = session;
     socket.unread(kept, 0, kept.length);
   }
@@ -364,13 +364,13 @@ export class ClientLogin implements Receiver, TimerTarget {
     this.socket.closeAfterSend();
   }
 
-  private ends(): void {
+  private ends(becomesSession = false): void {
     if (this.state === LoginState.Ended) return;
     this.state = LoginState.Ended;
     this.kept = Buffer.alloc(0);
     this.pool?.leaveGreeters(this);
     this.plane.reactor.clearTimer(this.timer);
-    this.plane.loginEnded();
+    this.plane.loginEnded(!becomesSession);
   }
 
   private notPermitted(startup: StartupParameters): NotPermittedByHba {

@@ -2,7 +2,7 @@
  *  answered without one. Not for: finding the messages (client-stream.ts), logging in (client-login.ts), the console
  *  (admin-session.ts), what servers answer (server-session.ts). PostgreSQL manual, "Message Flow". */
 import { errnoName } from '../reactor/libc.js';
-import type { Receiver, Socket } from '../reactor/reactor.js';
+import type { DetachedSocket, Receiver, Socket } from '../reactor/reactor.js';
 import { peerText } from '../reactor/socket-address.js';
 import { Bug } from '../reactor/words.js';
 import { byteAt, int32At, zeroAt } from '../wire/bytes.js';
@@ -23,11 +23,13 @@ import {
 import { Frontend, HEADER_LENGTH, STATEMENT_KIND, TAG_LENGTH, TransactionStatus } from '../wire/tags.js';
 import { Owed } from './answer-queue.js';
 import type { KeySeed } from './cancel.js';
+import { ClientMove } from './client-move.js';
 import { ClientStatements } from './client-statements.js';
 import { ClientStream, Step } from './client-stream.js';
 import { ServerDirt } from './command-tag.js';
 import { Counter } from './counters.js';
 import type { DataPlane } from './data-plane.js';
+import type { ClientRecord } from './hand-over.js';
 import { GATHERED_BEFORE_CHECKOUT_MAX } from './limits.js';
 import type { Pool } from './pool.js';
 import type { ServerSession } from './server-session.js';
@@ -42,7 +44,7 @@ import {
 import type { Statement } from './statements.js';
 import type { ClientSnapshot } from './thread-messages.js';
 import { ticksAt, usSince } from './ticks.js';
-import type { TrackedParameters } from './tracked-parameters.js';
+import { TrackedParameters } from './tracked-parameters.js';
 import type { Waiter } from './waiters.js';
 
 const BEGIN = query('BEGIN');
@@ -72,11 +74,14 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
   private checkoutError: ClientFacingError | null = null;
   private isClosed = false;
   errors = 0;
+  /** When it was noted last, and what came since the time before. */
+  private requestsNoted = 0;
+  requestsASecond = 0;
   readonly id: number;
   private readonly keyRandom: number;
   private readonly hasLongKey: boolean;
   readonly applicationName: string;
-  readonly connectedMs: number;
+  connectedMs: number;
   /** What it takes along from server to server; null when sync_server_parameters is off. */
   readonly parameters: TrackedParameters | null;
 
@@ -96,6 +101,65 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     this.parameters = parameters;
     this.connectedMs = plane.reactor.nowMs;
     pool.clients++;
+  }
+
+  /** One that another worker had. */
+  static takenOver(plane: DataPlane, pool: Pool, socket: Socket, record: ClientRecord): ClientSession {
+    const parameters = record.parameters === null ? null : new TrackedParameters();
+    if (record.parameters !== null) parameters?.setAll(record.parameters);
+    const client = new ClientSession(plane, pool, socket, record.seed, record.applicationName, parameters);
+    client.connectedMs = record.connectedMs;
+    client.queries = record.queries;
+    client.transactions = record.transactions;
+    client.errors = record.errors;
+    for (const { name, content } of record.statements) {
+      client.ownStatements().setAt(name, pool.statements.find(content, 0, content.length));
+    }
+    return client;
+  }
+
+  /** What another worker must know to go on with it. */
+  record(): ClientRecord {
+    return {
+      pool: this.pool.index,
+      seed: this.keySeed,
+      applicationName: this.applicationName,
+      connectedMs: this.connectedMs,
+      queries: this.queries,
+      transactions: this.transactions,
+      errors: this.errors,
+      statements: this.statements?.all() ?? [],
+      parameters: this.parameters?.all() ?? null,
+    };
+  }
+
+  // ── between workers ────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Whether nothing of it is underway: it has no server and needs none, and nothing that it has sent is half read. */
+  get mayMove(): boolean {
+    if (this.server !== null || this.isWaiting || this.isClosed || this.beginIsDeferred) return false;
+    return !this.isInside && this.whole === null && !this.isMidBatch && !this.skipsToSync;
+  }
+
+  moveTo(worker: number): void {
+    this.plane.board.clientMoves(worker);
+    new ClientMove(this, worker);
+  }
+
+  hasLeft(worker: number, detached: DetachedSocket): void {
+    this.isClosed = true; // here
+    this.pool.clients--;
+    this.plane.clientMoved(this, worker, detached);
+  }
+
+  get statementCount(): number {
+    return this.statements?.size ?? 0;
+  }
+
+  /** Its requests are counted from now on. */
+  noteRequests(): void {
+    this.requestsASecond = this.queries - this.requestsNoted;
+    this.requestsNoted = this.queries;
   }
 
   // ── from the socket ────────────────────────────────────────────────────────────────────────────────────────────
@@ -200,8 +264,9 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     if (this.pool.settings.mode === PoolMode.Session && !ends) return;
     this.server = null;
     server.checkIn();
-    if (ends) this.fail(new ShuttingDown());
-    else this.socket.resume(); // what it was paused for, this server does not tell it any more
+    if (ends) return this.fail(new ShuttingDown());
+    this.socket.resume(); // what it was paused for, this server does not tell it any more
+    if (this.plane.balance.isWanted) this.plane.balance.consider(this);
   }
 
   /** The server has answered with an error at `from` and skips what stands before `to`. */
@@ -358,8 +423,7 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     if (step !== Step.Done || server === null || this.skipsToSync) return step;
     const { queue } = server;
     if (queue.skipsToSync) return this.drop(bytes);
-    this.statements ??= new ClientStatements(this.plane.settings.clientPreparedStatementsCacheSize);
-    const { statements } = this;
+    const statements = this.ownStatements();
     const before = this.statementNamed(bytes, bodyAt, nameEnd);
     // Many drivers parse the same text again and again, unnamed.
     const cache = this.pool.statements;
@@ -606,6 +670,11 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
 
   private get mapsStatements(): boolean {
     return this.plane.settings.preparedStatements && this.pool.settings.mode === PoolMode.Transaction;
+  }
+
+  private ownStatements(): ClientStatements {
+    this.statements ??= new ClientStatements(this.plane.settings.clientPreparedStatementsCacheSize);
+    return this.statements;
   }
 
   private statementNamed(bytes: Uint8Array, begin: number, end: number): Statement | null {

@@ -18,6 +18,20 @@ export class ClientStatements {
     this.names = new StatementNames(sizeMax);
   }
 
+  /** Names and contents, in the order of use. */
+  all(): { readonly name: Uint8Array; readonly content: Uint8Array }[] {
+    return this.names.all();
+  }
+
+  get size(): number {
+    return this.names.size;
+  }
+
+  /** While nothing is underway. */
+  setAt(name: Uint8Array, statement: Statement): void {
+    this.names.set(name, 0, name.length, statement);
+  }
+
   /** The statement that the client calls bytes[begin, end), null when there is none. */
   get(bytes: Uint8Array, begin: number, end: number): Statement | null {
     return this.names.get(bytes, begin, end);

@@ -1,5 +1,5 @@
-/** Counts of one pool in memory that the control plane reads without asking. One worker writes a row; numbers are
- *  doubles, exact up to 2^53. */
+/** Counts of one pool in one worker, in memory that the control plane reads without asking. The worker alone writes the
+ *  row; numbers are doubles, exact up to 2^53. */
 
 export const enum Counter {
   Transactions,
@@ -17,12 +17,14 @@ export const enum Counter {
   PreparedHits,
   PreparedMisses,
   Assignments,
+  /** Servers that came from another worker. */
+  HandOvers,
   Size,
 }
 
-/** Bytes of shared memory for so many pools. */
-export function countersBytes(pools: number): number {
-  return pools * Counter.Size * Float64Array.BYTES_PER_ELEMENT;
+/** Bytes of shared memory for so many rows. */
+export function countersBytes(rows: number): number {
+  return rows * Counter.Size * Float64Array.BYTES_PER_ELEMENT;
 }
 
 /** One pool's row. */

@@ -4,34 +4,46 @@
 import { errnoName } from '../reactor/libc.js';
 import type {
   Acceptor,
+  DetachedSocket,
   Listener,
   Reactor,
   Receiver,
   Socket,
-  SocketAddress,
   SocketOptions,
 } from '../reactor/reactor.js';
+import { nobody } from '../reactor/stream-socket.js';
 import { Timer, type TimerTarget } from '../reactor/timers.js';
 import { PROTOCOL_MINOR } from '../wire/startup.js';
 import { AccessRules } from './access.js';
 import type { AdminSession } from './admin-session.js';
-import type { KeySeed } from './cancel.js';
+import { Balance } from './balance.js';
+import { cancelHere, type KeySeed, RemoteCancels } from './cancel.js';
 import { ClientLogin } from './client-login.js';
-import type { ClientSession } from './client-session.js';
+import { ClientSession } from './client-session.js';
 import type { CloseReason } from './close-reason.js';
+import { Counter } from './counters.js';
+import type { ClientRecord } from './hand-over.js';
 import { MemoryBudget } from './memory-budget.js';
+import { type PeerLink, Peers, type ToPeer } from './peers.js';
 import { Pool } from './pool.js';
 import type { ServerLogin } from './server-login.js';
 import type { ServerSession } from './server-session.js';
 import { ServerState } from './server-stream.js';
 import type { DataPlaneSettings } from './settings.js';
-import type { LogLevel, ToControl, ToWorker, WorkerSnapshot, WorkerStart } from './thread-messages.js';
+import type {
+  ExpiredServer,
+  LogLevel,
+  ToControl,
+  ToWorker,
+  WorkerSnapshot,
+  WorkerStart,
+} from './thread-messages.js';
+import { WorkerBoard } from './worker-board.js';
 
 /** A scratch large enough for the beginning of any Bind that is rewritten. */
 const SCRATCH_BYTES = 4096;
-const CANCEL_SIGNING_KEY_BYTES = 32;
 const SHUTDOWN_CHECK_MS = 250;
-const CLIENT_ID_MAX = 0x7fffffff;
+const SECOND_MS = 1000;
 /** So many clients leave enough garbage to be worth a collection. */
 const MANY_CLIENTS = 1000;
 
@@ -43,8 +55,11 @@ export class DataPlane implements Acceptor, TimerTarget {
   readonly serverSocketOptions: SocketOptions;
   /** What pooler_check_query looks like in a Query. */
   readonly checkQuery: Uint8Array;
+  readonly board: WorkerBoard;
+  readonly peers = new Peers();
   readonly memory: MemoryBudget;
-  readonly cancelSigningKey: Uint8Array;
+  readonly cancels: RemoteCancels;
+  readonly balance: Balance;
   isShuttingDown = false;
   /** Many clients have left and few are there: a good moment to give memory back. */
   onManyLeft: () => void = () => undefined;
@@ -55,12 +70,11 @@ export class DataPlane implements Acceptor, TimerTarget {
   private readonly admins = new Map<number, AdminSession>();
   private readonly scramRequests = new Map<number, ServerLogin>();
   private readonly shutdownTimer: Timer = new Timer(this);
-  private readonly retainTimer: Timer = new Timer(this);
+  private readonly secondTimer: Timer = new Timer(this);
   private listener: Listener | null = null;
   private logins = 0;
-  private lastClientId = 0;
-  private lastServerId = 0;
   private lastRequest = 0;
+  private assignmentsBefore = 0;
   private shutdownDeadlineMs = 0;
   private scratchBytes = new Uint8Array(SCRATCH_BYTES);
   private readonly connections = { total: 0, errors: 0, tls: 0, plain: 0, cancel: 0 };
@@ -71,8 +85,10 @@ export class DataPlane implements Acceptor, TimerTarget {
     this.settings = settings;
     this.reactor = reactor;
     this.postToControl = post;
-    this.memory = new MemoryBudget(settings.maxMemoryUsage);
-    this.cancelSigningKey = reactor.random(CANCEL_SIGNING_KEY_BYTES);
+    this.board = new WorkerBoard(start.shared.board, start.index);
+    this.memory = new MemoryBudget(this.board, settings.maxMemoryUsage);
+    this.cancels = new RemoteCancels(this);
+    this.balance = new Balance(this);
     this.access = new AccessRules(settings.accessRules);
     this.serverSocketOptions = { ...socketOptions(settings), lingerS: -1 };
     this.checkQuery = Buffer.from(`${settings.poolerCheckQuery}\0`);
@@ -81,15 +97,12 @@ export class DataPlane implements Acceptor, TimerTarget {
     });
   }
 
-  /** Begins to take clients. Throws SystemError when the address cannot be listened on. Returns the port. */
-  listen(): number {
-    const { host, port, backlog } = this.settings;
-    const address: SocketAddress = host.startsWith('/')
-      ? { kind: 'unix', path: `${host}/.s.PGSQL.${port}` }
-      : { kind: 'tcp', host, port };
-    this.listener = this.reactor.listen(address, backlog, socketOptions(this.settings), this);
-    this.reactor.setTimer(this.retainTimer, this.settings.retainConnectionsTimeMs);
-    return this.listener.port;
+  /** Begins to serve clients: those that connect, or that another worker sends. */
+  begin(): void {
+    const { listening, index } = this.start;
+    this.board.setAlive(index, true);
+    if (listening !== null) this.listener = this.reactor.acceptFrom(listening, this);
+    this.reactor.setTimer(this.secondTimer, SECOND_MS);
   }
 
   // ── clients ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -97,17 +110,43 @@ export class DataPlane implements Acceptor, TimerTarget {
   onAccept(socket: Socket): Receiver {
     this.connections.total++;
     this.connections.plain++;
-    const isTooMany = this.clients.size + this.admins.size + this.logins >= this.settings.maxConnections;
+    const { board, peers } = this;
+    const isTooMany = board.clients >= this.settings.maxConnections;
+    const worker = board.leastBusy;
+    if (!peers.has(worker)) {
+      board.clientComes(this.start.index);
+      return this.welcome(socket, isTooMany);
+    }
+    board.clientComes(worker);
+    socket.detach({
+      onDetached: (detached) => {
+        if (peers.has(worker)) return peers.post(worker, { type: 'newClient', detached, isTooMany });
+        board.clientReturns(worker);
+        this.takeNewClient(detached, isTooMany);
+      },
+    });
+    return nobody;
+  }
+
+  private welcome(socket: Socket, isTooMany: boolean): Receiver {
     this.logins++;
     return new ClientLogin(this, socket, isTooMany);
+  }
+
+  private takeNewClient(detached: DetachedSocket, isTooMany: boolean): void {
+    const socket = this.reactor.attach(detached, nobody);
+    socket.receiver = this.welcome(socket, isTooMany);
+    socket.resume();
   }
 
   onAcceptFailed(errno: number): void {
     this.log('error', `cannot accept a client: ${errnoName(errno)}; trying again in a moment`);
   }
 
-  loginEnded(): void {
+  /** `hasLeft`: it is no client either. */
+  loginEnded(hasLeft: boolean): void {
     this.logins--;
+    if (hasLeft) this.board.clientLeaves();
   }
 
   countRefused(): void {
@@ -129,10 +168,10 @@ export class DataPlane implements Acceptor, TimerTarget {
 
   /** For the key of a new client: a number that no client has now, and chance. */
   newKeySeed(protocolMinor: number): KeySeed {
-    do this.lastClientId = this.lastClientId === CLIENT_ID_MAX ? 1 : this.lastClientId + 1;
-    while (this.clients.has(this.lastClientId) || this.admins.has(this.lastClientId));
+    let id = this.board.nextClientId();
+    while (this.clients.has(id) || this.admins.has(id)) id = this.board.nextClientId();
     return {
-      id: this.lastClientId,
+      id,
       random: Buffer.from(this.reactor.random(4)).readInt32BE(0),
       isLong: protocolMinor >= PROTOCOL_MINOR,
     };
@@ -150,6 +189,7 @@ export class DataPlane implements Acceptor, TimerTarget {
 
   clientEnded(client: ClientSession, why: string): void {
     this.clients.delete(client.id);
+    this.board.clientLeaves();
     this.clientsLeft++;
     if (this.settings.logClientDisconnections) {
       const seconds = ((this.reactor.nowMs - client.connectedMs) / 1000).toFixed(1);
@@ -161,6 +201,25 @@ export class DataPlane implements Acceptor, TimerTarget {
     }
   }
 
+  /** The client has left for another worker, or comes back when that has died meanwhile. */
+  clientMoved(client: ClientSession, worker: number, detached: DetachedSocket): void {
+    const record = client.record();
+    this.clients.delete(client.id);
+    if (this.peers.has(worker)) return this.peers.post(worker, { type: 'client', detached, record });
+    this.board.clientReturns(worker);
+    this.takeClient(record, detached);
+  }
+
+  private takeClient(record: ClientRecord, detached: DetachedSocket): void {
+    const socket = this.reactor.attach(detached, nobody);
+    const pool = this.poolAt(record.pool);
+    if (pool === null) return socket.close();
+    const client = ClientSession.takenOver(this, pool, socket, record);
+    this.clients.set(client.id, client);
+    socket.receiver = client;
+    socket.resume();
+  }
+
   adminBegins(admin: AdminSession): void {
     this.admins.set(admin.id, admin);
     this.log('info', `admin ${admin.user} connected to the console as client ${admin.id}`);
@@ -168,13 +227,10 @@ export class DataPlane implements Acceptor, TimerTarget {
 
   adminEnded(admin: AdminSession): void {
     this.admins.delete(admin.id);
+    this.board.clientLeaves();
   }
 
   // ── servers ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  nextServerId(): number {
-    return ++this.lastServerId;
-  }
 
   serverClosed(server: ServerSession, before: ServerState, reason: CloseReason, errno: number): void {
     const isOrdinary = ORDINARY.has(reason);
@@ -227,26 +283,68 @@ export class DataPlane implements Acceptor, TimerTarget {
       }
       case 'address':
         return this.poolAt(message.pool)?.moveTo(message.host);
+      case 'findExpired':
+        return this.post({ type: 'expired', request: message.request, servers: this.expired() });
+      case 'closeExpired':
+        return this.poolAt(message.pool)?.closeExpired(message.server);
+      case 'fill':
+        return this.poolAt(message.pool)?.fill();
+      case 'peer': // whoever has its port connects it
+        return;
+      case 'peerDied':
+        this.peers.disconnect(message.worker);
+        this.cancels.giveUp();
+        return this.post({ type: 'peerForgotten', worker: message.worker });
+    }
+  }
+
+  // ── other workers ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Another worker can be reached: it is told what new servers and clients would have to find out. */
+  peerCame(worker: number, link: PeerLink): void {
+    this.peers.connect(worker, link);
+    for (const pool of this.pools.values()) pool.introduceTo(link);
+  }
+
+  onPeerMessage(from: number, message: ToPeer): void {
+    switch (message.type) {
+      case 'look':
+        return this.poolAt(message.pool)?.look();
+      case 'server':
+        return this.poolAt(message.pool)?.takeOver(message.record, message.detached);
+      case 'newClient':
+        return this.takeNewClient(message.detached, message.isTooMany);
+      case 'client':
+        return this.takeClient(message.record, message.detached);
+      case 'parameters':
+        return this.poolAt(message.pool)?.parametersCame(message.parameters);
+      case 'clientKey':
+        return this.poolAt(message.pool)?.clientKeyCame(message.key);
+      case 'cancel': {
+        const { request } = message;
+        return cancelHere(this, message.key, {
+          cancelEnded: () => this.peers.post(from, { type: 'cancelEnded', request }),
+        });
+      }
+      case 'cancelEnded':
+        return this.cancels.answered(message.request);
     }
   }
 
   onTimer(timer: Timer): void {
-    if (timer === this.retainTimer) this.retainCycle();
+    if (timer === this.secondTimer) this.everySecond();
     else this.checkShutdown();
   }
 
   // ── periodic, and the end ──────────────────────────────────────────────────────────────────────────────────────
 
-  /** Closes servers past their time: so many a cycle over all pools, 0 is no limit. */
-  private retainCycle(): void {
-    const { retainConnectionsMax, retainConnectionsTimeMs } = this.settings;
-    let quota = retainConnectionsMax === 0 ? -1 : retainConnectionsMax;
-    for (const pool of this.pools.values()) {
-      if (quota === 0) break;
-      const closed = pool.closeExpired(quota);
-      if (quota > 0) quota -= closed;
-    }
-    this.reactor.setTimer(this.retainTimer, retainConnectionsTimeMs);
+  private everySecond(): void {
+    this.reactor.setTimer(this.secondTimer, SECOND_MS);
+    let assignments = 0;
+    for (const { counters } of this.pools.values()) assignments += counters.get(Counter.Assignments);
+    this.board.setRate(assignments - this.assignmentsBefore);
+    this.assignmentsBefore = assignments;
+    this.balance.everySecond(this.clients.values());
     if (this.clientsLeft < MANY_CLIENTS || this.clientsLeft < 4 * this.clients.size) return;
     this.clientsLeft = 0;
     this.onManyLeft();
@@ -255,13 +353,15 @@ export class DataPlane implements Acceptor, TimerTarget {
   private shutDown(graceMs: number): void {
     if (this.isShuttingDown) return;
     this.isShuttingDown = true;
+    this.board.setAlive(this.start.index, false); // for new clients
     this.shutdownDeadlineMs = this.reactor.nowMs + graceMs;
     for (const pool of this.pools.values()) pool.shutDown();
     this.checkShutdown();
   }
 
   private checkShutdown(): void {
-    if (this.clients.size === 0 && this.logins === 0) return this.stop();
+    // The others may still need this worker: all stop together.
+    if (this.clients.size === 0 && this.logins === 0) this.post({ type: 'drained' });
     if (this.reactor.nowMs < this.shutdownDeadlineMs) {
       this.reactor.setTimer(this.shutdownTimer, SHUTDOWN_CHECK_MS);
       return;
@@ -294,6 +394,12 @@ export class DataPlane implements Acceptor, TimerTarget {
     };
   }
 
+  private expired(): ExpiredServer[] {
+    return [...this.pools.values()].flatMap((pool) =>
+      pool.expired().map(({ id, createdMs }) => ({ pool: pool.index, server: id, createdMs })),
+    );
+  }
+
   private poolAt(index: number): Pool | null {
     for (const pool of this.pools.values()) if (pool.index === index) return pool;
     return null;
@@ -313,7 +419,8 @@ function keyOf(database: string, user: string): string {
   return `${database}\0${user}`;
 }
 
-function socketOptions({ tcp, unixSocketBufferSize }: DataPlaneSettings): SocketOptions {
+/** What clients' connections are like. */
+export function socketOptions({ tcp, unixSocketBufferSize }: DataPlaneSettings): SocketOptions {
   return {
     noDelay: tcp.noDelay,
     keepaliveCount: tcp.keepalivesCount,

@@ -24,6 +24,8 @@ export const GATHERED_BEFORE_CHECKOUT_MAX = 1024 * 1024;
 export const STATEMENT_BYTES_MAX = 128 * 1024 * 1024;
 /** Statements too many that are closed on a server before a batch. */
 export const CLOSED_AT_ONCE_MAX = 64;
+/** What one of scaling_fast_retries stands for: somebody who waits hopes for so much longer. Milliseconds. */
+export const FAST_RETRY_MS = 0.005;
 /** After a server could not be opened the pool waits for this long. Milliseconds. */
 export const CREATE_PAUSE_MS = 10;
 /** How long a CancelRequest may take to be delivered. Milliseconds. */

@@ -1,20 +1,33 @@
-/** How much memory the messages that clients are still sending may take together: max_memory_usage. Bytes. */
-export class MemoryBudget {
-  private readonly limit: number;
-  taken = 0;
+/** How much memory the messages that clients are still sending may take together, in all workers: max_memory_usage. */
+import type { WorkerBoard } from './worker-board.js';
 
-  constructor(limit: number) {
-    this.limit = limit;
+const KILOBYTE = 1024;
+
+export class MemoryBudget {
+  private readonly board: WorkerBoard;
+  private readonly limitKb: number;
+
+  /** `limit` in bytes; it is kept to the kilobyte. */
+  constructor(board: WorkerBoard, limit: number) {
+    this.board = board;
+    this.limitKb = Math.floor(limit / KILOBYTE);
   }
 
-  /** Takes so much; false when there is not so much left. */
+  /** Takes so many bytes; false when there are not so many left. */
   take(bytes: number): boolean {
-    if (this.taken + bytes > this.limit) return false;
-    this.taken += bytes;
-    return true;
+    return this.board.takeMemory(kilobytes(bytes), this.limitKb);
   }
 
   giveBack(bytes: number): void {
-    this.taken -= bytes;
+    this.board.giveMemoryBack(kilobytes(bytes));
   }
+
+  /** Taken by this worker. Kilobytes. */
+  get takenKb(): number {
+    return this.board.memoryTakenKb;
+  }
+}
+
+function kilobytes(bytes: number): number {
+  return Math.ceil(bytes / KILOBYTE);
 }

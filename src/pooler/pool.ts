@@ -1,7 +1,8 @@
-/** The servers of one (database, user), and the clients that wait for one: first come, first served. Servers are
- *  opened as they are needed, up to pool_size. Not for: what a server does while somebody has it. */
+/** The servers of one (database, user) that this worker has, and the clients that wait for one here: first come, first
+ *  served. Servers are opened as they are needed, up to pool_size in all workers together; those that nobody needs here
+ *  go to clients that wait elsewhere. Not for: what a server does while somebody has it. */
 import { SystemError } from '../reactor/libc.js';
-import type { SocketAddress } from '../reactor/reactor.js';
+import type { DetachedSocket, SocketAddress } from '../reactor/reactor.js';
 import { Timer, type TimerTarget } from '../reactor/timers.js';
 import {
   type ClientFacingError,
@@ -13,14 +14,19 @@ import type { ClientSession } from './client-session.js';
 import type { CloseReason } from './close-reason.js';
 import { Counter, Counters } from './counters.js';
 import type { DataPlane } from './data-plane.js';
-import { CREATE_PAUSE_MS } from './limits.js';
+import type { ServerRecord } from './hand-over.js';
+import { IdleServers } from './idle-servers.js';
+import { CREATE_PAUSE_MS, FAST_RETRY_MS } from './limits.js';
+import type { PeerLink, ToPeer } from './peers.js';
 import { ServerSession } from './server-session.js';
 import { ServerState } from './server-stream.js';
 import type { PoolSettings, ServerAddress } from './settings.js';
+import { NONE_WAITS, SharedPool } from './shared-pool.js';
 import { StatementCache } from './statements.js';
 import type { PoolSnapshot } from './thread-messages.js';
 import { msSince, ticksAt, usSince, wholeMsSince } from './ticks.js';
 import { Waiters } from './waiters.js';
+import { NO_WORKER } from './worker-board.js';
 
 /** A server's lifetime differs from the setting by up to this share, so that those opened together do not all close
  *  together. */
@@ -33,6 +39,8 @@ export class Pool implements TimerTarget {
   readonly settings: PoolSettings;
   readonly counters: Counters;
   readonly statements: StatementCache;
+  /** What it has in common with the same pool in other workers. */
+  readonly shared: SharedPool;
   readonly servers = new Set<ServerSession>();
   readonly waiters = new Waiters<ClientSession>();
   /** What a server of this pool says of itself: ParameterStatus by name. Empty until one has logged in. */
@@ -42,17 +50,26 @@ export class Pool implements TimerTarget {
   cancelRequests = 0;
   clients = 0;
   address: SocketAddress;
-  /** Idle servers, the one that came back last at the end. */
-  private readonly idle: ServerSession[] = [];
+  private readonly idle: IdleServers;
   /** Logins that wait until a server has told its parameters. */
   private readonly greeters = new Set<ClientLogin>();
   private opening = 0;
+  /** On their way to another worker. */
+  private leaving = 0;
   /** Idle for long, being asked whether they are alive. */
   private readonly checking = new Set<ServerSession>();
   /** Fires when the one that waits longest may have waited long enough. It is not moved when that one is served: it
    *  then fires too early, once, and is set anew. */
   private readonly waitTimer: Timer = new Timer(this);
   private readonly pauseTimer: Timer = new Timer(this);
+  /** Fires when the first of those that hope for a server to come back has hoped for long enough. */
+  private readonly growTimer: Timer = new Timer(this);
+  /** Below so many servers a new one is opened as soon as somebody waits. */
+  private readonly warmSize: number;
+  /** Above it, whoever waits hopes for so long. */
+  private readonly cooldownMs: number;
+  private isFilling = false;
+  private hasToldParameters = false;
   private isShutDown = false;
   /** The last failure to open a server that was logged. */
   private failure = { message: '', loggedMs: 0, unlogged: 0 };
@@ -62,8 +79,13 @@ export class Pool implements TimerTarget {
     this.index = index;
     this.settings = settings;
     this.address = settings.address;
-    this.counters = new Counters(plane.start.counters, index);
-    this.statements = new StatementCache(plane.settings.preparedStatementsCacheSize, statementKey);
+    const { start, settings: general } = plane;
+    this.counters = new Counters(start.shared.counters, start.index * general.pools.length + index);
+    this.shared = new SharedPool(start.shared.pools, index, start.workers, start.index);
+    this.idle = new IdleServers(this.shared);
+    this.statements = new StatementCache(general.preparedStatementsCacheSize, statementKey, this.shared);
+    this.warmSize = Math.max(1, Math.floor((settings.poolSize * settings.scalingWarmPoolRatio) / 100));
+    this.cooldownMs = settings.scalingFastRetries * FAST_RETRY_MS + settings.scalingCooldownSleepMs;
   }
 
   get name(): string {
@@ -79,6 +101,17 @@ export class Pool implements TimerTarget {
     return this.parameters.size > 0;
   }
 
+  private parametersMessage(): ToPeer {
+    return { type: 'parameters', pool: this.index, parameters: [...this.parameters] };
+  }
+
+  /** Those whose login waits for the parameters. */
+  private greet(): void {
+    const greeters = [...this.greeters];
+    this.greeters.clear();
+    for (const each of greeters) each.parametersCame();
+  }
+
   /** Gives the client a server now, or has it wait. Returns whether it has one. */
   acquire(client: ClientSession): boolean {
     const server = this.waiters.isEmpty ? this.takeIdle() : null;
@@ -91,25 +124,26 @@ export class Pool implements TimerTarget {
     const { reactor, settings } = this.plane;
     client.waitingSince = ticksAt(reactor.nowMs);
     this.waiters.push(client);
+    this.waitersChanged(1);
     if (!this.waitTimer.isSet) reactor.setTimer(this.waitTimer, settings.queryWaitTimeoutMs);
     this.grow();
+    this.askAround();
     return false;
   }
 
   /** The client does not want a server any more. */
   leave(client: ClientSession): void {
+    if (!client.isWaiting) return;
     this.waiters.remove(client);
+    this.waitersChanged(-1);
   }
 
-  /** A clean server is there: for the client that has waited longest, or for later. */
+  /** A clean server is there: for the client that has waited longest, here or elsewhere, or for later. */
   offer(server: ServerSession): void {
     if (this.isShutDown) return server.close('shutdown');
-    if (this.servers.size > this.settings.poolSize) return server.close('idle_timeout');
-    const client = this.waiters.shift();
-    if (client === null) {
-      this.idle.push(server);
-      return;
-    }
+    if (this.handOver(server)) return;
+    const client = this.nextWaiter();
+    if (client === null) return this.keep(server);
     this.countWait(client);
     server.link(client);
     this.counters.add(Counter.Assignments, 1);
@@ -124,14 +158,23 @@ export class Pool implements TimerTarget {
 
   /** A server has logged in. */
   opened(server: ServerSession): void {
-    this.opening--;
+    this.openingEnds();
     this.counters.add(Counter.ServersOpened, 1);
     this.plane.log('debug', `${server.description} opened at ${this.addressText}`);
+    if (!this.hasToldParameters) this.plane.peers.postToAll(this.parametersMessage());
+    this.hasToldParameters = true;
     this.offer(server);
-    const greeters = [...this.greeters];
-    this.greeters.clear();
-    for (const each of greeters) each.parametersCame();
+    this.greet();
     this.grow();
+    if (this.isFilling) this.fill();
+  }
+
+  /** Opens servers, one after the other, until there are min_pool_size of them. */
+  fill(): void {
+    const { minPoolSize, poolSize } = this.settings;
+    this.isFilling = this.shared.size < Math.min(minPoolSize, poolSize) && !this.isShutDown;
+    if (!this.isFilling || !this.mayOpen) return;
+    if (this.shared.reserve(poolSize, this.settings.maxConcurrentCreates)) this.open();
   }
 
   /** Tells the client's login when the pool knows its servers' parameters; opens a server to ask if need be. */
@@ -147,13 +190,12 @@ export class Pool implements TimerTarget {
 
   /** A server could not be opened. Those who wait are told, unless others of the pool's servers may still serve them. */
   openFailed(error: ClientFacingError): void {
+    this.isFilling = false;
     this.logFailure(error.message);
     const { reactor } = this.plane;
     if (!this.pauseTimer.isSet) reactor.setTimer(this.pauseTimer, CREATE_PAUSE_MS);
-    if (this.servers.size > this.opening) return;
-    for (let client = this.waiters.shift(); client !== null; client = this.waiters.shift()) {
-      client.noServer(error);
-    }
+    if (this.shared.size > this.shared.opening) return;
+    for (let client = this.nextWaiter(); client !== null; client = this.nextWaiter()) client.noServer(error);
     const greeters = [...this.greeters];
     this.greeters.clear();
     for (const each of greeters) each.noParameters(error);
@@ -162,12 +204,15 @@ export class Pool implements TimerTarget {
   /** A server has been closed, for whatever reason. */
   closed(server: ServerSession, before: ServerState, reason: CloseReason, errno: number): void {
     this.servers.delete(server);
-    if (before === ServerState.Login) this.opening--;
+    this.shared.giveUp();
+    if (before === ServerState.Login) this.openingEnds();
     else this.counters.add(Counter.ServersClosed, 1);
-    if (before === ServerState.Idle) remove(this.idle, server);
+    if (before === ServerState.Idle) this.idle.remove(server);
+    if (before === ServerState.Leaving) this.leavesNot(server);
     this.checking.delete(server);
     this.plane.serverClosed(server, before, reason, errno);
     this.grow();
+    this.tellOthers();
   }
 
   /** ParameterStatus of one of its servers. */
@@ -176,20 +221,46 @@ export class Pool implements TimerTarget {
     if (!this.parameters.has(name)) this.parameters.set(name, value);
   }
 
-  /** Closes idle servers that are too old or have idled too long, the oldest first, `quota` of them at most (-1: all
-   *  of them). Returns how many. */
-  closeExpired(quota: number): number {
+  /** … of a server of another worker. */
+  parametersCame(parameters: readonly (readonly [string, string])[]): void {
+    for (const [name, value] of parameters) this.parameterCame(name, value);
+    this.greet();
+  }
+
+  /** A client has logged in with SCRAM, here or in another worker. */
+  clientKeyCame(key: Uint8Array): void {
+    this.clientKey ??= key;
+  }
+
+  /** … here: the others are told. */
+  learnClientKey(key: Uint8Array): void {
+    if (this.clientKey !== null) return;
+    this.clientKey = key;
+    this.plane.peers.postToAll({ type: 'clientKey', pool: this.index, key });
+  }
+
+  /** Tells another worker what it would have to find out. */
+  introduceTo(peer: PeerLink): void {
+    if (this.knowsParameters) peer.post(this.parametersMessage());
+    if (this.clientKey !== null) peer.post({ type: 'clientKey', pool: this.index, key: this.clientKey });
+  }
+
+  /** Idle servers that are too old or have idled too long. */
+  expired(): ServerSession[] {
     const now = this.plane.reactor.nowMs;
     const { idleTimeoutMs } = this.settings;
-    const expired = this.idle
+    return this.idle
+      .all()
       .filter(
         (each) =>
           isTooOld(each, now) || (idleTimeoutMs > 0 && wholeMsSince(each.idleSince, now) > idleTimeoutMs),
-      )
-      .sort((a, b) => a.createdMs - b.createdMs);
-    const chosen = quota < 0 ? expired : expired.slice(0, quota);
-    for (const each of chosen) each.close(isTooOld(each, now) ? 'server_lifetime' : 'idle_timeout');
-    return chosen.length;
+      );
+  }
+
+  /** Closes the one of this number if it is still idle. */
+  closeExpired(id: number): void {
+    const server = this.expired().find((each) => each.id === id);
+    server?.close(isTooOld(server, this.plane.reactor.nowMs) ? 'server_lifetime' : 'idle_timeout');
   }
 
   /** The host name stands for another address now: new servers go there. */
@@ -200,7 +271,7 @@ export class Pool implements TimerTarget {
   /** No new servers; idle ones close now, the others when they come back. */
   shutDown(): void {
     this.isShutDown = true;
-    for (const each of [...this.idle]) each.close('shutdown');
+    for (const each of this.idle.all()) each.close('shutdown');
   }
 
   /** Closes everything at once. */
@@ -209,12 +280,12 @@ export class Pool implements TimerTarget {
   }
 
   onTimer(timer: Timer): void {
-    if (timer === this.pauseTimer) return this.grow();
+    if (timer !== this.waitTimer) return this.grow();
     const { reactor, settings } = this.plane;
     const limit = settings.queryWaitTimeoutMs;
     for (let first = this.waiters.first; first !== null; first = this.waiters.first) {
       if (msSince(first.waitingSince, reactor.nowMs) < limit) break;
-      this.waiters.shift();
+      this.nextWaiter();
       this.countWait(first);
       first.noServer(new PoolExhausted());
     }
@@ -238,7 +309,7 @@ export class Pool implements TimerTarget {
       clientsWaiting: this.waiters.length,
       cancelRequests: this.cancelRequests,
       serversActive: active,
-      serversIdle: this.idle.length,
+      serversIdle: this.idle.length + this.leaving,
       serversUsed: used,
       serversLogin: this.opening,
       longestWaitMs: first === null ? 0 : msSince(first.waitingSince, now),
@@ -251,12 +322,10 @@ export class Pool implements TimerTarget {
     const now = this.plane.reactor.nowMs;
     const { serverIdleCheckTimeoutMs: checkAfter, serverRoundRobin } = this.plane.settings;
     for (;;) {
-      const server = serverRoundRobin ? this.idle.shift() : this.idle.pop();
-      if (server === undefined) return null;
-      if (isTooOld(server, now)) {
-        this.idle.push(server);
-        server.close('server_lifetime');
-      } else if (checkAfter > 0 && wholeMsSince(server.idleSince, now) > checkAfter) {
+      const server = this.idle.take(serverRoundRobin);
+      if (server === null) return null;
+      if (isTooOld(server, now)) server.close('server_lifetime');
+      else if (checkAfter > 0 && wholeMsSince(server.idleSince, now) > checkAfter) {
         this.checking.add(server);
         server.checkLiveness(this.settings.connectTimeoutMs);
         return null;
@@ -266,34 +335,157 @@ export class Pool implements TimerTarget {
 
   /** Opens as many servers as waiting clients need and limits allow. */
   private grow(): void {
-    const { maxConcurrentCreates } = this.plane.settings;
-    while (
-      this.wanted > this.opening + this.checking.size &&
-      this.servers.size < this.settings.poolSize &&
-      this.opening < maxConcurrentCreates &&
-      !this.pauseTimer.isSet &&
-      !this.isShutDown
-    ) {
-      if (!this.open()) return;
+    const { poolSize, maxConcurrentCreates } = this.settings;
+    while (this.mayOpen && this.shared.size < poolSize && this.isServerWanted) {
+      if (!this.shared.reserve(poolSize, maxConcurrentCreates) || !this.open()) return;
     }
   }
 
-  /** How many servers somebody is waiting for. */
-  private get wanted(): number {
-    return this.waiters.length + (this.greeters.size > 0 ? 1 : 0);
+  private get mayOpen(): boolean {
+    return !this.pauseTimer.isSet && !this.isShutDown;
   }
 
+  /** Whether somebody waits for whom no server is on its way, and a new one should be opened. */
+  private get isServerWanted(): boolean {
+    const wanted = this.coming + (this.greeters.size > 0 ? 0 : 1);
+    if (this.shared.size < this.warmSize || this.cooldownMs === 0) return this.waiters.length >= wanted;
+    return this.areImpatient(wanted);
+  }
+
+  /** Servers that will soon be free for somebody who waits here. */
+  private get coming(): number {
+    return this.opening + this.checking.size + this.shared.promised;
+  }
+
+  /** Whether so many have hoped for a server to come back for long enough; if not, they are looked at when the time of
+   *  the next one has come. */
+  private areImpatient(count: number): boolean {
+    const { reactor } = this.plane;
+    let each = this.waiters.first;
+    for (let found = 0; found < count; found++) {
+      if (each === null) return false;
+      const left = this.cooldownMs - msSince(each.waitingSince, reactor.nowMs);
+      if (left > 0) {
+        if (!this.growTimer.isSet) reactor.setTimer(this.growTimer, left);
+        return false;
+      }
+      each = each.nextWaiter;
+    }
+    return true;
+  }
+
+  /** Opens a server whose place has been reserved. */
   private open(): boolean {
     this.opening++;
     try {
-      this.servers.add(new ServerSession(this, this.plane.nextServerId(), this.jitteredLifetime()));
+      const server = ServerSession.open(this, this.plane.board.nextServerId(), this.jitteredLifetime());
+      this.servers.add(server);
       return true;
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
-      this.opening--;
+      this.openingEnds();
+      this.shared.giveUp();
       this.openFailed(new LocalResourceExhausted(error.message));
       return false;
     }
+  }
+
+  private openingEnds(): void {
+    this.opening--;
+    this.shared.openingEnds();
+    this.tellOthers();
+  }
+
+  // ── other workers ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Somebody waits elsewhere: idle servers go there, and there may be room to open one for those who wait here. */
+  look(): void {
+    while (this.idle.length > 0 && this.shared.othersWait) {
+      const server = this.takeIdle();
+      if (server === null) break;
+      if (!this.handOver(server)) {
+        this.idle.push(server);
+        break;
+      }
+    }
+    this.grow();
+  }
+
+  /** A server that another worker has handed over. */
+  takeOver(record: ServerRecord, detached: DetachedSocket): void {
+    this.shared.arrived();
+    this.counters.add(Counter.HandOvers, 1);
+    this.goOnWith(record, detached);
+  }
+
+  private leavesNot(server: ServerSession): void {
+    this.leaving--;
+    this.shared.withdraw(server.destination);
+  }
+
+  private goOnWith(record: ServerRecord, detached: DetachedSocket): void {
+    const server = ServerSession.takenOver(this, record, detached);
+    this.servers.add(server);
+    this.offer(server);
+  }
+
+  /** The server has left its reactor: it goes to the worker that it was promised to. */
+  hasLeft(server: ServerSession, detached: DetachedSocket): void {
+    this.servers.delete(server);
+    this.leaving--;
+    const { destination } = server;
+    const record = server.record();
+    const { peers } = this.plane;
+    if (peers.has(destination)) {
+      this.shared.leaves(destination);
+      return peers.post(destination, { type: 'server', pool: this.index, detached, record });
+    }
+    this.shared.withdraw(destination);
+    this.goOnWith(record, detached);
+  }
+
+  /** Has a clean server leave for a worker whose clients need it more. */
+  private handOver(server: ServerSession): boolean {
+    if (!this.shared.othersWait) return false;
+    const now = ticksAt(this.plane.reactor.nowMs);
+    const { first } = this.waiters;
+    const neediest = this.shared.neediest(first === null ? NONE_WAITS : (now - first.waitingSince) | 0, now);
+    if (neediest === NO_WORKER || !this.plane.peers.has(neediest)) return false;
+    if (!this.shared.promise(neediest)) return false;
+    this.leaving++;
+    server.leaveFor(neediest);
+    return true;
+  }
+
+  /** For later. Whoever began to wait elsewhere before this was seen gets it after all. */
+  private keep(server: ServerSession): void {
+    this.idle.push(server);
+    if (this.shared.othersWait) this.look();
+  }
+
+  /** Asks the worker that has most idle servers for one, for those who wait here. */
+  private askAround(): void {
+    if (this.waiters.length <= this.coming) return;
+    const { richest } = this.shared;
+    if (richest !== NO_WORKER) this.plane.peers.post(richest, { type: 'look', pool: this.index });
+  }
+
+  /** There may be room to open a server: those who wait elsewhere look. */
+  private tellOthers(): void {
+    if (!this.shared.othersWait || this.isShutDown) return;
+    for (const worker of this.plane.peers.all()) {
+      if (this.shared.waitsIn(worker)) this.plane.peers.post(worker, { type: 'look', pool: this.index });
+    }
+  }
+
+  private nextWaiter(): ClientSession | null {
+    const client = this.waiters.shift();
+    if (client !== null) this.waitersChanged(-1);
+    return client;
+  }
+
+  private waitersChanged(change: 1 | -1): void {
+    this.shared.waits(change, this.waiters.first?.waitingSince ?? 0);
   }
 
   /** One line a second at most for the same failure: with PostgreSQL down, each waiting client makes one. */
@@ -321,11 +513,6 @@ export class Pool implements TimerTarget {
 
 function isTooOld(server: ServerSession, now: number): boolean {
   return server.expiresAtS > 0 && now > server.expiresAtS * 1000;
-}
-
-function remove(servers: ServerSession[], server: ServerSession): void {
-  const at = servers.indexOf(server);
-  if (at >= 0) servers.splice(at, 1);
 }
 
 /** host:port or the path of the socket. */

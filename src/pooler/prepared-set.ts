@@ -24,9 +24,22 @@ export class PreparedSet {
 
   has(statement: Statement): boolean {
     if (statement === this.lastFound) return true;
-    if (!this.byName.has(statement.nameText)) return false;
+    const prepared = this.byName.get(statement.nameText);
+    if (prepared === undefined) return false;
+    prepared.statement ??= statement;
     this.lastFound = statement;
     return true;
+  }
+
+  /** The names, the one that is to go first at the front. */
+  names(): string[] {
+    const retired = this.retired.map(({ nameText }) => nameText);
+    return [...retired, ...[...this.byName.keys()].filter((name) => !retired.includes(name))];
+  }
+
+  /** One of which only the name is known as yet. */
+  addName(name: string): void {
+    this.byName.set(name, new Prepared(null));
   }
 
   add(statement: Statement): void {
@@ -52,13 +65,13 @@ export class PreparedSet {
   }
 
   /** Takes out one that should go before another comes: retired, or too many, or of an earlier epoch and not used for
-   *  long. null when there is none. */
-  takeSurplus(cache: StatementCache): Statement | null {
+   *  long. Its name; null when there is none. */
+  takeSurplus(cache: StatementCache): string | null {
     this.lastFound = null;
     const retired = this.retired.pop();
     if (retired !== undefined) {
       this.byName.delete(retired.nameText);
-      return retired;
+      return retired.nameText;
     }
     const isFull = this.byName.size >= this.sizeMax;
     if (!isFull && this.byName.size < KEPT_MIN) return null;
@@ -66,9 +79,9 @@ export class PreparedSet {
     // The first that came goes, unless it was used since it was last looked at.
     for (const [name, prepared] of this.byName) {
       const { statement } = prepared;
-      if (!isFull && (cache.isCurrent(statement) || looksLeft-- === 0)) return null;
+      if (!isFull && (statement === null || cache.isCurrent(statement) || looksLeft-- === 0)) return null;
       this.byName.delete(name);
-      if (statement.lastUse === prepared.useSeen) return statement;
+      if (statement === null || statement.lastUse === prepared.useSeen) return name;
       prepared.useSeen = statement.lastUse;
       this.byName.set(name, prepared); // and so comes last
     }
@@ -77,12 +90,13 @@ export class PreparedSet {
 }
 
 class Prepared {
-  readonly statement: Statement;
+  /** null: nobody has asked for it since it came from another worker. */
+  statement: Statement | null;
   /** Its last use, in the pool's count, when it was last looked at. */
   useSeen: number;
 
-  constructor(statement: Statement) {
+  constructor(statement: Statement | null) {
     this.statement = statement;
-    this.useSeen = statement.lastUse;
+    this.useSeen = statement?.lastUse ?? 0;
   }
 }

@@ -2,6 +2,7 @@
  *  and leaves itself clean for the next. Not for: finding the messages (server-stream.ts), prepared statements
  *  (server-statements.ts), logging in (server-login.ts), choosing who gets it (pool.ts). PostgreSQL manual, "Message
  *  Flow". */
+import type { DetachedSocket, Leaver } from '../reactor/reactor.js';
 import { Timer, type TimerTarget } from '../reactor/timers.js';
 import { Bug } from '../reactor/words.js';
 import { byteAt, textBetween, zeroAt } from '../wire/bytes.js';
@@ -21,6 +22,7 @@ import type { ClientSession } from './client-session.js';
 import type { CloseReason } from './close-reason.js';
 import { dirtFromTag, ServerDirt } from './command-tag.js';
 import { Counter } from './counters.js';
+import type { ServerRecord } from './hand-over.js';
 import { ANSWERS_OWED_MAX } from './limits.js';
 import { isPlainAnswer } from './plain-answer.js';
 import type { Pool } from './pool.js';
@@ -31,6 +33,7 @@ import { PoolMode } from './settings.js';
 import type { ServerSnapshot } from './thread-messages.js';
 import { ticksAt, usSince, wholeMsAt } from './ticks.js';
 import { TrackedParameters } from './tracked-parameters.js';
+import { NO_WORKER } from './worker-board.js';
 
 const enum Copy {
   None,
@@ -42,7 +45,7 @@ const DISCARD_ALL = query('DISCARD ALL');
 const ROLLBACK = query('ROLLBACK');
 const LIVENESS_CHECK = query(';');
 
-export class ServerSession extends ServerStream implements TimerTarget {
+export class ServerSession extends ServerStream implements TimerTarget, Leaver {
   status = TransactionStatus.Idle;
   private dirt = 0;
   private copy = Copy.None;
@@ -72,25 +75,92 @@ export class ServerSession extends ServerStream implements TimerTarget {
   /** How much had been relayed when the timer was set that watches a large message. */
   private relayedAtTimer = 0;
   private sawFatal = false;
-  private readonly login: ServerLogin;
+  private login: ServerLogin | null = null;
   private readonly timer: Timer;
+  /** The worker that it leaves for. */
+  destination = NO_WORKER;
   readonly id: number;
   readonly createdMs: number;
   processId = 0;
   cancelKey: Uint8Array = new Uint8Array(0);
 
-  /** Begins to connect. */
-  constructor(pool: Pool, id: number, lifetimeMs: number) {
-    super(pool);
-    const { reactor, settings } = pool.plane;
+  private constructor(
+    pool: Pool,
+    id: number,
+    createdMs: number,
+    expiresAtS: number,
+    detached: DetachedSocket | null,
+  ) {
+    super(pool, detached);
+    const { settings } = pool.plane;
     this.statements = new ServerStatements(this, settings.preparedStatementsCacheSize);
     this.parameters = settings.syncServerParameters ? new TrackedParameters() : null;
     this.id = id;
-    this.createdMs = reactor.nowMs;
-    this.expiresAtS = lifetimeMs === 0 ? 0 : Math.ceil((this.createdMs + lifetimeMs) / 1000);
+    this.createdMs = createdMs;
+    this.expiresAtS = expiresAtS;
     this.timer = new Timer(this);
-    this.login = new ServerLogin(this);
-    reactor.setTimer(this.timer, pool.settings.connectTimeoutMs);
+  }
+
+  /** A new one that begins to connect. Throws SystemError when there is no descriptor for it. lifetimeMs 0: for ever. */
+  static open(pool: Pool, id: number, lifetimeMs: number): ServerSession {
+    const { reactor } = pool.plane;
+    const { nowMs } = reactor;
+    const expiresAtS = lifetimeMs === 0 ? 0 : Math.ceil((nowMs + lifetimeMs) / 1000);
+    const server = new ServerSession(pool, id, nowMs, expiresAtS, null);
+    server.login = new ServerLogin(server);
+    reactor.setTimer(server.timer, pool.settings.connectTimeoutMs);
+    return server;
+  }
+
+  /** One that another worker had, clean and idle. */
+  static takenOver(pool: Pool, record: ServerRecord, detached: DetachedSocket): ServerSession {
+    const server = new ServerSession(pool, record.id, record.createdMs, record.expiresAtS, detached);
+    server.state = ServerState.Idle;
+    server.processId = record.processId;
+    server.cancelKey = record.cancelKey;
+    server.idleSince = record.idleSince;
+    server.queries = record.queries;
+    server.transactions = record.transactions;
+    server.bytesSent = record.bytesSent;
+    server.bytesReceived = record.bytesReceived;
+    server.statements.takeOver(record.prepared, record.preparedHits, record.preparedMisses);
+    if (record.parameters !== null) server.parameters?.setAll(record.parameters);
+    server.socket.resume();
+    return server;
+  }
+
+  /** What another worker must know to go on with it. */
+  record(): ServerRecord {
+    const { statements } = this;
+    return {
+      id: this.id,
+      processId: this.processId,
+      cancelKey: this.cancelKey,
+      createdMs: this.createdMs,
+      expiresAtS: this.expiresAtS,
+      idleSince: this.idleSince,
+      queries: this.queries,
+      transactions: this.transactions,
+      bytesSent: this.bytesSent,
+      bytesReceived: this.bytesReceived,
+      preparedHits: statements.hits,
+      preparedMisses: statements.misses,
+      prepared: statements.names(),
+      parameters: this.parameters?.all() ?? null,
+    };
+  }
+
+  /** It is idle, and clients of another worker need it more. */
+  leaveFor(worker: number): void {
+    this.destination = worker;
+    this.state = ServerState.Leaving;
+    this.pool.plane.reactor.clearTimer(this.timer);
+    this.socket.detach(this);
+  }
+
+  onDetached(detached: DetachedSocket): void {
+    this.pool.hasLeft(this, detached);
+    this.state = ServerState.Closed; // here
   }
 
   get isClosed(): boolean {
@@ -109,7 +179,7 @@ export class ServerSession extends ServerStream implements TimerTarget {
   // ── from the socket ────────────────────────────────────────────────────────────────────────────────────────────
 
   onConnected(): void {
-    this.login.begin();
+    this.login?.begin();
   }
 
   onWritable(): void {
@@ -124,7 +194,7 @@ export class ServerSession extends ServerStream implements TimerTarget {
   }
 
   onTimer(): void {
-    if (this.state === ServerState.Login) this.login.timedOut();
+    if (this.state === ServerState.Login) this.login?.timedOut();
     else if (this.state === ServerState.Checking) this.close('liveness_check_failed');
     else if (this.isWatched) this.checkLargeMessage();
   }
@@ -297,7 +367,7 @@ export class ServerSession extends ServerStream implements TimerTarget {
   /** Active while it owes something, used while a client has it and it does not. */
   private get stateText(): ServerSnapshot['state'] {
     if (this.state === ServerState.Login) return 'login';
-    if (this.state === ServerState.Idle) return 'idle';
+    if (this.isInPool) return 'idle';
     return this.queue.isEmpty ? 'used' : 'active';
   }
 
@@ -306,6 +376,7 @@ export class ServerSession extends ServerStream implements TimerTarget {
   /** ReadyForQuery has come for the first time. */
   loggedIn(): void {
     this.pool.plane.reactor.clearTimer(this.timer);
+    this.login = null;
     this.state = ServerState.Cleaning;
     this.becomeIdle();
     this.pool.opened(this);
@@ -319,10 +390,10 @@ export class ServerSession extends ServerStream implements TimerTarget {
   // ── messages ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   protected decide(tag: number, meaning: Meaning, bytes: Uint8Array, bodyAt: number, bodyEnd: number): Fate {
-    if (this.state === ServerState.Login) {
+    if (this.login !== null) {
       return this.login.onMessage(tag, bytes, bodyAt, bodyEnd) ? Fate.Swallow : Fate.Stop;
     }
-    if (this.state === ServerState.Idle) return this.unasked(tag, bytes, bodyAt, bodyEnd);
+    if (this.isInPool) return this.unasked(tag, bytes, bodyAt, bodyEnd);
     const head = this.queue.head;
     const relayed = this.client === null || head >= Owed.SwallowedParse ? Fate.Swallow : Fate.Relay;
     if (head === Owed.Nothing && isAnswer(meaning)) {
@@ -360,6 +431,11 @@ export class ServerSession extends ServerStream implements TimerTarget {
       default:
         return this.violated(`message ${String.fromCharCode(tag)} at the wrong time`);
     }
+  }
+
+  /** Nobody's: idle, or on its way to be so in another worker. */
+  private get isInPool(): boolean {
+    return this.state === ServerState.Idle || this.state === ServerState.Leaving;
   }
 
   /** A message that is or ends the answer at the head of the queue. */
@@ -583,7 +659,7 @@ export class ServerSession extends ServerStream implements TimerTarget {
 
   /** The connection has failed or cannot be trusted any more. */
   private wasLost(reason: CloseReason, errno: number): void {
-    if (this.state === ServerState.Login && reason !== 'protocol_violation') this.login.wasLost(errno);
+    if (reason !== 'protocol_violation') this.login?.wasLost(errno);
     // PostgreSQL's own word has been passed on when there was one.
     this.lose(reason, errno, this.sawFatal ? null : new ServerDied());
   }

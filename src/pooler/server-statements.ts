@@ -11,7 +11,7 @@ import { Counter } from './counters.js';
 import { ANSWERS_OWED_MAX, CLOSED_AT_ONCE_MAX } from './limits.js';
 import { PreparedSet } from './prepared-set.js';
 import type { ServerSession } from './server-session.js';
-import { NAME_PREFIX, type Statement } from './statements.js';
+import { NAME_PREFIX, nameBytes, type Statement } from './statements.js';
 
 const ZERO = Uint8Array.of(0);
 
@@ -35,6 +35,18 @@ export class ServerStatements {
 
   get size(): number {
     return this.prepared.size;
+  }
+
+  /** The names of what is prepared, the one that is to go first at the front. */
+  names(): string[] {
+    return this.prepared.names();
+  }
+
+  /** What was prepared through another worker. */
+  takeOver(names: readonly string[], hits: number, misses: number): void {
+    for (const name of names) this.prepared.addName(name);
+    this.hits = hits;
+    this.misses = misses;
   }
 
   /** Whether the statement is prepared, or on its way. */
@@ -131,7 +143,7 @@ export class ServerStatements {
     for (let i = 0; i < CLOSED_AT_ONCE_MAX; i++) {
       const surplus = prepared.takeSurplus(this.server.pool.statements);
       if (surplus === null) return;
-      const close = closeStatement(surplus.name);
+      const close = closeStatement(nameBytes(surplus));
       queue.push(Owed.SwallowedClose);
       this.server.send(close, 0, close.length);
     }

@@ -1,7 +1,7 @@
 /** What a server sends, as messages: finds them where they lie, has those that must be seen whole gathered, and passes
  *  runs of bytes on to the client in one piece. Not for: what a message means (server-session.ts). PostgreSQL manual,
  *  "Message Flow". */
-import type { Receiver, Socket } from '../reactor/reactor.js';
+import type { DetachedSocket, Receiver, Socket } from '../reactor/reactor.js';
 import { Bug } from '../reactor/words.js';
 import { Frame, Framer, SPLIT } from '../wire/framer.js';
 import { Backend, HEADER_LENGTH } from '../wire/tags.js';
@@ -23,6 +23,8 @@ export const enum ServerState {
   Cleaning,
   /** Nobody's until it has answered that it is alive. */
   Checking,
+  /** On its way to another worker. */
+  Leaving,
   Closed,
 }
 
@@ -57,13 +59,16 @@ export abstract class ServerStream implements Receiver {
   private whole: Buffer | null = null;
   private wholeFilled = 0;
 
-  /** Begins to connect. */
-  protected constructor(pool: Pool) {
+  /** Begins to connect, unless there is a connection that another worker had. */
+  protected constructor(pool: Pool, detached: DetachedSocket | null) {
     const { reactor, serverSocketOptions } = pool.plane;
     this.pool = pool;
     this.queue = new AnswerQueue();
     this.framer = new Framer(SERVER_MESSAGE_MAX);
-    this.socket = reactor.connect(pool.address, serverSocketOptions, this);
+    this.socket =
+      detached === null
+        ? reactor.connect(pool.address, serverSocketOptions, this)
+        : reactor.attach(detached, this);
   }
 
   abstract onConnected(): void;

@@ -42,6 +42,14 @@ export interface PoolSettings {
   readonly serverSecret: ServerSecret;
   readonly mode: PoolMode;
   readonly poolSize: number;
+  readonly minPoolSize: number;
+  /** Servers that may be being opened at a time. */
+  readonly maxConcurrentCreates: number;
+  /** Percent of poolSize up to which servers are opened as soon as somebody waits. */
+  readonly scalingWarmPoolRatio: number;
+  readonly scalingFastRetries: number;
+  /** Beyond that somebody who waits hopes for so long that one comes back. */
+  readonly scalingCooldownSleepMs: number;
   /** application_name of the server connections. */
   readonly applicationName: string;
   readonly connectTimeoutMs: number;
@@ -85,9 +93,11 @@ export interface DataPlaneSettings {
   readonly port: number;
   readonly backlog: number;
   readonly ioBackend: 'auto' | 'io_uring' | 'epoll';
+  readonly workerThreads: number;
+  /** Each worker on a processor of its own. */
+  readonly workerCpuAffinityPinning: boolean;
   readonly maxConnections: number;
   readonly queryWaitTimeoutMs: number;
-  readonly maxConcurrentCreates: number;
   readonly serverIdleCheckTimeoutMs: number;
   readonly serverRoundRobin: boolean;
   /** How often servers past their time are looked for. */

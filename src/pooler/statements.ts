@@ -15,6 +15,12 @@ const EVICTED_SHARE = 0.1;
 const NEVER = -1;
 const FAILURES_KEPT_MAX = 1000;
 const NO_CHECK_QUERY = new Uint8Array(0);
+const NO_NAME = new Uint8Array(0);
+
+/** A name as it stands in messages. */
+export function nameBytes(name: string): Uint8Array {
+  return Buffer.from(`${name}\0`, 'latin1');
+}
 
 /** A statement as servers know it. */
 export class Statement {
@@ -42,7 +48,7 @@ export class Statement {
   constructor(content: Uint8Array, hash: number, key: Uint8Array, salt: string) {
     const digest = createHmac('sha256', key).update(content).update(salt).digest().subarray(0, HASH_BYTES);
     this.nameText = `${NAME_PREFIX}${digest.toString('base64url')}`;
-    this.name = Buffer.from(`${this.nameText}\0`, 'latin1');
+    this.name = nameBytes(this.nameText);
     this.hash = hash;
     const length = this.name.length + content.length;
     this.parse = new Uint8Array(HEADER_LENGTH + length);
@@ -70,6 +76,22 @@ export class Statement {
   }
 }
 
+/** Numbers that all workers of a pool have in common. */
+export interface Serials {
+  /** One that nobody has got before. */
+  nextSerial(): number;
+  /** The serial since which what was parsed before is not used any more. */
+  readonly epoch: number;
+  beginEpoch(): void;
+}
+
+interface Failure {
+  /** How often. */
+  readonly count: number;
+  /** Since the last time it has this in its name. */
+  readonly serial: number;
+}
+
 /** The statements of one pool, by content. Holds at most so many; those unused for longest go first. Clients and
  *  servers that still use one that went keep it alive, and it is simply found anew. */
 export class StatementCache {
@@ -79,15 +101,17 @@ export class StatementCache {
   private count = 0;
   private bytes = 0;
   private uses = 0;
-  /** Counts what makes names differ for the same content. */
-  private serial = 0;
+  private readonly serials: Serials;
+  /** Of what is held here; that of the pool may be a later one. */
   private epoch = 0;
-  /** How often each content has failed because what it reads is not always the same; by a digest of it. */
-  private readonly failures = new Map<string, number>();
+  /** Contents that have failed because what they read is not always the same; by a digest of them. */
+  private readonly failures = new Map<string, Failure>();
 
-  constructor(sizeMax: number, key: Uint8Array) {
+  constructor(sizeMax: number, key: Uint8Array, serials: Serials) {
     this.sizeMax = Math.max(1, sizeMax);
     this.key = key;
+    this.serials = serials;
+    this.epoch = serials.epoch;
   }
 
   get size(): number {
@@ -96,6 +120,7 @@ export class StatementCache {
 
   /** The statement with this content: bytes[begin, end) of a Parse, behind the name. */
   find(bytes: Uint8Array, begin: number, end: number): Statement {
+    if (this.epoch !== this.serials.epoch) this.catchUp();
     const hash = hashOf(bytes, begin, end);
     const first = this.byHash.get(hash) ?? null;
     for (let each = first; each !== null; each = each.next) {
@@ -103,7 +128,7 @@ export class StatementCache {
     }
     const content = bytes.subarray(begin, end);
     if (this.dependsOnSession(content)) return this.makeOwn(content, hash);
-    const made = this.make(content, hash);
+    const made = this.make(content, hash, this.saltOf(content));
     made.epoch = this.epoch;
     made.next = first;
     this.byHash.set(hash, made);
@@ -115,7 +140,7 @@ export class StatementCache {
 
   /** Whether a Parse of its content finds it. */
   isCurrent({ epoch }: Statement): boolean {
-    return epoch === this.epoch;
+    return epoch === this.serials.epoch;
   }
 
   /** PostgreSQL does not run it any more as it was prepared: who parses it from now on gets one of another name, and so
@@ -123,14 +148,18 @@ export class StatementCache {
   renew(statement: Statement): void {
     if (!this.isCurrent(statement)) return;
     this.countFailure(statement.content);
-    this.serial++;
     statement.epoch = NEVER;
     this.remove(statement);
   }
 
   /** … and so with all of them. */
   renewAll(): void {
-    this.epoch = ++this.serial;
+    this.serials.beginEpoch();
+    this.catchUp();
+  }
+
+  private catchUp(): void {
+    this.epoch = this.serials.epoch;
     this.byHash.clear();
     this.count = 0;
     this.bytes = 0;
@@ -138,27 +167,34 @@ export class StatementCache {
 
   /** Nobody else gets it, and nobody twice. */
   private makeOwn(content: Uint8Array, hash: number): Statement {
-    this.serial++;
-    const made = this.make(content, hash);
+    const made = this.make(content, hash, `own ${this.serials.nextSerial()}`);
     made.isOwn = true;
     return made;
   }
 
-  private make(content: Uint8Array, hash: number): Statement {
-    return this.used(new Statement(content, hash, this.key, this.serial === 0 ? '' : String(this.serial)));
+  private make(content: Uint8Array, hash: number, salt: string): Statement {
+    return this.used(new Statement(content, hash, this.key, salt));
+  }
+
+  /** The same in every worker, unless the statement was renewed here. */
+  private saltOf(content: Uint8Array): string {
+    const renewed = this.failures.size === 0 ? undefined : this.failures.get(digestOf(content))?.serial;
+    if (renewed !== undefined && renewed > this.epoch) return String(renewed);
+    return this.epoch === 0 ? '' : String(this.epoch);
   }
 
   private countFailure(content: Uint8Array): void {
     if (this.failures.size >= FAILURES_KEPT_MAX) this.failures.clear();
     const digest = digestOf(content);
-    this.failures.set(digest, (this.failures.get(digest) ?? 0) + 1);
+    const count = (this.failures.get(digest)?.count ?? 0) + 1;
+    this.failures.set(digest, { count, serial: this.serials.nextSerial() });
   }
 
   /** Whether its columns depend on what the session has: cursors, statements of SQL; or temporary tables or a
    *  search_path, which shows when it has failed for that more than once. */
   private dependsOnSession(content: Uint8Array): boolean {
     if (readsSession(content)) return true;
-    return this.failures.size > 0 && (this.failures.get(digestOf(content)) ?? 0) > 1;
+    return this.failures.size > 0 && (this.failures.get(digestOf(content))?.count ?? 0) > 1;
   }
 
   used(statement: Statement): Statement {
@@ -177,7 +213,7 @@ export class StatementCache {
   }
 
   private all(): Statement[] {
-    return [...this.byHash.values()].flatMap(chain);
+    return [...this.byHash.values()].flatMap((first) => chain(first));
   }
 
   /** Does nothing to one that went before. */
@@ -212,6 +248,13 @@ export class StatementNames {
 
   get size(): number {
     return this.count;
+  }
+
+  /** Names and contents; in the order of use where it is kept. */
+  all(): { readonly name: Uint8Array; readonly content: Uint8Array }[] {
+    const named = this.sizeMax === 0 ? [...this.byHash.values()].flatMap(chain) : this.inOrder();
+    const all = named.map(({ name, statement }) => ({ name, content: statement.content }));
+    return this.unnamed === null ? all : [...all, { name: NO_NAME, content: this.unnamed.content }];
   }
 
   /** The statement that the client calls bytes[begin, end), null when there is none. */
@@ -264,6 +307,12 @@ export class StatementNames {
     this.oldest = null;
     this.count = 0;
     this.hasForgotten = false;
+  }
+
+  private inOrder(): Named[] {
+    const all: Named[] = [];
+    for (let each = this.oldest; each !== null; each = each.newer) all.push(each);
+    return all;
   }
 
   private find(bytes: Uint8Array, begin: number, end: number, hash: number): Named | null {
@@ -335,8 +384,8 @@ function hashOf(bytes: Uint8Array, begin: number, end: number): number {
   return hash >> 1; // a small integer in V8: no allocation as a key
 }
 
-function chain(first: Statement | null): Statement[] {
-  const all: Statement[] = [];
+function chain<T extends { next: T | null }>(first: T | null): T[] {
+  const all: T[] = [];
   for (let each = first; each !== null; each = each.next) all.push(each);
   return all;
 }

@@ -1,18 +1,50 @@
 /** All that crosses threads: plain data, told apart by `type`. Nothing else is posted. */
+import type { MessagePort } from 'node:worker_threads';
+import type { Fd } from '../reactor/libc.js';
+import type { ListeningSocket } from '../reactor/reactor.js';
+import { countersBytes } from './counters.js';
 import type { DataPlaneSettings } from './settings.js';
+import { sharedPoolsBytes } from './shared-pool.js';
+import { workerBoardBytes } from './worker-board.js';
 
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
 
 /** What a worker is started with. */
 export interface WorkerStart {
   readonly index: number;
+  /** How many workers there are. */
+  readonly workers: number;
   readonly settings: DataPlaneSettings;
-  /** A row for each pool, in the order of the settings. */
-  readonly counters: SharedArrayBuffer;
+  readonly shared: SharedState;
+  /** What it is woken by. */
+  readonly wakeFd: Fd;
+  /** The processor that it is bound to, null for any. */
+  readonly processor: number | null;
+  /** Where clients come in; null for a worker that gets them from another. */
+  readonly listening: ListeningSocket | null;
+  /** What the secret part of cancel keys is made with: the same in every worker. */
+  readonly cancelSigningKey: Uint8Array;
   /** The key that statement names are made with: the same in every worker. */
   readonly statementKey: Uint8Array;
   /** The pooler's version, for the console's greeting. */
   readonly version: string;
+}
+
+/** Memory of all workers and the control plane. */
+export interface SharedState {
+  /** For each worker a row for each pool, in the order of the settings. */
+  readonly counters: SharedArrayBuffer;
+  readonly pools: SharedArrayBuffer;
+  readonly board: SharedArrayBuffer;
+}
+
+/** Zeroed memory for so many workers and pools. */
+export function sharedState(workers: number, pools: number): SharedState {
+  return {
+    counters: new SharedArrayBuffer(countersBytes(Math.max(1, workers * pools))),
+    pools: new SharedArrayBuffer(Math.max(1, sharedPoolsBytes(pools, workers))),
+    board: new SharedArrayBuffer(workerBoardBytes(workers)),
+  };
 }
 
 export type ToWorker =
@@ -28,16 +60,28 @@ export type ToWorker =
       readonly request: number;
       readonly keys: { readonly clientKey: Uint8Array; readonly serverKey: Uint8Array };
     }
+  /** Another worker can be reached, or can be reached anew. */
+  | {
+      readonly type: 'peer';
+      readonly worker: number;
+      readonly port: MessagePort;
+      readonly wakeFd: Fd;
+    }
+  /** Another worker has died. Answered with peerForgotten: nothing is posted to it any more. */
+  | { readonly type: 'peerDied'; readonly worker: number }
+  /** Which idle servers are past their time? */
+  | { readonly type: 'findExpired'; readonly request: number }
+  | { readonly type: 'closeExpired'; readonly pool: number; readonly server: number }
+  /** See to it that a pool has min_pool_size servers. */
+  | { readonly type: 'fill'; readonly pool: number }
   /** A host name of a pool stands for another address now. */
   | { readonly type: 'address'; readonly pool: number; readonly host: string };
 
 export type ToControl =
   | {
-      readonly type: 'listening';
-      readonly port: number;
+      readonly type: 'ready';
       readonly backend: string;
       readonly why: string;
-      readonly wakeFd: number;
     }
   | { readonly type: 'cannotStart'; readonly why: string }
   | { readonly type: 'log'; readonly level: LogLevel; readonly text: string }
@@ -50,7 +94,19 @@ export type ToControl =
       readonly salt: Uint8Array;
       readonly iterations: number;
     }
+  /** It is shutting down, and has no client any more. */
+  | { readonly type: 'drained' }
+  | { readonly type: 'peerForgotten'; readonly worker: number }
+  | { readonly type: 'expired'; readonly request: number; readonly servers: readonly ExpiredServer[] }
   | { readonly type: 'stopped' };
+
+/** An idle server that is too old or has idled too long. */
+export interface ExpiredServer {
+  readonly pool: number;
+  readonly server: number;
+  /** When it was opened: milliseconds of the reactors' clock. */
+  readonly createdMs: number;
+}
 
 /** What there is in a worker at one moment. Times are milliseconds before now. */
 export interface WorkerSnapshot {

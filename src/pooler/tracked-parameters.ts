@@ -52,6 +52,16 @@ export class TrackedParameters {
     this.values = this.values.map((value, index) => other.values[index] ?? value);
   }
 
+  /** Every value, in an order that is always the same. */
+  all(): readonly (string | null)[] {
+    return this.values;
+  }
+
+  /** Values as `all` gave them. */
+  setAll(values: readonly (string | null)[]): void {
+    this.values = [...values];
+  }
+
   /** The commands that bring a session with the other's values to these; '' when there is nothing to do. */
   commandsFrom(other: TrackedParameters): string {
     let commands = '';

@@ -2,33 +2,60 @@
  *  loop of its own: the thread is in the reactor all the time, and looks for messages when it is woken. */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { pinThread, wake } from '../reactor/libc.js';
 import { openReactor } from '../reactor/open-reactor.js';
 import { DataPlane } from './data-plane.js';
+import type { ToPeer } from './peers.js';
 import type { ToControl, ToWorker, WorkerStart } from './thread-messages.js';
 
 const port = parentPort;
 if (port === null) throw new Error('worker-main is the program of a worker thread');
 const post = (message: ToControl): void => port.postMessage(message);
 const start: WorkerStart = workerData;
+/** The other workers' ports, by their number. */
+const peerPorts = new Map<number, MessagePort>();
 // A thread without an event loop has no idle time in which V8 would collect by itself.
 setFlagsFromString('--expose-gc');
 const collectGarbage: () => void = runInNewContext('gc');
 
 try {
-  const { reactor, why } = openReactor(start.settings.ioBackend);
+  if (start.processor !== null) pinThread(start.processor);
+  const { reactor, why } = openReactor(start.settings.ioBackend, start.wakeFd);
   const plane = new DataPlane(start, reactor, post);
   plane.onManyLeft = collectGarbage;
   reactor.onBug = (error) =>
     plane.log('error', `bug: ${error instanceof Error ? error.stack : String(error)}`);
   reactor.onWake = () => {
     for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port)) {
-      const message: ToWorker = next.message;
-      plane.onMessage(message);
+      onMessage(plane, next.message);
+    }
+    for (const [worker, peerPort] of peerPorts) {
+      for (let next = receiveMessageOnPort(peerPort); next; next = receiveMessageOnPort(peerPort)) {
+        const message: ToPeer = next.message;
+        plane.onPeerMessage(worker, message);
+      }
     }
   };
-  post({ type: 'listening', port: plane.listen(), backend: reactor.name, why, wakeFd: reactor.wakeFd });
+  plane.begin();
+  post({ type: 'ready', backend: reactor.name, why });
   reactor.run();
 } catch (error) {
   post({ type: 'cannotStart', why: error instanceof Error ? error.message : String(error) });
+}
+
+function onMessage(plane: DataPlane, message: ToWorker): void {
+  if (message.type === 'peer') {
+    const { worker, port: peerPort, wakeFd } = message;
+    peerPorts.set(worker, peerPort);
+    plane.peerCame(worker, {
+      post: (toPeer) => {
+        peerPort.postMessage(toPeer);
+        wake(wakeFd);
+      },
+    });
+    return;
+  }
+  if (message.type === 'peerDied') peerPorts.delete(message.worker);
+  plane.onMessage(message);
 }

@@ -1,66 +1,47 @@
-/** What io_uring's and epoll's reactors have in common: the system's time and chance, the descriptor that wakes them,
- *  and opening sockets. */
+/** What io_uring's and epoll's reactors have in common: the system's time and chance, and the descriptor that wakes
+ *  them. */
 import { randomBytes } from 'node:crypto';
 import { performance } from 'node:perf_hooks'; // the global of this name is a getter that stays slow in workers
 import { Gather } from './gather.js';
 import * as k from './kernel-structs.js';
-import { IPPROTO_TCP } from './kernel-structs.js';
-import { close, eventfd, type Fd, SystemError, setLinger, setSocketOption, socket } from './libc.js';
-import type { SocketAddress, SocketOptions } from './reactor.js';
+import { eventfd, type Fd, SystemError } from './libc.js';
+import { openListening } from './listening.js';
+import type { Acceptor, Listener, ListeningSocket, SocketAddress, SocketOptions } from './reactor.js';
 import { Rounds } from './rounds.js';
-import { familyOf } from './socket-address.js';
+
+/** performance.now() counts from the start of its thread. */
+const CLOCK_OFFSET_MS = Number(process.hrtime.bigint()) / 1e6 - performance.now();
+
+/** A descriptor to wake a reactor by. Throws SystemError. */
+export function openWakeFd(): Fd {
+  const fd = eventfd(k.EFD_NONBLOCK | k.EFD_CLOEXEC);
+  if (fd < 0) throw new SystemError('eventfd', fd);
+  return fd as Fd;
+}
 
 export abstract class BaseReactor extends Rounds {
   readonly gather = new Gather();
   readonly wakeFd: Fd;
 
-  constructor() {
+  /** wakeFd: from openWakeFd. */
+  constructor(wakeFd: Fd) {
     super();
     this.nowMs = this.clock();
-    const fd = eventfd(k.EFD_NONBLOCK | k.EFD_CLOEXEC);
-    if (fd < 0) throw new SystemError('eventfd', fd);
-    this.wakeFd = fd as Fd;
+    this.wakeFd = wakeFd;
   }
 
   random(length: number): Uint8Array {
     return randomBytes(length);
   }
 
+  listen(address: SocketAddress, backlog: number, options: SocketOptions, acceptor: Acceptor): Listener {
+    return this.acceptFrom(openListening(address, backlog, options), acceptor);
+  }
+
+  abstract acceptFrom(listening: ListeningSocket, acceptor: Acceptor): Listener;
+
+  /** CLOCK_MONOTONIC, so that every thread's reactor tells the same time. */
   protected clock(): number {
-    return performance.now();
+    return performance.now() + CLOCK_OFFSET_MS;
   }
-}
-
-/** A new stream socket for an address, its options set. Throws SystemError. */
-export function openSocket(address: SocketAddress, options: SocketOptions, extraType: number): Fd {
-  const fd = socket(familyOf(address), k.SOCK_STREAM | k.SOCK_CLOEXEC | extraType);
-  if (fd < 0) throw new SystemError('socket', fd);
-  setOptions(fd as Fd, address, options);
-  return fd as Fd;
-}
-
-/** Sets what was asked for. A listener's options pass to what it accepts, tcp(7). */
-function setOptions(fd: Fd, address: SocketAddress, options: SocketOptions): void {
-  if (address.kind === 'unix') {
-    if (options.unixBufferBytes > 0) {
-      setSocketOption(fd, k.SOL_SOCKET, k.SO_SNDBUF, options.unixBufferBytes);
-      setSocketOption(fd, k.SOL_SOCKET, k.SO_RCVBUF, options.unixBufferBytes);
-    }
-    return;
-  }
-  if (options.noDelay) setSocketOption(fd, IPPROTO_TCP, k.TCP_NODELAY, 1);
-  setSocketOption(fd, k.SOL_SOCKET, k.SO_KEEPALIVE, 1);
-  if (options.keepaliveCount > 0) setSocketOption(fd, IPPROTO_TCP, k.TCP_KEEPCNT, options.keepaliveCount);
-  if (options.keepaliveIdleS > 0) setSocketOption(fd, IPPROTO_TCP, k.TCP_KEEPIDLE, options.keepaliveIdleS);
-  if (options.keepaliveIntervalS > 0)
-    setSocketOption(fd, IPPROTO_TCP, k.TCP_KEEPINTVL, options.keepaliveIntervalS);
-  if (options.userTimeoutS > 0)
-    setSocketOption(fd, IPPROTO_TCP, k.TCP_USER_TIMEOUT, options.userTimeoutS * 1000);
-  if (options.lingerS >= 0) setLinger(fd, options.lingerS);
-}
-
-/** Closes a descriptor that could not be put to use, and says why. */
-export function abandon(fd: Fd, call: string, errno: number, about: string): SystemError {
-  close(fd);
-  return new SystemError(call, errno, about);
 }

@@ -22,6 +22,7 @@ const nativeAccept4 = declare('int accept4(int, uintptr_t, uintptr_t, int)');
 const nativeConnect = declare('int connect(int, const void*, uint32_t)');
 const nativeSetsockopt = declare('int setsockopt(int, int, int, const void*, uint32_t)');
 const nativeGetsockopt = declare('int getsockopt(int, int, int, void*, void*)');
+const nativeFcntl = declare('int fcntl(int, int, int)');
 const nativeGetpeername = declare('int getpeername(int, void*, void*)');
 const nativeGetsockname = declare('int getsockname(int, void*, void*)');
 const nativeClose = declare('int close(int)');
@@ -31,6 +32,7 @@ const nativeSend = declare('int64_t send(int, uintptr_t, uint64_t, int)');
 const nativeSendmsg = declare('int64_t sendmsg(int, uintptr_t, int)');
 const nativeRead = declare('int64_t read(int, void*, uint64_t)');
 const nativeWrite = declare('int64_t write(int, const void*, uint64_t)');
+const nativeSetAffinity = declare('int sched_setaffinity(int, uint64_t, const void*)');
 const nativeEventfd = declare('int eventfd(uint32_t, int)');
 const nativeEpollCreate = declare('int epoll_create1(int)');
 const nativeEpollCtl = declare('int epoll_ctl(int, int, int, const void*)');
@@ -145,6 +147,13 @@ export function socketError(fd: Fd): number {
 
 const SOCKET_ADDRESS_MAX = 128; // struct sockaddr_storage
 
+/** fcntl(2) F_SETFL of O_NONBLOCK, the only flag that we use. 0 or a negative errno. */
+export function setNonBlocking(fd: number, isNonBlocking: boolean): number {
+  const F_SETFL = 4;
+  const O_NONBLOCK = 0x800;
+  return checked(nativeFcntl(fd, F_SETFL, isNonBlocking ? O_NONBLOCK : 0));
+}
+
 /** getpeername(2): the struct sockaddr, empty when the peer has gone. */
 export function peerName(fd: Fd): Uint8Array {
   const address = new Uint8Array(SOCKET_ADDRESS_MAX);
@@ -192,6 +201,21 @@ export function read(fd: Fd, into: Uint8Array): number {
 /** write(2). Bytes or a negative errno. */
 export function write(fd: Fd, from: Uint8Array): number {
   return checked(nativeWrite(fd, from, from.length));
+}
+
+/** The Uint64 1 in this machine's order: what an eventfd is woken with. */
+const ONE = new Uint8Array(new BigUint64Array([1n]).buffer);
+
+/** Has the `onWake` of the reactor called that reads this eventfd. */
+export function wake(eventFd: Fd): void {
+  write(eventFd, ONE); // full of wake-ups is as good
+}
+
+/** sched_setaffinity(2): has the calling thread run on one processor. 0 or a negative errno. */
+export function pinThread(processor: number): number {
+  const set = new Uint8Array(128); // cpu_set_t
+  set[processor >> 3] = 1 << (processor & 7);
+  return checked(nativeSetAffinity(0, set.length, set));
 }
 
 /** eventfd(2). */

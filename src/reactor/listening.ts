@@ -1,6 +1,5 @@
 /** A listening socket: what is the same on every reactor. */
 import { rmSync } from 'node:fs';
-import { abandon, openSocket } from './base-reactor.js';
 import {
   AF_UNIX,
   IPPROTO_IPV6,
@@ -12,21 +11,21 @@ import {
   SOL_SOCKET,
 } from './kernel-structs.js';
 import { bind, close, connect, Errno, type Fd, listen, setSocketOption, socket, socketName } from './libc.js';
-import type { SocketAddress, SocketOptions } from './reactor.js';
+import { abandon, openSocket } from './open-socket.js';
+import type { ListeningSocket, SocketAddress, SocketOptions } from './reactor.js';
 import { decodePeerAddress, encodeSocketAddress } from './socket-address.js';
 
 /** After accept(2) has failed for want of descriptors or memory it is tried again after this. */
 export const ACCEPT_PAUSE_MS = 100;
 
-/** Binds and listens; returns the descriptor and the port. Throws SystemError. */
+/** Binds and listens. Throws SystemError. */
 export function openListening(
   address: SocketAddress,
   backlog: number,
   options: SocketOptions,
-  extraType: number,
-): { fd: Fd; port: number } {
+): ListeningSocket {
   const encoded = encodeSocketAddress(address);
-  const fd = openSocket(address, options, extraType);
+  const fd = openSocket(address, options, 0);
   const about = address.kind === 'unix' ? address.path : `${address.host}:${address.port}`;
   setSocketOption(fd, SOL_SOCKET, SO_REUSEADDR, 1);
   if (address.kind === 'tcp' && address.host === '::') setSocketOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
@@ -38,7 +37,7 @@ export function openListening(
   if (bound < 0) throw abandon(fd, 'bind', bound, about);
   const listening = listen(fd, backlog);
   if (listening < 0) throw abandon(fd, 'listen', listening, about);
-  return { fd, port: decodePeerAddress(socketName(fd)).port };
+  return { fd, port: decodePeerAddress(socketName(fd)).port, address };
 }
 
 /** Whether nobody listens on a unix socket: its file is left of a process that was killed. */

@@ -1,17 +1,21 @@
 /** Chooses the reactor: io_uring where the kernel allows it, else epoll, and says why. */
+import { openWakeFd } from './base-reactor.js';
 import { EpollReactor } from './epoll/epoll-reactor.js';
 import type { Reactor } from './reactor.js';
 import { SETUPS, UringUnavailable } from './uring/ring.js';
 import { UringReactor } from './uring/uring-reactor.js';
 
 /** Opens the reactor that was asked for. `why` is for the log. Throws UringUnavailable when io_uring was asked for
- *  by name and is not to be had. */
-export function openReactor(wanted: 'auto' | 'io_uring' | 'epoll'): { reactor: Reactor; why: string } {
-  if (wanted === 'epoll') return { reactor: new EpollReactor(), why: 'general.io_backend is epoll' };
+ *  by name and is not to be had. wakeFd: what others wake it by. */
+export function openReactor(
+  wanted: 'auto' | 'io_uring' | 'epoll',
+  wakeFd = openWakeFd(),
+): { reactor: Reactor; why: string } {
+  if (wanted === 'epoll') return { reactor: new EpollReactor(wakeFd), why: 'general.io_backend is epoll' };
   let reason = '';
   for (const setup of SETUPS) {
     try {
-      const reactor = new UringReactor(setup.flags);
+      const reactor = new UringReactor(setup.flags, wakeFd);
       return { reactor, why: setup.missing === '' ? 'all of it is there' : `without ${setup.missing}` };
     } catch (error) {
       if (!(error instanceof UringUnavailable)) throw error;
@@ -23,5 +27,5 @@ export function openReactor(wanted: 'auto' | 'io_uring' | 'epoll'): { reactor: R
       `general.io_backend is io_uring, but it cannot be used here (${reason}); auto or epoll would work`,
     );
   }
-  return { reactor: new EpollReactor(), why: `io_uring cannot be used here (${reason})` };
+  return { reactor: new EpollReactor(wakeFd), why: `io_uring cannot be used here (${reason})` };
 }

@@ -45,6 +45,23 @@ export interface Socket {
   closeAfterSend(): void;
   /** The peer's address, for log lines and access rules. */
   peerAddress(): PeerAddress;
+  /** Takes the connection out of this reactor, for another thread's to go on with: `leaver` gets it in a later round,
+   *  when nothing of it is in the kernel's hands any more. Only while nothing is unsent or kept. Bytes that come
+   *  meanwhile are delivered as ever, and so is the end, which undoes it. */
+  detach(leaver: Leaver): void;
+  /** It is not to leave after all. */
+  stay(): void;
+}
+
+/** Whoever takes a connection out of its reactor. */
+export interface Leaver {
+  /** The socket is nobody's any more; what it stands for is attached to another reactor. */
+  onDetached(detached: DetachedSocket): void;
+}
+
+/** A connection between two reactors: plain data that another thread can be sent. */
+export interface DetachedSocket {
+  readonly fd: number;
 }
 
 export interface PeerAddress {
@@ -80,6 +97,14 @@ export interface Acceptor {
   onAcceptFailed(errno: number): void;
 }
 
+/** A socket that listens: plain data, valid in every thread of the process. */
+export interface ListeningSocket {
+  readonly fd: number;
+  /** The port that it got, for port 0. */
+  readonly port: number;
+  readonly address: SocketAddress;
+}
+
 export interface Listener {
   /** The port that it got, for port 0. */
   readonly port: number;
@@ -94,8 +119,12 @@ export interface Reactor {
   random(length: number): Uint8Array;
   /** Throws SystemError when the address cannot be listened on. */
   listen(address: SocketAddress, backlog: number, options: SocketOptions, acceptor: Acceptor): Listener;
+  /** Takes connections of a socket that listens already. */
+  acceptFrom(listening: ListeningSocket, acceptor: Acceptor): Listener;
   /** Begins to connect. */
   connect(address: SocketAddress, options: SocketOptions, receiver: Receiver): Socket;
+  /** Goes on with a connection that another reactor had. It is paused: `resume` has it received from. */
+  attach(detached: DetachedSocket, receiver: Receiver): Socket;
   setTimer(timer: Timer, afterMs: number): void;
   clearTimer(timer: Timer): void;
   /** What another thread writes 8 bytes (a non-zero Uint64) to in order to have `onWake` called. */

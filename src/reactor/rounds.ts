@@ -1,6 +1,6 @@
 /** The order of a reactor's round, with the memory and timers of its sockets; what every implementation shares:
  *
- *      wait ─▶ what happened ─▶ timers ─▶ replays of kept bytes ─▶ sends ─▶ wait
+ *      wait ─▶ what happened ─▶ who leaves ─▶ timers ─▶ replays of kept bytes ─▶ sends ─▶ wait
  *
  *  No session runs inside another's call: what one causes for another is queued for later in the round. */
 import { Buffers } from './buffers.js';
@@ -27,6 +27,7 @@ export abstract class Rounds implements SocketHost {
   private flushing = new SocketQueue();
   private replays = new SocketQueue();
   private replaying = new SocketQueue();
+  private readonly leaving = new Set<StreamSocket>();
 
   /** Waits until something happens, or for so many milliseconds, and tells the sockets. */
   protected abstract waitAndDispatch(timeoutMs: number): void;
@@ -53,6 +54,10 @@ export abstract class Rounds implements SocketHost {
     this.replays.push(socket);
   }
 
+  queueLeave(socket: StreamSocket): void {
+    this.leaving.add(socket);
+  }
+
   run(): void {
     while (!this.isStopped) this.round();
   }
@@ -63,13 +68,14 @@ export abstract class Rounds implements SocketHost {
 
   /** Whether something is due that was put off to the next round. */
   protected get isBusy(): boolean {
-    return this.replays.count > 0 || this.flushes.count > 0;
+    return this.replays.count > 0 || this.flushes.count > 0 || this.leaving.size > 0;
   }
 
   protected round(): void {
     const timeoutMs = this.isBusy ? 0 : Math.max(0, this.timers.nextDeadlineMs - this.nowMs);
     this.waitAndDispatch(timeoutMs);
     this.nowMs = this.clock();
+    if (this.leaving.size > 0) this.letLeave();
     this.fireTimers();
     this.replayAll();
     this.flushAll();
@@ -91,6 +97,16 @@ export abstract class Rounds implements SocketHost {
       socket.begin(acceptor.onAccept(socket));
     } catch (error) {
       this.sessionFailed(socket, error);
+    }
+  }
+
+  private letLeave(): void {
+    for (const socket of this.leaving) {
+      try {
+        if (!socket.isDetaching || socket.leaveIfQuiet()) this.leaving.delete(socket);
+      } catch (error) {
+        this.onBug(error);
+      }
     }
   }
 

@@ -6,7 +6,14 @@
  */
 import { type Buffers, NO_BUFFER, SMALL_BYTES } from './buffers.js';
 import { Errno } from './libc.js';
-import { type PeerAddress, type Receiver, SEND_LOW_WATER, type Socket } from './reactor.js';
+import {
+  type DetachedSocket,
+  type Leaver,
+  type PeerAddress,
+  type Receiver,
+  SEND_LOW_WATER,
+  type Socket,
+} from './reactor.js';
 import { NONE, type Segments } from './segments.js';
 import { Timer, type TimerTarget } from './timers.js';
 import { Bug } from './words.js';
@@ -48,6 +55,8 @@ export interface SocketHost {
   queueFlush(socket: StreamSocket): void;
   /** Has `replay` called in this round or the next. */
   queueReplay(socket: StreamSocket): void;
+  /** Has `leaveIfQuiet` called each round until it has left or stays. */
+  queueLeave(socket: StreamSocket): void;
 }
 
 /** Where bytes are copied to that have no buffer of their own: a small buffer is filled by whoever comes next. */
@@ -112,6 +121,7 @@ export abstract class StreamSocket implements Socket, TimerTarget {
   /** Why sending is broken: the kernel tells only once. */
   private sendErrno = 0;
   private lingerTimer: Timer | null = null;
+  private leaver: Leaver | null = null;
 
   constructor(host: SocketHost, state: SocketState, receiver: Receiver) {
     this.host = host;
@@ -129,6 +139,10 @@ export abstract class StreamSocket implements Socket, TimerTarget {
   protected abstract endSending(): void;
   /** Closes the descriptor once nothing is in flight. */
   protected abstract release(): void;
+  /** Whether the kernel holds nothing of it: no receive, send or watch. */
+  protected abstract get isQuiet(): boolean;
+  /** Gives its place in the reactor back and leaves the descriptor open. */
+  protected abstract letGo(): DetachedSocket;
   abstract peerAddress(): PeerAddress;
 
   send(bytes: Uint8Array, begin: number, end: number): void {
@@ -145,7 +159,7 @@ export abstract class StreamSocket implements Socket, TimerTarget {
   begin(receiver: Receiver): void {
     if (this.state !== SocketState.Open) return;
     this.receiver = receiver;
-    this.startReceiving();
+    if (this.wantsBytes) this.startReceiving();
   }
 
   pause(seesEnd: boolean): void {
@@ -163,6 +177,7 @@ export abstract class StreamSocket implements Socket, TimerTarget {
     if (this.state === SocketState.Closing) return;
     this.state = SocketState.Closing;
     this.receiver = nobody;
+    this.leaver = null;
     this.dropHeld();
     if (this.lingerTimer !== null) this.host.clearTimer(this.lingerTimer);
     this.release();
@@ -173,6 +188,7 @@ export abstract class StreamSocket implements Socket, TimerTarget {
     if (this.state === SocketState.Connecting) return this.close();
     this.state = SocketState.Draining;
     this.receiver = nobody;
+    this.leaver = null;
     this.isPaused = false;
     this.dropHeld();
     this.startReceiving(); // the peer's end is to be seen
@@ -183,6 +199,34 @@ export abstract class StreamSocket implements Socket, TimerTarget {
 
   onTimer(_timer: Timer): void {
     this.close();
+  }
+
+  detach(leaver: Leaver): void {
+    if (this.unsent > 0 || this.heldHead !== NONE) throw new Bug('a socket leaves with bytes on their way');
+    this.leaver = leaver;
+    this.stopReceiving();
+    this.host.queueLeave(this);
+  }
+
+  stay(): void {
+    if (!this.isDetaching) return;
+    this.leaver = null;
+    if (this.wantsBytes) this.startReceiving();
+  }
+
+  get isDetaching(): boolean {
+    return this.leaver !== null;
+  }
+
+  /** Leaves the reactor; false while the kernel still holds something of it. */
+  leaveIfQuiet(): boolean {
+    const { leaver } = this;
+    if (leaver === null || this.unsent > 0 || this.heldHead !== NONE || !this.isQuiet) return false;
+    this.leaver = null;
+    this.state = SocketState.Closing;
+    this.receiver = nobody;
+    leaver.onDetached(this.letGo());
+    return true;
   }
 
   unread(bytes: Uint8Array, begin: number, end: number): void {
@@ -242,8 +286,8 @@ export abstract class StreamSocket implements Socket, TimerTarget {
     if (this.heldHead !== NONE) return;
     this.heldTail = NONE;
     if (this.isPaused || this.state !== SocketState.Open) return;
-    if (this.endErrno === NOT_ENDED) this.startReceiving();
-    else this.ended(this.endErrno);
+    if (this.endErrno !== NOT_ENDED) this.ended(this.endErrno);
+    else if (this.wantsBytes) this.startReceiving();
   }
 
   /** Bytes arrived in `memory`; the caller holds the buffer until this returns. */
@@ -259,7 +303,7 @@ export abstract class StreamSocket implements Socket, TimerTarget {
 
   /** Whether more should be read for now. */
   protected get wantsBytes(): boolean {
-    if (this.endErrno !== NOT_ENDED) return false;
+    if (this.endErrno !== NOT_ENDED || this.isDetaching) return false;
     if (this.state === SocketState.Open) return !this.isPaused || this.heldBytes < HELD_MAX;
     return this.state === SocketState.Draining || this.state === SocketState.Lingering;
   }

@@ -27,8 +27,8 @@ for (let seed = first; seed < first + runs; seed++) {
     );
     process.exit(1);
   }
-  const { world } = simulation;
+  const { world, changes } = simulation;
   console.log(
-    `seed ${seed}: ${world.steps} steps, ${(world.nowMs / 1000).toFixed(0)} s of virtual time, all was right`,
+    `seed ${seed}: ${world.steps} steps, ${(world.nowMs / 1000).toFixed(0)} s of virtual time, ${changes.handOvers} servers handed over, ${changes.moves} clients moved, all was right`,
   );
 }

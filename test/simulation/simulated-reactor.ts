@@ -1,10 +1,12 @@
 /** The third reactor: the same rounds and sockets as io_uring's and epoll's, on the simulated network and in virtual
  *  time. The data plane runs on it unchanged. */
 import { NO_BUFFER, SMALL_BYTES } from '../../src/reactor/buffers.js';
-import { Errno } from '../../src/reactor/libc.js';
+import { Errno, type Fd } from '../../src/reactor/libc.js';
 import type {
   Acceptor,
+  DetachedSocket,
   Listener,
+  ListeningSocket,
   PeerAddress,
   Reactor,
   ReactorUsage,
@@ -17,14 +19,15 @@ import { Rounds } from '../../src/reactor/rounds.js';
 import { NONE } from '../../src/reactor/segments.js';
 import { nobody, SocketState, StreamSocket } from '../../src/reactor/stream-socket.js';
 import type { End } from './network.js';
-import type { World } from './world.js';
+import { Broken, type World } from './world.js';
 
 /** What listens somewhere in the world. Gets one end; null: nobody answers, an errno: refused. */
 export type Destination = () => End | number | null;
 
 export class SimulatedReactor extends Rounds implements Reactor {
   readonly name = 'simulated';
-  readonly wakeFd = -1;
+  readonly wakeFd = -1 as Fd; // nothing writes to it
+  readonly kernel: SimulatedKernel;
   private readonly world: World;
   private readonly destination: (address: SocketAddress) => Destination;
   private readonly sockets = new Set<SimulatedSocket>();
@@ -33,9 +36,10 @@ export class SimulatedReactor extends Rounds implements Reactor {
   private acceptor: Acceptor | null = null;
   private plannedMs = Number.POSITIVE_INFINITY;
 
-  constructor(world: World, destination: (address: SocketAddress) => Destination) {
+  constructor(world: World, kernel: SimulatedKernel, destination: (address: SocketAddress) => Destination) {
     super();
     this.world = world;
+    this.kernel = kernel;
     this.destination = destination;
   }
 
@@ -43,10 +47,14 @@ export class SimulatedReactor extends Rounds implements Reactor {
     return Uint8Array.from({ length }, () => this.world.random.below(256));
   }
 
-  listen(_address: SocketAddress, _backlog: number, _options: SocketOptions, acceptor: Acceptor): Listener {
+  listen(address: SocketAddress, _backlog: number, _options: SocketOptions, acceptor: Acceptor): Listener {
+    return this.acceptFrom({ fd: -1, port: 1, address }, acceptor);
+  }
+
+  acceptFrom({ port }: ListeningSocket, acceptor: Acceptor): Listener {
     this.acceptor = acceptor;
     return {
-      port: 1,
+      port,
       close: () => {
         this.acceptor = null;
       },
@@ -69,6 +77,18 @@ export class SimulatedReactor extends Rounds implements Reactor {
     const errno = typeof reached === 'number' ? reached : 0;
     this.world.after(this.world.random.below(3000) / 1000, () => this.later(() => socket.connected(errno)));
     return socket;
+  }
+
+  attach(detached: DetachedSocket, receiver: Receiver): Socket {
+    const { end, resets } = this.kernel.claim(detached);
+    const socket = this.adopt(end, SocketState.Open, receiver, resets);
+    socket.pause(false);
+    return socket;
+  }
+
+  /** Another thread has posted something: `onWake` is called in a round to come. */
+  post(): void {
+    this.later(() => this.onWake());
   }
 
   usage(): ReactorUsage {
@@ -149,6 +169,28 @@ export class SimulatedReactor extends Rounds implements Reactor {
     const socket = new SimulatedSocket(this, end, state, receiver, resets);
     this.sockets.add(socket);
     return socket;
+  }
+}
+
+/** Connections between two reactors, by the number that stands for them. */
+export class SimulatedKernel {
+  private readonly underway = new Map<number, { readonly end: End; readonly resets: boolean }>();
+  private lastFd = 0;
+
+  release(end: End, resets: boolean): DetachedSocket {
+    this.underway.set(++this.lastFd, { end, resets });
+    return { fd: this.lastFd };
+  }
+
+  claim({ fd }: DetachedSocket): { readonly end: End; readonly resets: boolean } {
+    const claimed = this.underway.get(fd);
+    if (claimed === undefined) throw new Broken(`descriptor ${fd} is attached that was not detached`);
+    this.underway.delete(fd);
+    return claimed;
+  }
+
+  get connectionsUnderway(): number {
+    return this.underway.size;
   }
 }
 
@@ -266,6 +308,19 @@ class SimulatedSocket extends StreamSocket {
 
   peerAddress(): PeerAddress {
     return { host: '127.0.0.1', port: 1, isUnix: false };
+  }
+
+  protected get isQuiet(): boolean {
+    return !this.isSending && this.state === SocketState.Open;
+  }
+
+  protected letGo(): DetachedSocket {
+    const { connection } = this;
+    if (connection === null) throw new Broken('a socket without a connection leaves');
+    connection.user = null;
+    this.hasLeft = true;
+    this.reactor.closeSocket(this);
+    return this.reactor.kernel.release(connection, this.resets);
   }
 
   protected release(): void {

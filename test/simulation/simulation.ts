@@ -2,20 +2,25 @@
  *  What must hold is checked at every turn, and at the end when all is quiet. */
 import { configurationSchema } from '../../src/config/settings/configuration.js';
 import { toDataPlaneSettings } from '../../src/control/data-plane-settings.js';
-import { countersBytes } from '../../src/pooler/counters.js';
+import { Counter } from '../../src/pooler/counters.js';
 import { DataPlane } from '../../src/pooler/data-plane.js';
+import type { ToPeer } from '../../src/pooler/peers.js';
 import type { Pool } from '../../src/pooler/pool.js';
 import type { ServerSession } from '../../src/pooler/server-session.js';
 import { ServerState } from '../../src/pooler/server-stream.js';
 import { type DataPlaneSettings, PoolMode } from '../../src/pooler/settings.js';
+import { type SharedState, sharedState } from '../../src/pooler/thread-messages.js';
 import { TransactionStatus } from '../../src/wire/tags.js';
 import { BackendHost, type BadLuck, NO_BAD_LUCK } from './backend-host.js';
 import { End } from './network.js';
 import { type ClientManners, SimulatedClient } from './simulated-client.js';
-import { SimulatedReactor } from './simulated-reactor.js';
+import { SimulatedKernel, SimulatedReactor } from './simulated-reactor.js';
 import { Broken, World } from './world.js';
 
 const DATABASE = 'mydb';
+/** How long a message between workers takes: most are quick, some late. Virtual milliseconds. */
+const POST_MS = 0.5;
+const LATE_POST_MS = 80;
 /** So long everybody may take to finish when no more is begun. Virtual milliseconds. */
 const PATIENCE_MS = 600_000;
 const CHECK_EVERY = 20;
@@ -49,6 +54,8 @@ export async function scenarioOf(seed: number): Promise<Scenario> {
   const poolSize = isSession ? clients : 1 + (seed % 4);
   const configuration = configurationSchema.parse({
     general: {
+      worker_threads: 1 + (Math.floor(seed / 2) % 3),
+      scaling_warm_pool_ratio: seed % 2 === 0 ? 20 : 100,
       query_wait_timeout: isUnlucky ? 2000 : 300_000,
       prepared_statements_cache_size: seed % 2 === 0 ? 3 : 100,
       ...(seed % 4 === 1 ? SHORT_LIVES : {}),
@@ -84,43 +91,71 @@ export async function scenarioOf(seed: number): Promise<Scenario> {
   };
 }
 
+/** One worker: its reactor and data plane, and what the others have posted to it. */
+class SimulatedWorker {
+  readonly reactor: SimulatedReactor;
+  readonly plane: DataPlane;
+  readonly pool: Pool;
+  readonly index: number;
+  private readonly world: World;
+  private readonly inbox: { readonly from: number; readonly message: ToPeer }[] = [];
+
+  constructor(world: World, index: number, reactor: SimulatedReactor, plane: DataPlane, pool: Pool) {
+    this.world = world;
+    this.index = index;
+    this.reactor = reactor;
+    this.plane = plane;
+    this.pool = pool;
+    reactor.onWake = () => {
+      for (const { from, message } of this.inbox.splice(0)) plane.onPeerMessage(from, message);
+    };
+  }
+
+  /** From now on this one can post to the other. What it posts arrives in order, and at any time. */
+  meet(other: SimulatedWorker): void {
+    this.plane.peerCame(other.index, {
+      post: (message) => {
+        const { random } = this.world;
+        this.world.tell(`worker ${this.index} to ${other.index}: ${message.type}`);
+        const arrival = structuredClone(message);
+        const mostMs = random.chance(0.03) ? LATE_POST_MS : POST_MS;
+        other.expected.push({ from: this.index, message: arrival });
+        this.world.after((random.below(1000) / 1000) * mostMs, () => {
+          // Whichever of them arrives, it is the first that was posted.
+          const at = other.expected.findIndex(({ from }) => from === this.index);
+          other.inbox.push(...other.expected.splice(at, 1));
+          other.reactor.post();
+        });
+      },
+    });
+  }
+
+  private readonly expected: { readonly from: number; readonly message: ToPeer }[] = [];
+}
+
 export class Simulation {
   readonly world: World;
   private readonly scenario: Scenario;
-  private readonly reactor: SimulatedReactor;
-  private readonly plane: DataPlane;
-  private readonly pool: Pool;
+  private readonly kernel = new SimulatedKernel();
+  private readonly workers: readonly SimulatedWorker[];
   private readonly postgres: BackendHost;
   private readonly clients = new Set<SimulatedClient>();
   /** Servers that have answered all and are outside of a transaction, and still a client's. */
   private readonly kept = new WeakMap<ServerSession, { transactions: number; since: number }>();
   private clientsSoFar = 0;
+  private moves = 0;
   private isQuiet = false;
 
   constructor(seed: number, scenario: Scenario) {
     this.scenario = scenario;
     this.world = new World(seed);
     this.postgres = new BackendHost(this.world, scenario.luck);
-    this.reactor = new SimulatedReactor(this.world, () => () => this.postgres.accept());
-    const start = {
-      index: 0,
-      settings: scenario.settings,
-      counters: new SharedArrayBuffer(countersBytes(scenario.settings.pools.length)),
-      statementKey: Buffer.from('key of the simulation'),
-      version: '0',
-    };
-    this.plane = new DataPlane(start, this.reactor, (message) => {
-      if (message.type === 'log') this.world.tell(`pooler, ${message.level}: ${message.text}`);
-    });
-    this.reactor.onBug = (error) => {
-      throw error instanceof Broken
-        ? error
-        : new Broken(`a bug: ${error instanceof Error ? error.stack : error}`);
-    };
-    const pool = this.plane.findPool(DATABASE, 'alice');
-    if (pool === null) throw new Broken('there is no pool');
-    this.pool = pool;
-    this.plane.listen();
+    const { workerThreads, pools } = scenario.settings;
+    const shared = sharedState(workerThreads, pools.length);
+    this.workers = Array.from({ length: workerThreads }, (_, index) => this.startWorker(index, shared));
+    for (const each of this.workers) for (const other of this.workers) if (other !== each) each.meet(other);
+    this.closeExpired();
+    if (workerThreads > 1) this.moveSomebody();
     for (let i = 0; i < scenario.clients; i++) this.invite();
   }
 
@@ -131,7 +166,7 @@ export class Simulation {
     this.postgres.luck = NO_BAD_LUCK;
     for (const each of this.clients) each.leave();
     const deadline = this.world.nowMs + PATIENCE_MS;
-    while (this.clientsLeft().length > 0 || this.pool.clients > 0) {
+    while (this.clientsLeft().length > 0 || this.clientsThere > 0) {
       if (!this.world.step() || this.world.nowMs > deadline) throw new Broken(this.whoIsStuck());
       this.check();
     }
@@ -156,7 +191,77 @@ export class Simulation {
 
   private connect(): End | null {
     const [theirs, ours] = End.pair(this.world);
-    return this.reactor.take(ours) ? theirs : null;
+    return this.workers[0]?.reactor.take(ours) === true ? theirs : null;
+  }
+
+  private startWorker(index: number, shared: SharedState): SimulatedWorker {
+    const { world, kernel } = this;
+    const { settings } = this.scenario;
+    const reactor = new SimulatedReactor(world, kernel, () => () => this.postgres.accept());
+    const start = {
+      index,
+      workers: settings.workerThreads,
+      settings,
+      shared,
+      listening: index === 0 ? ({ fd: -1, port: 1, address: { kind: 'unix', path: '' } } as const) : null,
+      wakeFd: reactor.wakeFd,
+      processor: null,
+      statementKey: Buffer.from('key of the simulation'),
+      cancelSigningKey: Buffer.from('another key of the simulation'),
+      version: '0',
+    };
+    const plane = new DataPlane(start, reactor, (message) => {
+      if (message.type === 'log') world.tell(`pooler ${index}, ${message.level}: ${message.text}`);
+    });
+    reactor.onBug = (error) => {
+      throw error instanceof Broken
+        ? error
+        : new Broken(`a bug: ${error instanceof Error ? error.stack : error}`);
+    };
+    const pool = plane.findPool(DATABASE, 'alice');
+    if (pool === null) throw new Broken('there is no pool');
+    plane.begin();
+    return new SimulatedWorker(world, index, reactor, plane, pool);
+  }
+
+  /** What the control plane does every retain_connections_time. */
+  private closeExpired(): void {
+    const { retainConnectionsTimeMs, retainConnectionsMax } = this.scenario.settings;
+    let quota = retainConnectionsMax;
+    for (const { pool } of this.workers) {
+      for (const { id } of pool.expired()) if (quota-- > 0) pool.closeExpired(id);
+    }
+    for (const { reactor } of this.workers) reactor.wake();
+    this.world.after(retainConnectionsTimeMs, () => this.closeExpired());
+  }
+
+  /** Clients move at any time, not only when workers have drifted apart. */
+  private moveSomebody(): void {
+    const { random } = this.world;
+    const from = random.pick(this.workers);
+    const to = random.pick(this.workers);
+    const client = from.plane.findClient(1 + random.below(this.clientsSoFar));
+    if (from !== to && client?.mayMove === true && client.socket.unsent === 0) {
+      this.world.tell(`client ${client.id} is to move from worker ${from.index} to ${to.index}`);
+      client.moveTo(to.index);
+      this.moves++;
+      from.reactor.wake();
+    }
+    this.world.after(random.below(40), () => this.moveSomebody());
+  }
+
+  /** Servers and clients that have changed their worker. */
+  get changes(): { readonly handOvers: number; readonly moves: number } {
+    const handOvers = this.workers.reduce((sum, { pool }) => sum + pool.counters.get(Counter.HandOvers), 0);
+    return { handOvers, moves: this.moves };
+  }
+
+  private get servers(): ServerSession[] {
+    return this.workers.flatMap(({ pool }) => [...pool.servers]);
+  }
+
+  private get clientsThere(): number {
+    return this.workers.reduce((sum, { plane }) => Math.max(sum, plane.board.clients), 0);
   }
 
   private clientsLeft(): SimulatedClient[] {
@@ -173,15 +278,17 @@ export class Simulation {
   private check(): void {
     if (this.world.steps % CHECK_EVERY !== 0) return;
     this.clientsLeft();
-    const { servers, settings, waiters } = this.pool;
-    if (servers.size > settings.poolSize)
-      throw new Broken(`${servers.size} servers in a pool of ${settings.poolSize}`);
-    if (settings.mode === PoolMode.Transaction) for (const each of servers) this.checkIsNotKept(each);
-    const now = this.pool.snapshot(0);
-    const counted = now.serversActive + now.serversIdle + now.serversUsed + now.serversLogin;
-    if (counted !== servers.size) throw new Broken(`${counted} servers are counted of ${servers.size}`);
-    if (waiters.length > this.pool.clients) throw new Broken('more clients wait than there are');
-    if (this.plane.memory.taken < 0) throw new Broken('more memory was given back than taken');
+    for (const { pool, plane } of this.workers) {
+      const { servers, settings, waiters, shared } = pool;
+      if (shared.size > settings.poolSize || this.servers.length > shared.size)
+        throw new Broken(`${this.servers.length} servers, ${shared.size} counted, of ${settings.poolSize}`);
+      if (settings.mode === PoolMode.Transaction) for (const each of servers) this.checkIsNotKept(each);
+      const now = pool.snapshot(0);
+      const counted = now.serversActive + now.serversIdle + now.serversUsed + now.serversLogin;
+      if (counted !== servers.size) throw new Broken(`${counted} servers are counted of ${servers.size}`);
+      if (waiters.length > pool.clients) throw new Broken('more clients wait than there are');
+      if (plane.memory.takenKb < 0) throw new Broken('more memory was given back than taken');
+    }
   }
 
   /** Outside of a transaction nobody keeps a server. */
@@ -201,16 +308,25 @@ export class Simulation {
   private checkNothingIsLeft(): void {
     const settled = this.world.nowMs + 60_000;
     while (this.world.nextMs < settled) this.world.step();
-    const { waiters, servers } = this.pool;
-    if (waiters.length > 0) throw new Broken('somebody who has gone is still waiting');
-    if (this.plane.memory.taken !== 0)
-      throw new Broken(`${this.plane.memory.taken} bytes of memory are still taken`);
-    const now = this.pool.snapshot(0);
-    if (now.serversIdle !== servers.size)
-      throw new Broken(`not all servers are idle at the end\n${this.describeServers()}`);
-    const { sockets, segments } = this.reactor.usage();
-    if (sockets !== servers.size) throw new Broken(`${sockets} sockets are open for ${servers.size} servers`);
-    if (segments !== 0) throw new Broken(`${segments} segments of memory are in use`);
+    if (this.kernel.connectionsUnderway > 0) throw new Broken('a connection is lost between two workers');
+    for (const { pool, plane, reactor } of this.workers) {
+      const { waiters, servers, shared } = pool;
+      if (waiters.length > 0) throw new Broken('somebody who has gone is still waiting');
+      if (pool.clients !== 0) throw new Broken(`${pool.clients} clients are counted that have gone`);
+      if (plane.memory.takenKb !== 0)
+        throw new Broken(`${plane.memory.takenKb} KB of memory are still taken`);
+      const now = pool.snapshot(0);
+      if (now.serversIdle !== servers.size)
+        throw new Broken(`not all servers are idle at the end\n${this.describeServers()}`);
+      const { sockets, segments } = reactor.usage();
+      if (sockets !== servers.size)
+        throw new Broken(`${sockets} sockets are open for ${servers.size} servers`);
+      if (segments !== 0) throw new Broken(`${segments} segments of memory are in use`);
+      if (shared.size !== this.servers.length)
+        throw new Broken(`${shared.size} servers are counted of ${this.servers.length}`);
+      if (shared.opening !== 0 || shared.promised !== 0 || shared.othersWait)
+        throw new Broken('the workers disagree about a pool where all is quiet');
+    }
   }
 
   private whoIsStuck(): string {
@@ -218,14 +334,13 @@ export class Simulation {
     return [
       'nothing happens any more',
       ...clients,
-      `${this.pool.clients} clients in the pool`,
+      `${this.clientsThere} clients`,
       this.describeServers(),
     ].join('\n');
   }
 
   private describeServers(): string {
-    const { servers } = this.pool;
-    return [...servers]
+    return this.servers
       .map(
         (each) =>
           `${each.description}: ${JSON.stringify(each.snapshot())} owes ${each.queue.packed.toString(16)}, status ${String.fromCharCode(each.status)}`,

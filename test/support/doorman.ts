@@ -45,7 +45,7 @@ export class Doorman {
         io_backend: process.env.PG_DOORMAN_TEST_IO_BACKEND ?? 'auto',
         admin_password: ADMIN_PASSWORD,
         pg_hba: TRUST,
-        worker_threads: 1,
+        worker_threads: Number(process.env.PG_DOORMAN_TEST_WORKERS ?? 1),
         ...general,
       },
       pools,

@@ -1,5 +1,5 @@
 /** The reactor on epoll, for kernels and containers that do not allow io_uring. epoll(7). */
-import { BaseReactor, openSocket } from '../base-reactor.js';
+import { BaseReactor } from '../base-reactor.js';
 import * as k from '../kernel-structs.js';
 import {
   accept4,
@@ -11,11 +11,15 @@ import {
   type Fd,
   read,
   SystemError,
+  setNonBlocking,
 } from '../libc.js';
-import { ACCEPT_PAUSE_MS, isPeersFault, openListening, removeSocketFile } from '../listening.js';
+import { ACCEPT_PAUSE_MS, isPeersFault, removeSocketFile } from '../listening.js';
+import { openSocket } from '../open-socket.js';
 import type {
   Acceptor,
+  DetachedSocket,
   Listener,
+  ListeningSocket,
   Reactor,
   ReactorUsage,
   Receiver,
@@ -52,24 +56,17 @@ export class EpollReactor extends BaseReactor implements Reactor {
   private generation = 0;
   private socketCount = 0;
 
-  constructor() {
-    super();
+  constructor(wakeFd: Fd) {
+    super(wakeFd);
     const fd = epollCreate(k.EPOLL_CLOEXEC);
     if (fd < 0) throw new SystemError('epoll_create1', fd);
     this.epoll = fd as Fd;
     this.control(k.EPOLL_CTL_ADD, this.wakeFd, k.EPOLLIN, WAKE_SLOT, 0);
   }
 
-  listen(address: SocketAddress, backlog: number, options: SocketOptions, acceptor: Acceptor): Listener {
-    const { fd, port } = openListening(address, backlog, options, k.SOCK_NONBLOCK);
-    const listener = new EpollListener(
-      this,
-      fd,
-      port,
-      LISTENER_SLOT + this.listeners.length,
-      acceptor,
-      address,
-    );
+  acceptFrom(listening: ListeningSocket, acceptor: Acceptor): Listener {
+    setNonBlocking(listening.fd, true);
+    const listener = new EpollListener(this, listening, LISTENER_SLOT + this.listeners.length, acceptor);
     this.listeners.push(listener);
     return listener;
   }
@@ -83,6 +80,13 @@ export class EpollReactor extends BaseReactor implements Reactor {
     );
     socket.connect(encoded);
     return socket;
+  }
+
+  attach({ fd }: DetachedSocket, receiver: Receiver): Socket {
+    setNonBlocking(fd, true);
+    const attached = this.adopt(fd as Fd, SocketState.Open, receiver);
+    attached.pause(false);
+    return attached;
   }
 
   usage(): ReactorUsage {
@@ -119,11 +123,16 @@ export class EpollReactor extends BaseReactor implements Reactor {
   }
 
   closeSocket(socket: EpollSocket): void {
+    this.forget(socket);
+    close(socket.fd); // epoll forgets it by itself
+  }
+
+  /** Gives its place among the sockets back. */
+  forget(socket: EpollSocket): void {
     if (this.sockets[socket.slot] !== socket) throw new Bug('a socket is closed twice');
     this.sockets[socket.slot] = null;
     this.freeSlots.push(socket.slot);
     this.socketCount--;
-    close(socket.fd); // epoll forgets it by itself
   }
 
   protected waitAndDispatch(timeoutMs: number): void {
@@ -198,19 +207,17 @@ class EpollListener implements Listener, TimerTarget {
 
   constructor(
     reactor: EpollReactor,
-    fd: Fd,
-    port: number,
+    { fd, port, address }: ListeningSocket,
     slot: number,
     acceptor: Acceptor,
-    address: SocketAddress,
   ) {
     this.reactor = reactor;
-    this.fd = fd;
+    this.fd = fd as Fd;
     this.port = port;
     this.slot = slot;
     this.acceptor = acceptor;
     this.address = address;
-    reactor.watchListener(fd, slot, k.EPOLL_CTL_ADD);
+    reactor.watchListener(this.fd, slot, k.EPOLL_CTL_ADD);
   }
 
   accept(): void {

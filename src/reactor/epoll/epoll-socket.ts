@@ -84,6 +84,15 @@ export class EpollSocket extends KernelSocket {
     else this.sendFailed(-result);
   }
 
+  protected get isQuiet(): boolean {
+    return true; // between rounds the kernel holds nothing of it
+  }
+
+  protected giveUpPlace(): void {
+    this.watch(0);
+    this.reactor.forget(this);
+  }
+
   protected release(): void {
     if (this.hasLeft) return;
     this.hasLeft = true;

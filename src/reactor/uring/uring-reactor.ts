@@ -1,6 +1,5 @@
 /** The reactor on io_uring: one system call a round submits what the sessions asked for and waits for what happens. */
-import { performance } from 'node:perf_hooks';
-import { BaseReactor, openSocket } from '../base-reactor.js';
+import { BaseReactor } from '../base-reactor.js';
 import {
   IORING_ACCEPT_MULTISHOT,
   IORING_ASYNC_CANCEL_ALL,
@@ -10,11 +9,14 @@ import {
   Op,
   SOCK_CLOEXEC,
 } from '../kernel-structs.js';
-import { close, type Fd, mapMemory } from '../libc.js';
-import { ACCEPT_PAUSE_MS, isPeersFault, openListening, removeSocketFile } from '../listening.js';
+import { close, type Fd, mapMemory, setNonBlocking } from '../libc.js';
+import { ACCEPT_PAUSE_MS, isPeersFault, removeSocketFile } from '../listening.js';
+import { openSocket } from '../open-socket.js';
 import type {
   Acceptor,
+  DetachedSocket,
   Listener,
+  ListeningSocket,
   Reactor,
   ReactorUsage,
   Receiver,
@@ -42,6 +44,8 @@ export class UringReactor extends BaseReactor implements Reactor {
   readonly sendsAtOnce = new SendsAtOnce();
   /** Multishot receives came with kernel 6.0, between the set-ups that we can tell apart. */
   readonly receivesMultishot: boolean;
+  /** Whether all of the last round's operations have been handed to the kernel, and so all sends at once are over. */
+  isSubmitted = true;
   private readonly sockets: (UringSocket | null)[] = [];
   private readonly freeSlots: number[] = [];
   private readonly listeners: (UringListener | null)[] = [];
@@ -53,17 +57,17 @@ export class UringReactor extends BaseReactor implements Reactor {
   private socketCount = 0;
 
   /** Throws UringUnavailable when the kernel does not allow it, or lacks what these flags ask for. */
-  constructor(setupFlags: number) {
-    super();
+  constructor(setupFlags: number, wakeFd: Fd) {
+    super(wakeFd);
     this.ring = new Ring(setupFlags);
     this.receivesMultishot = (setupFlags & IORING_SETUP_DEFER_TASKRUN) !== 0;
     this.lent = new LentBuffers(this.ring, this.buffers);
     this.listenForWakes();
   }
 
-  listen(address: SocketAddress, backlog: number, options: SocketOptions, acceptor: Acceptor): Listener {
-    const { fd, port } = openListening(address, backlog, options, 0);
-    const listener = new UringListener(this, fd, port, this.listeners.length, acceptor, address);
+  acceptFrom(listening: ListeningSocket, acceptor: Acceptor): Listener {
+    setNonBlocking(listening.fd, false);
+    const listener = new UringListener(this, listening, this.listeners.length, acceptor);
     this.listeners.push(listener);
     return listener;
   }
@@ -74,6 +78,13 @@ export class UringReactor extends BaseReactor implements Reactor {
     const connecting = this.adopt(fd, SocketState.Connecting, receiver);
     if (!connecting.connect(encoded)) connecting.close();
     return connecting;
+  }
+
+  attach({ fd }: DetachedSocket, receiver: Receiver): Socket {
+    setNonBlocking(fd, false);
+    const attached = this.adopt(fd as Fd, SocketState.Open, receiver);
+    attached.pause(false);
+    return attached;
   }
 
   usage(): ReactorUsage {
@@ -103,11 +114,16 @@ export class UringReactor extends BaseReactor implements Reactor {
 
   /** Nothing is in flight any more: the descriptor and the place among the sockets are given back. */
   closeSocket(socket: UringSocket): void {
+    this.forget(socket);
+    this.ring.begin(Op.Close, socket.fd, 0, Kind.Ignored);
+  }
+
+  /** Gives its place among the sockets back. */
+  forget(socket: UringSocket): void {
     if (this.sockets[socket.slot] !== socket) throw new Bug('a socket is closed twice');
     this.sockets[socket.slot] = null;
     this.freeSlots.push(socket.slot);
     this.socketCount--;
-    this.ring.begin(Op.Close, socket.fd, 0, Kind.Ignored);
   }
 
   /** All buffers are in use: the socket receives again when there are some. */
@@ -123,11 +139,11 @@ export class UringReactor extends BaseReactor implements Reactor {
 
   protected waitAndDispatch(timeoutMs: number): void {
     this.ring.wait(this.soon.length === 0 ? timeoutMs : Math.min(timeoutMs, LARGE_PAUSE_MS));
-    const isSubmitted = this.ring.isSubmitted;
+    this.isSubmitted = this.ring.isSubmitted;
     while (this.ring.next()) this.dispatch();
-    if (isSubmitted) this.sendsAtOnce.settle(this.segments);
+    if (this.isSubmitted) this.sendsAtOnce.settle(this.segments);
     if (this.starving.length > 0) this.feedStarving();
-    if (this.soon.length > 0 && performance.now() >= this.soonDueMs) this.receiveNow();
+    if (this.soon.length > 0 && this.clock() >= this.soonDueMs) this.receiveNow();
   }
 
   private dispatch(): void {
@@ -186,14 +202,12 @@ class UringListener implements Listener, TimerTarget {
 
   constructor(
     reactor: UringReactor,
-    fd: Fd,
-    port: number,
+    { fd, port, address }: ListeningSocket,
     index: number,
     acceptor: Acceptor,
-    address: SocketAddress,
   ) {
     this.reactor = reactor;
-    this.fd = fd;
+    this.fd = fd as Fd;
     this.port = port;
     this.index = index;
     this.acceptor = acceptor;

@@ -115,7 +115,8 @@ export class UringSocket extends KernelSocket {
   }
 
   protected stopReceiving(): void {
-    if (this.seesEnd) this.watchEnd();
+    if (this.isDetaching) this.unwatchEnd();
+    else if (this.seesEnd) this.watchEnd();
     if (this.receiving !== Receiving.Armed) return;
     this.receiving = Receiving.Stopping;
     const at = this.queue(Op.AsyncCancel, Kind.Ignored);
@@ -128,6 +129,12 @@ export class UringSocket extends KernelSocket {
     this.isWatchingEnd = true;
     const at = this.queue(Op.PollAdd, Kind.End);
     this.reactor.ring.putOperationFlags(at, POLLRDHUP);
+  }
+
+  private unwatchEnd(): void {
+    if (!this.isWatchingEnd) return;
+    const at = this.queue(Op.AsyncCancel, Kind.Ignored);
+    this.reactor.ring.putTarget(at, this.slot, Kind.End | (this.generation << GENERATION_SHIFT));
   }
 
   private sawEnd(result: number): void {
@@ -221,10 +228,23 @@ export class UringSocket extends KernelSocket {
     if (this.state === SocketState.Closing) this.leaveIfIdle();
   }
 
+  protected get isQuiet(): boolean {
+    return !this.isInKernel && this.reactor.isSubmitted;
+  }
+
+  protected giveUpPlace(): void {
+    this.hasLeft = true;
+    this.reactor.forget(this);
+  }
+
+  /** Whether an operation of it is still to be completed. */
+  private get isInKernel(): boolean {
+    return this.receiving !== Receiving.No || this.isSending || this.isConnecting || this.isWatchingEnd;
+  }
+
   /** Closes the descriptor when nothing is in the kernel's hands; false when something still is. */
   private leaveIfIdle(): boolean {
-    if (this.receiving !== Receiving.No || this.isSending || this.isConnecting || this.isWatchingEnd)
-      return false;
+    if (this.isInKernel) return false;
     if (this.hasLeft) return true;
     this.hasLeft = true;
     this.dropUnsent();

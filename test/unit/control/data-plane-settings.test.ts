@@ -42,8 +42,9 @@ test('what is written in general reaches the workers', async () => {
       host: '10.0.0.1',
       port: 6432,
       io_backend: 'epoll',
+      worker_threads: 10,
+      worker_cpu_affinity_pinning: true,
       max_connections: 11,
-      max_concurrent_creates: 12,
       query_wait_timeout: '13s',
       server_idle_check_timeout: '14s',
       server_round_robin: true,
@@ -76,9 +77,10 @@ test('what is written in general reaches the workers', async () => {
     port: 6432,
     backlog: 11,
     ioBackend: 'epoll',
+    workerThreads: 10,
+    workerCpuAffinityPinning: true,
     maxConnections: 11,
     queryWaitTimeoutMs: 13_000,
-    maxConcurrentCreates: 12,
     serverIdleCheckTimeoutMs: 14_000,
     serverRoundRobin: true,
     retainConnectionsTimeMs: 15_000,
@@ -158,6 +160,11 @@ test('a pool without anything written has the defaults', async () => {
     serverUser: 'alice',
     mode: PoolMode.Transaction,
     poolSize: 40,
+    minPoolSize: 0,
+    maxConcurrentCreates: 4,
+    scalingWarmPoolRatio: 20,
+    scalingFastRetries: 10,
+    scalingCooldownSleepMs: 10,
     applicationName: 'pg_doorman',
     connectTimeoutMs: 3000,
     idleTimeoutMs: 600_000,
@@ -175,6 +182,25 @@ test("the server's database and user may have other names than the client's", as
 });
 
 const general = { connect_timeout: 1, idle_timeout: 2, server_lifetime: 3 };
+
+test('how a pool grows is written in general or in the pool, and min_pool_size with the user', async () => {
+  const growth = (pool: PoolSettings): number[] => [
+    pool.maxConcurrentCreates,
+    pool.scalingWarmPoolRatio,
+    pool.scalingFastRetries,
+    pool.scalingCooldownSleepMs,
+  ];
+  const general = {
+    max_concurrent_creates: 1,
+    scaling_warm_pool_ratio: 2,
+    scaling_fast_retries: 3,
+    scaling_cooldown_sleep: '4ms',
+  };
+  const own = { scaling_warm_pool_ratio: 5, scaling_fast_retries: 6, scaling_cooldown_sleep: '7ms' };
+  assert.deepEqual(growth(await poolOf({ general })), [1, 2, 3, 4]);
+  assert.deepEqual(growth(await poolOf({ general, pool: own })), [1, 5, 6, 7]);
+  assert.equal((await poolOf({ user: { min_pool_size: 8 } })).minPoolSize, 8);
+});
 
 test('timeouts that are written in general hold for every pool', async () => {
   const pool = await poolOf({ general });

@@ -8,7 +8,7 @@ import { Counter, Counters, countersBytes } from '../../../src/pooler/counters.j
 function bench(pools: number): { statistics: Statistics; counters: Counters[] } {
   const memory = new SharedArrayBuffer(countersBytes(pools));
   return {
-    statistics: new Statistics(memory, pools),
+    statistics: new Statistics(memory, 1, pools),
     counters: Array.from({ length: pools }, (_, row) => new Counters(memory, row)),
   };
 }
@@ -123,4 +123,14 @@ test('a period lasts 15 seconds', (context) => {
   assert.equal(statistics.ofPool(0).lastPeriodPerSecond(Counter.Queries), 2);
   context.mock.timers.tick(15_000);
   assert.equal(statistics.ofPool(0).lastPeriodPerSecond(Counter.Queries), 0);
+});
+
+test('a pool is counted over all workers', () => {
+  const memory = new SharedArrayBuffer(countersBytes(2 * 3));
+  const statistics = new Statistics(memory, 2, 3);
+  const SECOND_POOL = 1;
+  new Counters(memory, SECOND_POOL).add(Counter.Queries, 3);
+  new Counters(memory, 3 + SECOND_POOL).add(Counter.Queries, 4);
+  assert.equal(statistics.ofPool(SECOND_POOL).total(Counter.Queries), 7);
+  assert.equal(statistics.ofPool(0).total(Counter.Queries), 0);
 });

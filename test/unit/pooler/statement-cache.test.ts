@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { type Statement, StatementCache } from '../../../src/pooler/statements.js';
+import { alone } from './alone.js';
 import { collidingTexts } from './collisions.js';
 
 const KEY = Buffer.from('a key for tests');
@@ -26,7 +27,7 @@ const nameOf = ({ name }: Statement): string => Buffer.from(name).toString('lati
 const COLLIDING = collidingTexts(3).map((text) => Buffer.from(text));
 
 test('the colliding texts of these tests do collide, and are different statements all the same', () => {
-  const cache = new StatementCache(100, KEY);
+  const cache = new StatementCache(100, KEY, alone());
   const statements = COLLIDING.map((each) => find(cache, each));
   assert.equal(new Set(statements.map(({ hash }) => hash)).size, 1);
   assert.equal(new Set(statements).size, COLLIDING.length);
@@ -44,7 +45,7 @@ test('a text with the same parameter types is the same statement, wherever it st
       fc.array(fc.nat(9999), { maxLength: 3 }),
       fc.uint8Array(),
       (sql, types, before) => {
-        const cache = new StatementCache(10, KEY);
+        const cache = new StatementCache(10, KEY, alone());
         const bytes = content(sql, types);
         const buffer = Buffer.concat([before, bytes, before]);
         assert.ok(find(cache, bytes) === cache.find(buffer, before.length, before.length + bytes.length));
@@ -63,14 +64,14 @@ test('another text, or other parameter types, is another statement with another 
     content('select $1', [23, 23]),
     content(''),
   ];
-  const cache = new StatementCache(10, KEY);
+  const cache = new StatementCache(10, KEY, alone());
   const statements = different.map((each) => find(cache, each));
   assert.equal(new Set(statements).size, different.length);
   assert.equal(new Set(statements.map(nameOf)).size, different.length);
 });
 
 test('a statement keeps its own copy: what comes into the buffer next does not change it', () => {
-  const cache = new StatementCache(10, KEY);
+  const cache = new StatementCache(10, KEY, alone());
   const bytes = content('select 1');
   const statement = find(cache, bytes);
   bytes.fill(0x78);
@@ -83,7 +84,10 @@ test('a statement keeps its own copy: what comes into the buffer next does not c
 test('a name begins with DOORMAN_, ends with a zero, and is short enough for PostgreSQL not to cut it', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 200 }), fc.uint8Array({ minLength: 1 }), (bytes, key) => {
-      assert.match(nameOf(find(new StatementCache(10, key), bytes)), /^DOORMAN_[A-Za-z0-9_-]{22}\0$/);
+      assert.match(
+        nameOf(find(new StatementCache(10, key, alone()), bytes)),
+        /^DOORMAN_[A-Za-z0-9_-]{22}\0$/,
+      );
     }),
   );
 });
@@ -91,10 +95,10 @@ test('a name begins with DOORMAN_, ends with a zero, and is short enough for Pos
 test('every worker that has the key finds the same name, and nobody without it', () => {
   fc.assert(
     fc.property(fc.uint8Array(), fc.uint8Array(), fc.uint8Array(), (bytes, key, otherKey) => {
-      const name = nameOf(find(new StatementCache(10, key), bytes));
-      assert.equal(nameOf(find(new StatementCache(1, Buffer.from(key)), Buffer.from(bytes))), name);
+      const name = nameOf(find(new StatementCache(10, key, alone()), bytes));
+      assert.equal(nameOf(find(new StatementCache(1, Buffer.from(key), alone()), Buffer.from(bytes))), name);
       fc.pre(!isSameHmacKey(key, otherKey));
-      assert.notEqual(nameOf(find(new StatementCache(10, otherKey), bytes)), name);
+      assert.notEqual(nameOf(find(new StatementCache(10, otherKey, alone()), bytes)), name);
     }),
   );
 });
@@ -108,7 +112,7 @@ function isSameHmacKey(a: Uint8Array, b: Uint8Array): boolean {
 
 test('its Parse names it and carries text and types unchanged', () => {
   const bytes = content('select $1::int', [23]);
-  const { parse, name } = find(new StatementCache(10, KEY), bytes);
+  const { parse, name } = find(new StatementCache(10, KEY, alone()), bytes);
   const expected = Buffer.concat([Buffer.from('P\0\0\0\0'), name, bytes]);
   expected.writeInt32BE(expected.length - 1, 1);
   assert.deepEqual(Buffer.from(parse), expected);
@@ -117,7 +121,7 @@ test('its Parse names it and carries text and types unchanged', () => {
 // ── how many ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 test('the statement that has just come is kept, though there is no room', () => {
-  const cache = new StatementCache(3, KEY);
+  const cache = new StatementCache(3, KEY, alone());
   for (let i = 0; i < 10; i++) {
     const statement = find(cache, content(`select ${i}`));
     assert.ok(find(cache, content(`select ${i}`)) === statement, `the statement ${i} was made twice`);
@@ -125,7 +129,7 @@ test('the statement that has just come is kept, though there is no room', () => 
 });
 
 test('the one that was unused for longest goes first', () => {
-  const cache = new StatementCache(3, KEY);
+  const cache = new StatementCache(3, KEY, alone());
   const [a, b, c] = ['a', 'b', 'c'].map((sql) => find(cache, content(sql)));
   assert.ok(a && b && c);
   assert.ok(find(cache, content('a')) === a);
@@ -136,7 +140,7 @@ test('the one that was unused for longest goes first', () => {
 });
 
 test('a Bind is a use too', () => {
-  const cache = new StatementCache(2, KEY);
+  const cache = new StatementCache(2, KEY, alone());
   const [a] = ['a', 'b'].map((sql) => find(cache, content(sql)));
   assert.ok(a);
   assert.ok(cache.used(a) === a);
@@ -145,7 +149,7 @@ test('a Bind is a use too', () => {
 });
 
 test('one that went and came again has the name that servers know', () => {
-  const cache = new StatementCache(1, KEY);
+  const cache = new StatementCache(1, KEY, alone());
   const first = find(cache, content('a'));
   find(cache, content('b'));
   const again = find(cache, content('a'));
@@ -155,7 +159,7 @@ test('one that went and came again has the name that servers know', () => {
 
 test('a cache of size 0, or less, still holds the one in use', () => {
   for (const sizeMax of [0, -1, 1]) {
-    const cache = new StatementCache(sizeMax, KEY);
+    const cache = new StatementCache(sizeMax, KEY, alone());
     find(cache, content('a'));
     const statement = find(cache, content('b'));
     assert.equal(cache.size, 1);
@@ -168,7 +172,7 @@ test('it finds what it holds, never holds more than its size, and a tenth that w
   const uses = fc.array(fc.nat(texts.length - 1), { maxLength: 120 });
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 30 }), uses, (sizeMax, indices) => {
-      const cache = new StatementCache(sizeMax, KEY);
+      const cache = new StatementCache(sizeMax, KEY, alone());
       const held = new Map<number, Statement>(); // by text, the one unused for longest first
       const all = new Set<Statement>();
       for (const index of indices) {

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
+import { openWakeFd } from '../../../src/reactor/base-reactor.js';
 import { openReactor } from '../../../src/reactor/open-reactor.js';
 import type {
   Acceptor,
@@ -62,7 +63,7 @@ export function onOlderRings(name: string, body: (bench: Bench) => void): void {
   if (uringForbidden !== '') return;
   for (const { flags, missing } of SETUPS.slice(1)) {
     test(`${name} (io_uring without ${missing})`, { timeout: 3 * STUCK_AFTER_MS }, () =>
-      body(new Bench(new UringReactor(flags))),
+      body(new Bench(new UringReactor(flags, openWakeFd()))),
     );
   }
 }

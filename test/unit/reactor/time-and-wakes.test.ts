@@ -8,6 +8,11 @@ import { type Bench, onEachReactor } from './bench.js';
 
 const ONE = new Uint8Array(new BigUint64Array([1n]).buffer);
 
+/** CLOCK_MONOTONIC in milliseconds: what every reactor tells. */
+function wall(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
+}
+
 function wake(bench: Bench): void {
   write(bench.reactor.wakeFd as Fd, ONE);
 }
@@ -22,7 +27,7 @@ onEachReactor('timers fire in the order of their deadlines and never early', (be
       const timer = new Timer({
         onTimer: () => {
           assert.ok(bench.reactor.nowMs >= begun + afterMs, 'early by the reactor’s clock');
-          assert.ok(performance.now() >= begun + afterMs, 'early by the clock on the wall');
+          assert.ok(wall() >= begun + afterMs, 'early by the clock on the wall');
           fired.push(afterMs);
           if (fired.length === COUNT) bench.done();
         },

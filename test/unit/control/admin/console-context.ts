@@ -114,7 +114,7 @@ export async function bench(changes: Partial<ConsoleContext> = {}): Promise<Benc
   const loaded = { configuration: CONFIGURATION, accessRules: null, notInForce: [], files: [] };
   const settings = await toDataPlaneSettings(loaded, 1);
   const memory = new SharedArrayBuffer(countersBytes(settings.pools.length));
-  const statistics = new Statistics(memory, settings.pools.length);
+  const statistics = new Statistics(memory, 1, settings.pools.length);
   let shutDowns = 0;
   const context: ConsoleContext = {
     configuration: CONFIGURATION,

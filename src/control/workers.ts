@@ -1,0 +1,180 @@
+/** All workers together: starts them, joins them with one another, and puts a new one in the place of one that died. */
+import { randomBytes } from 'node:crypto';
+import { availableParallelism } from 'node:os';
+import { MessageChannel } from 'node:worker_threads';
+import { socketOptions } from '../pooler/data-plane.js';
+import type { DataPlaneSettings } from '../pooler/settings.js';
+import { SharedPool } from '../pooler/shared-pool.js';
+import {
+  type SharedState,
+  sharedState,
+  type ToControl,
+  type ToWorker,
+  type WorkerSnapshot,
+  type WorkerStart,
+} from '../pooler/thread-messages.js';
+import { WorkerBoard } from '../pooler/worker-board.js';
+import { openWakeFd } from '../reactor/base-reactor.js';
+import type { Fd } from '../reactor/libc.js';
+import { openListening } from '../reactor/listening.js';
+import type { ListeningSocket, SocketAddress } from '../reactor/reactor.js';
+import { mergeSnapshots } from './merge-snapshots.js';
+import { VERSION } from './version.js';
+import { WorkerHandle } from './worker-handle.js';
+
+const STATEMENT_KEY_BYTES = 32;
+const CANCEL_SIGNING_KEY_BYTES = 32;
+/** One that dies again and again is not to keep the processor busy. */
+const REPLACE_AFTER_MS = 1000;
+
+export interface WorkersEvents {
+  /** All of them serve. `backend` and `why` as the first one says. */
+  onReady(port: number, backend: string, why: string): void;
+  onMessage(worker: number, message: ToControl): void;
+  onDied(worker: number, why: string): void;
+}
+
+export class Workers {
+  readonly shared: SharedState;
+  private readonly settings: DataPlaneSettings;
+  private readonly events: WorkersEvents;
+  private readonly listening: ListeningSocket;
+  private readonly statementKey = randomBytes(STATEMENT_KEY_BYTES);
+  private readonly cancelSigningKey = randomBytes(CANCEL_SIGNING_KEY_BYTES);
+  private readonly wakeFds: readonly Fd[];
+  private readonly handles = new Map<number, WorkerHandle>();
+  private readonly ready = new Set<number>();
+  /** Workers that have died, and the others that may still be posting to them. */
+  private readonly mourners = new Map<number, Set<number>>();
+  private readonly drained = new Set<number>();
+  private isEnding = false;
+
+  /** Begins to listen, and starts the workers. Throws SystemError when the address cannot be listened on. */
+  constructor(settings: DataPlaneSettings, events: WorkersEvents) {
+    this.settings = settings;
+    this.events = events;
+    const { workerThreads, pools, host, port, backlog } = settings;
+    this.shared = sharedState(workerThreads, pools.length);
+    const address: SocketAddress = host.startsWith('/')
+      ? { kind: 'unix', path: `${host}/.s.PGSQL.${port}` }
+      : { kind: 'tcp', host, port };
+    this.listening = openListening(address, backlog, socketOptions(settings));
+    this.wakeFds = Array.from({ length: workerThreads }, openWakeFd);
+    for (const index of this.wakeFds.keys()) this.start(index);
+  }
+
+  post(worker: number, message: ToWorker): void {
+    this.handles.get(worker)?.post(message);
+  }
+
+  postToAll(message: ToWorker): void {
+    for (const handle of this.handles.values()) handle.post(message);
+  }
+
+  all(): Iterable<WorkerHandle> {
+    return this.handles.values();
+  }
+
+  /** What there is in all of them. */
+  async snapshot(): Promise<WorkerSnapshot> {
+    const snapshots = await Promise.all([...this.handles.values()].map((each) => each.snapshot()));
+    return mergeSnapshots(snapshots.filter((each) => each !== null));
+  }
+
+  /** The process ends: nobody is replaced any more. */
+  end(): void {
+    this.isEnding = true;
+  }
+
+  private start(index: number): void {
+    const { settings, shared } = this;
+    const start: WorkerStart = {
+      index,
+      workers: settings.workerThreads,
+      settings,
+      shared,
+      // One accepts and sends the others their share: who is least busy gets the next.
+      listening: index === 0 ? this.listening : null,
+      wakeFd: this.wakeFdOf(index),
+      processor: settings.workerCpuAffinityPinning ? index % availableParallelism() : null,
+      statementKey: this.statementKey,
+      cancelSigningKey: this.cancelSigningKey,
+      version: VERSION,
+    };
+    const handle = new WorkerHandle(start, {
+      onMessage: (worker, message) => this.onMessage(worker, message),
+      onDied: (worker, why) => this.onDied(worker, why),
+    });
+    for (const other of this.handles.values()) this.join(handle, other);
+    this.handles.set(index, handle);
+  }
+
+  private join(a: WorkerHandle, b: WorkerHandle): void {
+    const { port1, port2 } = new MessageChannel();
+    a.post({ type: 'peer', worker: b.index, port: port1, wakeFd: this.wakeFdOf(b.index) }, [port1]);
+    b.post({ type: 'peer', worker: a.index, port: port2, wakeFd: this.wakeFdOf(a.index) }, [port2]);
+  }
+
+  private wakeFdOf(worker: number): Fd {
+    const fd = this.wakeFds[worker];
+    if (fd === undefined) throw new RangeError(`there is no worker ${worker}`);
+    return fd;
+  }
+
+  private onMessage(worker: number, message: ToControl): void {
+    if (message.type === 'ready') return this.isReady(worker, message.backend, message.why);
+    if (message.type === 'peerForgotten') return this.forgot(message.worker, worker);
+    if (message.type === 'drained') return this.isDrained(worker);
+    if (message.type === 'stopped') this.handles.delete(worker);
+    this.events.onMessage(worker, message);
+  }
+
+  get count(): number {
+    return this.handles.size;
+  }
+
+  private isReady(worker: number, backend: string, why: string): void {
+    const wereAll = this.ready.size === this.settings.workerThreads;
+    this.ready.add(worker);
+    if (!wereAll && this.ready.size === this.settings.workerThreads) {
+      this.events.onReady(this.listening.port, backend, why);
+    }
+  }
+
+  /** When nobody has a client any more, all of them stop. */
+  private isDrained(worker: number): void {
+    this.drained.add(worker);
+    const isOver = [...this.handles.keys()].every((each) => this.drained.has(each));
+    if (isOver) this.postToAll({ type: 'stop' });
+  }
+
+  private onDied(worker: number, why: string): void {
+    new WorkerBoard(this.shared.board, worker).setAlive(worker, false);
+    this.handles.delete(worker);
+    this.events.onDied(worker, why);
+    const others = new Set(this.handles.keys());
+    this.mourners.set(worker, others);
+    for (const mourners of this.mourners.values()) mourners.delete(worker);
+    this.postToAll({ type: 'peerDied', worker });
+    if (others.size === 0) this.bury(worker);
+  }
+
+  /** `by` will not post anything to the dead worker any more. */
+  private forgot(worker: number, by: number): void {
+    const mourners = this.mourners.get(worker);
+    if (mourners?.delete(by) === true && mourners.size === 0) this.bury(worker);
+  }
+
+  /** Nobody has anything to do with it any more: what it had is given back, and another takes its place. */
+  private bury(worker: number): void {
+    this.mourners.delete(worker);
+    const { workerThreads, pools } = this.settings;
+    new WorkerBoard(this.shared.board, worker).forget(worker);
+    for (const pool of pools.keys()) {
+      new SharedPool(this.shared.pools, pool, workerThreads, worker).forget(worker);
+    }
+    setTimeout(() => {
+      if (!this.isEnding) this.start(worker);
+    }, REPLACE_AFTER_MS).unref();
+  }
+}

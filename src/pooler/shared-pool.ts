@@ -1,0 +1,225 @@
+/** What the workers know of one another in one pool, in memory that they share: how many servers there are, who has
+ *  idle ones, who waits. So pool_size is one number for the process, and a server that nobody needs here finds the
+ *  client that has waited longest elsewhere. Not for: moving a server (hand-over.ts). */
+import { NO_WORKER, subtractAboveZero } from './worker-board.js';
+
+/** Words of a row: a cache line, so that workers do not slow each other down. */
+const ROW = 16;
+
+/** The pool's own row. */
+const enum Whole {
+  /** Servers that exist, are being opened, or are on their way between workers. */
+  Size,
+  /** Of these being opened. */
+  Opening,
+  /** Clients that wait, in all workers. */
+  Waiting,
+  /** What makes statement names differ for the same text; grows. */
+  Serial,
+  /** The serial since which statements that were parsed before are not used any more. */
+  Epoch,
+}
+
+/** A worker's row. */
+const enum Part {
+  Size,
+  Opening,
+  Idle,
+  Waiting,
+  /** Ticks: since when its first client waits. */
+  WaitingSince,
+  /** Servers that others have promised it. */
+  Promised,
+}
+
+/** A client elsewhere has waited clearly longer than ours when it is by this share and this much: less is not worth the
+ *  hand-over, and a server would go to and fro. */
+const LONGER_BY_SHARE = 0.25;
+const LONGER_BY_TICKS = 32; // 1 ms
+
+/** Bytes of shared memory for so many pools and workers. */
+export function sharedPoolsBytes(pools: number, workers: number): number {
+  return pools * (1 + workers) * ROW * Int32Array.BYTES_PER_ELEMENT;
+}
+
+/** One pool as one worker sees it. */
+export class SharedPool {
+  private readonly words: Int32Array;
+  private readonly workers: number;
+  private readonly self: number;
+  private readonly mine: number;
+
+  constructor(memory: SharedArrayBuffer, pool: number, workers: number, self: number) {
+    const length = (1 + workers) * ROW;
+    this.words = new Int32Array(memory, pool * length * Int32Array.BYTES_PER_ELEMENT, length);
+    this.workers = workers;
+    this.self = self;
+    this.mine = rowOf(self);
+  }
+
+  // ── capacity ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Servers of the whole process. */
+  get size(): number {
+    return Atomics.load(this.words, Whole.Size);
+  }
+
+  get opening(): number {
+    return Atomics.load(this.words, Whole.Opening);
+  }
+
+  /** Takes the place of one more server that is to be opened, if there may be more and not too many are being opened. */
+  reserve(sizeMax: number, openingMax: number): boolean {
+    if (!this.addBelow(Whole.Size, sizeMax)) return false;
+    if (!this.addBelow(Whole.Opening, openingMax)) {
+      Atomics.sub(this.words, Whole.Size, 1);
+      return false;
+    }
+    Atomics.add(this.words, this.mine + Part.Size, 1);
+    Atomics.add(this.words, this.mine + Part.Opening, 1);
+    return true;
+  }
+
+  /** A server has been opened, or could not be. */
+  openingEnds(): void {
+    Atomics.sub(this.words, Whole.Opening, 1);
+    Atomics.sub(this.words, this.mine + Part.Opening, 1);
+  }
+
+  /** A server is gone. */
+  giveUp(): void {
+    Atomics.sub(this.words, Whole.Size, 1);
+    Atomics.sub(this.words, this.mine + Part.Size, 1);
+  }
+
+  // ── who has, and who needs ─────────────────────────────────────────────────────────────────────────────────────
+
+  set idle(count: number) {
+    if (this.workers > 1) Atomics.store(this.words, this.mine + Part.Idle, count);
+  }
+
+  /** One client more or less waits here, the first since `firstSince` (ticks). */
+  waits(change: 1 | -1, firstSince: number): void {
+    Atomics.store(this.words, this.mine + Part.WaitingSince, firstSince);
+    Atomics.add(this.words, this.mine + Part.Waiting, change);
+    Atomics.add(this.words, Whole.Waiting, change);
+  }
+
+  /** Whether anybody waits in another worker. */
+  get othersWait(): boolean {
+    if (this.workers === 1) return false;
+    return Atomics.load(this.words, Whole.Waiting) !== Atomics.load(this.words, this.mine + Part.Waiting);
+  }
+
+  /** Whether somebody waits in that worker. */
+  waitsIn(worker: number): boolean {
+    return Atomics.load(this.words, rowOf(worker) + Part.Waiting) > 0;
+  }
+
+  /** The worker that has most idle servers, NO_WORKER when no other has one. */
+  get richest(): number {
+    let richest = NO_WORKER;
+    let most = 0;
+    for (let worker = 0; worker < this.workers; worker++) {
+      const idle = Atomics.load(this.words, rowOf(worker) + Part.Idle);
+      if (worker === this.self || idle <= most) continue;
+      most = idle;
+      richest = worker;
+    }
+    return richest;
+  }
+
+  /** The worker that should have a server that is free here, NO_WORKER when it should stay: for ours, who has waited
+   *  for `ownWait` (ticks; NONE_WAITS when nobody does). `now` in ticks. */
+  neediest(ownWait: number, now: number): number {
+    if (!this.othersWait) return NO_WORKER;
+    const isWantedHere = ownWait !== NONE_WAITS;
+    let longest = isWantedHere ? ownWait + ownWait * LONGER_BY_SHARE + LONGER_BY_TICKS : NONE_WAITS;
+    let neediest = NO_WORKER;
+    for (let worker = 0; worker < this.workers; worker++) {
+      if (worker === this.self) continue;
+      const row = rowOf(worker);
+      const waiting = Atomics.load(this.words, row + Part.Waiting);
+      const promised = Atomics.load(this.words, row + Part.Promised);
+      // The first of them has one on its way: how long the next has waited is not known from here.
+      if (waiting <= promised || (isWantedHere && promised > 0)) continue;
+      const waited = (now - Atomics.load(this.words, row + Part.WaitingSince)) | 0;
+      if (waited <= longest) continue;
+      longest = waited;
+      neediest = worker;
+    }
+    return neediest;
+  }
+
+  // ── servers on their way ───────────────────────────────────────────────────────────────────────────────────────
+
+  /** The worker is to get a server from here. False when enough are on their way to it already. */
+  promise(worker: number): boolean {
+    const waiting = Atomics.load(this.words, rowOf(worker) + Part.Waiting);
+    return this.addBelow(rowOf(worker) + Part.Promised, waiting);
+  }
+
+  /** It does not get it after all; if it has died it may have been forgotten already. */
+  withdraw(worker: number): void {
+    subtractAboveZero(this.words, rowOf(worker) + Part.Promised);
+  }
+
+  /** The server leaves: from now on it is the other worker's. */
+  leaves(worker: number): void {
+    Atomics.sub(this.words, this.mine + Part.Size, 1);
+    Atomics.add(this.words, rowOf(worker) + Part.Size, 1);
+  }
+
+  /** A server that was promised has come. */
+  arrived(): void {
+    Atomics.sub(this.words, this.mine + Part.Promised, 1);
+  }
+
+  /** Servers on their way here. */
+  get promised(): number {
+    return this.workers === 1 ? 0 : Atomics.load(this.words, this.mine + Part.Promised);
+  }
+
+  // ── statements ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A number that nobody of this pool has got before. */
+  nextSerial(): number {
+    return Atomics.add(this.words, Whole.Serial, 1) + 1;
+  }
+
+  /** Statements of an earlier one are to be prepared anew. */
+  get epoch(): number {
+    return Atomics.load(this.words, Whole.Epoch);
+  }
+
+  beginEpoch(): void {
+    Atomics.store(this.words, Whole.Epoch, this.nextSerial());
+  }
+
+  // ── the end of a worker ────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A worker has died: what it had is not there any more. Called while no server is on its way to it. */
+  forget(worker: number): void {
+    const row = rowOf(worker);
+    Atomics.sub(this.words, Whole.Size, Atomics.exchange(this.words, row + Part.Size, 0));
+    Atomics.sub(this.words, Whole.Opening, Atomics.exchange(this.words, row + Part.Opening, 0));
+    Atomics.sub(this.words, Whole.Waiting, Atomics.exchange(this.words, row + Part.Waiting, 0));
+    Atomics.store(this.words, row + Part.Idle, 0);
+    Atomics.store(this.words, row + Part.Promised, 0);
+  }
+
+  private addBelow(word: number, limit: number): boolean {
+    for (;;) {
+      const value = Atomics.load(this.words, word);
+      if (value >= limit) return false;
+      if (Atomics.compareExchange(this.words, word, value, value + 1) === value) return true;
+    }
+  }
+}
+
+/** Shorter than any wait. */
+export const NONE_WAITS = -1;
+
+function rowOf(worker: number): number {
+  return (1 + worker) * ROW;
+}

@@ -1,0 +1,173 @@
+/** What the workers know of one another whatever the pool, in memory that they share: who is alive, how many clients
+ *  each has and how busy they keep it, and what is counted for the whole process. */
+
+/** Words of a row: a cache line. */
+const ROW = 16;
+
+export const NO_WORKER = -1;
+
+/** The process's row. */
+const enum Whole {
+  /** Clients that have connected, logged in or not. */
+  Clients,
+  LastClient,
+  LastServer,
+  /** Memory of messages that are being gathered. */
+  MemoryKb,
+}
+
+/** A worker's row. */
+const enum Part {
+  IsAlive,
+  /** Clients, those on their way to it included. */
+  Clients,
+  /** Servers that clients were given in the last second. */
+  Rate,
+  /** Of the memory of messages that are being gathered. */
+  MemoryKb,
+}
+
+/** So many clients more weigh as much as one request a second: what a client will ask for is not known yet. */
+const RATE_PER_CLIENT = 1;
+const ID_MASK = 0x7fffffff;
+
+/** Bytes of shared memory for so many workers. */
+export function workerBoardBytes(workers: number): number {
+  return (1 + workers) * ROW * Int32Array.BYTES_PER_ELEMENT;
+}
+
+/** The board as one worker sees it. */
+export class WorkerBoard {
+  private readonly words: Int32Array;
+  private readonly self: number;
+  readonly workers: number;
+
+  constructor(memory: SharedArrayBuffer, self: number) {
+    this.words = new Int32Array(memory);
+    this.workers = this.words.length / ROW - 1;
+    this.self = self;
+  }
+
+  // ── workers ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  isAlive(worker: number): boolean {
+    return Atomics.load(this.words, rowOf(worker) + Part.IsAlive) === 1;
+  }
+
+  setAlive(worker: number, isAlive: boolean): void {
+    Atomics.store(this.words, rowOf(worker) + Part.IsAlive, isAlive ? 1 : 0);
+  }
+
+  /** The worker with least to do. */
+  get leastBusy(): number {
+    let least = this.self;
+    for (let worker = 0; worker < this.workers; worker++) {
+      if (this.isAlive(worker) && this.load(worker) < this.load(least)) least = worker;
+    }
+    return least;
+  }
+
+  /** Requests a second, and what its clients may come to ask. */
+  load(worker: number): number {
+    return this.rate(worker) + RATE_PER_CLIENT * Atomics.load(this.words, rowOf(worker) + Part.Clients);
+  }
+
+  /** Requests in the last second. */
+  rate(worker: number): number {
+    return Atomics.load(this.words, rowOf(worker) + Part.Rate);
+  }
+
+  setRate(perSecond: number): void {
+    Atomics.store(this.words, rowOf(this.self) + Part.Rate, perSecond);
+  }
+
+  // ── clients ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Clients of the whole process. */
+  get clients(): number {
+    return Atomics.load(this.words, Whole.Clients);
+  }
+
+  /** A client has connected, and this worker is to serve it. */
+  clientComes(worker: number): void {
+    Atomics.add(this.words, Whole.Clients, 1);
+    Atomics.add(this.words, rowOf(worker) + Part.Clients, 1);
+  }
+
+  /** … has gone. */
+  clientLeaves(): void {
+    Atomics.sub(this.words, Whole.Clients, 1);
+    Atomics.sub(this.words, rowOf(this.self) + Part.Clients, 1);
+  }
+
+  /** … is to go on in another worker. */
+  clientMoves(worker: number): void {
+    Atomics.sub(this.words, rowOf(this.self) + Part.Clients, 1);
+    Atomics.add(this.words, rowOf(worker) + Part.Clients, 1);
+  }
+
+  /** … stays after all: the other worker has died, and may have been forgotten already. */
+  clientReturns(worker: number): void {
+    Atomics.add(this.words, rowOf(this.self) + Part.Clients, 1);
+    if (!subtractAboveZero(this.words, rowOf(worker) + Part.Clients))
+      Atomics.add(this.words, Whole.Clients, 1);
+  }
+
+  // ── the process ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** 1 to 2^31 - 1, then again from 1. */
+  nextClientId(): number {
+    return this.nextId(Whole.LastClient);
+  }
+
+  nextServerId(): number {
+    return this.nextId(Whole.LastServer);
+  }
+
+  /** Takes so much of what messages may take together; false when there is not so much left. */
+  takeMemory(kilobytes: number, limit: number): boolean {
+    const before = Atomics.add(this.words, Whole.MemoryKb, kilobytes);
+    Atomics.add(this.words, rowOf(this.self) + Part.MemoryKb, kilobytes);
+    if (before + kilobytes <= limit) return true;
+    this.giveMemoryBack(kilobytes);
+    return false;
+  }
+
+  giveMemoryBack(kilobytes: number): void {
+    Atomics.sub(this.words, Whole.MemoryKb, kilobytes);
+    Atomics.sub(this.words, rowOf(this.self) + Part.MemoryKb, kilobytes);
+  }
+
+  /** By this worker. */
+  get memoryTakenKb(): number {
+    return Atomics.load(this.words, rowOf(this.self) + Part.MemoryKb);
+  }
+
+  /** A worker has died, and its clients with it. */
+  forget(worker: number): void {
+    const row = rowOf(worker);
+    Atomics.store(this.words, row + Part.Rate, 0);
+    Atomics.sub(this.words, Whole.Clients, Atomics.exchange(this.words, row + Part.Clients, 0));
+    Atomics.sub(this.words, Whole.MemoryKb, Atomics.exchange(this.words, row + Part.MemoryKb, 0));
+  }
+
+  private nextId(word: number): number {
+    for (;;) {
+      const id = (Atomics.add(this.words, word, 1) + 1) & ID_MASK;
+      if (id !== 0) return id;
+    }
+  }
+}
+
+/** Counts a word down; false when it is zero. */
+export function subtractAboveZero(words: Int32Array, word: number): boolean {
+  for (;;) {
+    const value = Atomics.load(words, word);
+    if (value <= 0) return false;
+    if (Atomics.compareExchange(words, word, value, value - 1) === value) return true;
+  }
+}
+
+function rowOf(worker: number): number {
+  return (1 + worker) * ROW;
+}
