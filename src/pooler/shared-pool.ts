@@ -143,7 +143,8 @@ export class SharedPool {
       const promised = Atomics.load(this.words, row + Part.Promised);
       // The first of them has one on its way: how long the next has waited is not known from here.
       if (waiting <= promised || (isWantedHere && promised > 0)) continue;
-      const waited = (now - Atomics.load(this.words, row + Part.WaitingSince)) | 0;
+      // It may have begun to wait since this worker has looked at the clock.
+      const waited = Math.max(0, (now - Atomics.load(this.words, row + Part.WaitingSince)) | 0);
       if (waited <= longest) continue;
       longest = waited;
       neediest = worker;

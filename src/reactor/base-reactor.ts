@@ -9,8 +9,23 @@ import { openListening } from './listening.js';
 import type { Acceptor, Listener, ListeningSocket, SocketAddress, SocketOptions } from './reactor.js';
 import { Rounds } from './rounds.js';
 
-/** performance.now() counts from the start of its thread. */
-const CLOCK_OFFSET_MS = Number(process.hrtime.bigint()) / 1e6 - performance.now();
+/** performance.now() counts from the start of its thread: what makes CLOCK_MONOTONIC of it. */
+const CLOCK_OFFSET_MS = clockOffset();
+
+/** Read several times, since the thread may be interrupted between the two clocks: the shortest look is the best. */
+function clockOffset(): number {
+  let shortest = Number.POSITIVE_INFINITY;
+  let offset = 0;
+  for (let look = 0; look < 10; look++) {
+    const before = performance.now();
+    const monotonic = Number(process.hrtime.bigint()) / 1e6;
+    const after = performance.now();
+    if (after - before >= shortest) continue;
+    shortest = after - before;
+    offset = monotonic - (before + after) / 2;
+  }
+  return offset;
+}
 
 /** A descriptor to wake a reactor by. Throws SystemError. */
 export function openWakeFd(): Fd {

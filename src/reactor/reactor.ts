@@ -46,8 +46,8 @@ export interface Socket {
   /** The peer's address, for log lines and access rules. */
   peerAddress(): PeerAddress;
   /** Takes the connection out of this reactor, for another thread's to go on with: `leaver` gets it in a later round,
-   *  when nothing of it is in the kernel's hands any more. Only while nothing is unsent or kept. Bytes that come
-   *  meanwhile are delivered as ever, and so is the end, which undoes it. */
+   *  when nothing is unsent or kept or in the kernel's hands any more. Bytes that come meanwhile are delivered as ever,
+   *  and so is the end, which undoes it. */
   detach(leaver: Leaver): void;
   /** It is not to leave after all. */
   stay(): void;

@@ -29,7 +29,7 @@ export abstract class Rounds implements SocketHost {
   private replaying = new SocketQueue();
   private readonly leaving = new Set<StreamSocket>();
 
-  /** Waits until something happens, or for so many milliseconds, and tells the sockets. */
+  /** Waits until something happens, or for so many milliseconds, reads the clock, and tells the sockets. */
   protected abstract waitAndDispatch(timeoutMs: number): void;
   /** What time it is, in milliseconds. */
   protected abstract clock(): number;
@@ -68,13 +68,14 @@ export abstract class Rounds implements SocketHost {
 
   /** Whether something is due that was put off to the next round. */
   protected get isBusy(): boolean {
-    return this.replays.count > 0 || this.flushes.count > 0 || this.leaving.size > 0;
+    if (this.replays.count > 0 || this.flushes.count > 0) return true;
+    for (const socket of this.leaving) if (socket.hasNothingLeft) return true;
+    return false;
   }
 
   protected round(): void {
     const timeoutMs = this.isBusy ? 0 : Math.max(0, this.timers.nextDeadlineMs - this.nowMs);
     this.waitAndDispatch(timeoutMs);
-    this.nowMs = this.clock();
     if (this.leaving.size > 0) this.letLeave();
     this.fireTimers();
     this.replayAll();

@@ -202,7 +202,6 @@ export abstract class StreamSocket implements Socket, TimerTarget {
   }
 
   detach(leaver: Leaver): void {
-    if (this.unsent > 0 || this.heldHead !== NONE) throw new Bug('a socket leaves with bytes on their way');
     this.leaver = leaver;
     this.stopReceiving();
     this.host.queueLeave(this);
@@ -218,10 +217,15 @@ export abstract class StreamSocket implements Socket, TimerTarget {
     return this.leaver !== null;
   }
 
-  /** Leaves the reactor; false while the kernel still holds something of it. */
+  /** Whether nothing of it waits for its peer or its receiver any more. */
+  get hasNothingLeft(): boolean {
+    return this.unsent === 0 && this.heldHead === NONE;
+  }
+
+  /** Leaves the reactor; false while something of it is left, or in the kernel's hands. */
   leaveIfQuiet(): boolean {
     const { leaver } = this;
-    if (leaver === null || this.unsent > 0 || this.heldHead !== NONE || !this.isQuiet) return false;
+    if (leaver === null || !this.hasNothingLeft || !this.isQuiet) return false;
     this.leaver = null;
     this.state = SocketState.Closing;
     this.receiver = nobody;

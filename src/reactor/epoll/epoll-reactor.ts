@@ -141,6 +141,7 @@ export class EpollReactor extends BaseReactor implements Reactor {
     if (this.failing.length > 0) milliseconds = 0;
     const count = epollWait(this.epoll, this.events, EVENTS_MAX, milliseconds);
     if (count < 0 && count !== -Errno.EINTR) throw new SystemError('epoll_wait', count);
+    this.nowMs = this.clock();
     for (let left = this.failing.length; left > 0; left--) {
       const failed = this.failing.shift();
       failed?.socket.fail(failed.errno);

@@ -139,6 +139,7 @@ export class UringReactor extends BaseReactor implements Reactor {
 
   protected waitAndDispatch(timeoutMs: number): void {
     this.ring.wait(this.soon.length === 0 ? timeoutMs : Math.min(timeoutMs, LARGE_PAUSE_MS));
+    this.nowMs = this.clock();
     this.isSubmitted = this.ring.isSubmitted;
     while (this.ring.next()) this.dispatch();
     if (this.isSubmitted) this.sendsAtOnce.settle(this.segments);

@@ -191,3 +191,21 @@ onEachReactor('run ends after the round in which stop was called', (bench) => {
   assert.equal(isAfterwards, false);
   assert.equal(reactor.usage().timers, 0);
 });
+
+onEachReactor('whoever is told of something after a long wait is told the present time', (bench) => {
+  bench.pair((client, server) => {
+    const peer = new Worker(
+      "require('node:worker_threads').parentPort.once('message', (fd) => setTimeout(() => require('node:fs').writeSync(fd, new Uint8Array([1, 0, 0, 0, 0, 0, 0, 0])), 60));",
+      { eval: true },
+    );
+    bench.reactor.onWake = () => {
+      assert.ok(wall() - bench.reactor.nowMs < 50, 'the reactor lives in the past');
+      void peer.terminate();
+      client.socket.close();
+      server.socket.close();
+      bench.done();
+    };
+    peer.postMessage(bench.reactor.wakeFd);
+  });
+  bench.run();
+});
