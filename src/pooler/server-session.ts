@@ -493,7 +493,7 @@ export class ServerSession extends ServerStream implements TimerTarget, Leaver {
       this.pool.statements.renewAll();
     }
     if (this.client !== null) this.client.answersCame(this);
-    else if (this.state === ServerState.Checking) this.isAlive();
+    else if (this.state === ServerState.Checking && !this.sawFatal) this.isAlive();
     else this.checkIn();
   }
 
@@ -501,6 +501,11 @@ export class ServerSession extends ServerStream implements TimerTarget, Leaver {
     const fields = readErrorResponse(bytes, bodyAt, bodyEnd);
     const isFatal = fields.severity === 'FATAL' || fields.severity === 'PANIC';
     if (isFatal) this.sawFatal = true;
+    if (isFatal && this.isSettled) {
+      // Behind the last answer: a client that is done with the server need not hear of it.
+      this.settle();
+      if (this.isClosed) return Fate.Stop;
+    }
     this.copy = Copy.None;
     if (head === Owed.SwallowedQuery && !isFatal) {
       this.hadError = true;
@@ -550,6 +555,7 @@ export class ServerSession extends ServerStream implements TimerTarget, Leaver {
 
   /** Puts the server back into the pool, after what must be undone has been undone. */
   checkIn(): void {
+    if (this.sawFatal) return this.close('server_fatal');
     if (this.mayBeHit) return this.close('cancelled');
     if (this.hadError) return this.close('cleanup_failed');
     this.client = null;

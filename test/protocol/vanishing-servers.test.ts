@@ -185,6 +185,50 @@ describe('a server that does what PostgreSQL never would', () => {
   });
 });
 
+describe('PostgreSQL ends a session right behind an answer', () => {
+  const END = message(
+    'E',
+    string('SFATAL'),
+    string('VFATAL'),
+    string('C57P01'),
+    string('Mended'),
+    Buffer.of(0),
+  );
+
+  test('outside a transaction: its client need not hear of it, and nobody else gets that server', async () => {
+    const fake = await FakePostgres.start({
+      onMessage: ({ tag }, { socket }) => {
+        if (tag !== 'Q') return;
+        const isFirst = socket === fake.sessions[0]?.socket;
+        socket.write(Buffer.concat(isFirst ? [ONE_ROW, READY, END] : [ONE_ROW, READY]));
+      },
+    });
+    const doorman = await Doorman.start({ pools: { fake: poolAt(fake.port) } });
+    const client = await WireClient.login(doorman.port, 'postgres', 'fake');
+    assert.equal(tagsOf(await client.query('select 1')), 'DCZ');
+    assert.equal(tagsOf(await client.query('select 1')), 'DCZ');
+    assert.equal(fake.sessions.length, 2);
+    client.close();
+    await doorman.stop();
+    await fake.stop();
+  });
+
+  test('inside a transaction: its client gets the word', async () => {
+    const inTransaction = message('Z', Buffer.from('T'));
+    const fake = await FakePostgres.start({
+      onMessage: ({ tag }, { socket }) => {
+        if (tag === 'Q') socket.end(Buffer.concat([ONE_ROW, inTransaction, END]));
+      },
+    });
+    const doorman = await Doorman.start({ pools: { fake: poolAt(fake.port) } });
+    const client = await WireClient.login(doorman.port, 'postgres', 'fake');
+    client.send(query('select 1'));
+    assert.equal(tagsOf(await client.closed()), 'DCZE');
+    await doorman.stop();
+    await fake.stop();
+  });
+});
+
 describe('a server that does not come up', () => {
   test('PostgreSQL is down at the start and comes up later', async () => {
     const port = await freePort();

@@ -19,6 +19,8 @@ export type Section = Record<string, unknown>;
 export interface DoormanOptions {
   readonly general?: Section;
   readonly pools: Record<string, Section>;
+  /** A command that starts what its arguments say, under limits. */
+  readonly under?: readonly string[];
 }
 
 export class Doorman {
@@ -35,7 +37,7 @@ export class Doorman {
   }
 
   /** Starts it on a free port; returns when it listens. The backend is the one that the run is about. */
-  static async start({ general = {}, pools }: DoormanOptions): Promise<Doorman> {
+  static async start({ general = {}, pools, under = [] }: DoormanOptions): Promise<Doorman> {
     const directory = mkdtempSync(join(tmpdir(), 'pg-doorman-'));
     const file = join(directory, 'pg_doorman.yaml');
     const settings = {
@@ -51,9 +53,8 @@ export class Doorman {
       pools,
     };
     writeFileSync(file, stringify(settings), { mode: 0o600 });
-    const child = spawn(process.execPath, [COMMAND, '--log-level', 'debug', file], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const command = [...under, process.execPath, COMMAND, '--log-level', 'debug', file];
+    const child = spawn(command[0] ?? '', command.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] });
     child.once(
       'exit',
       endWithFile(() => child.kill('SIGKILL')),

@@ -1,0 +1,97 @@
+/** Memory runs short: the budget for unfinished messages, and the heap of the process. */
+import assert from 'node:assert/strict';
+import { rmSync } from 'node:fs';
+import { after, test } from 'node:test';
+import { Doorman } from '../support/doorman.js';
+import { bind, execute, parse, query, sync, values } from '../support/messages.js';
+import { Postgres } from '../support/postgres.js';
+import { sqlstateOf, tagsOf, WireClient } from '../support/wire-client.js';
+import { eventually } from './support/eventually.js';
+import { descriptorsBeside, fallsQuiet } from './support/quiet.js';
+import { POOL_SIZE, poolAt, Scene } from './support/scene.js';
+
+const postgres = await Postgres.create();
+after(() => postgres.remove());
+
+/** Two of them fit into a megabyte, three do not. */
+const LARGE = 400 * 1024;
+const SENDERS = 8;
+const ROUNDS = 3;
+const MANY_CLIENTS = 1000;
+const TOLD_MS = 10_000;
+const BATCHES_MAX = 200;
+
+test('max_memory_usage: who exceeds it is told, the others are served, and it is given back', async () => {
+  const scene = await Scene.begin(postgres, { max_memory_usage: '1MB' });
+  after(() => scene.remove());
+  const { port } = scene.doorman;
+  const login = () => WireClient.login(port, 'postgres', 'postgres');
+  const message = query(`select length('${'x'.repeat(LARGE)}')`);
+  const half = LARGE / 2;
+  for (let round = 0; round < ROUNDS; round++) {
+    const senders = await Promise.all(Array.from({ length: SENDERS }, login));
+    const told: string[] = [];
+    for (const client of senders) {
+      client.send(message.subarray(0, half));
+      void client.closed().then((answer) => told.push(sqlstateOf(answer)));
+    }
+    await eventually(
+      'all but two are refused',
+      TOLD_MS,
+      () => told.length,
+      (count) => count === SENDERS - 2,
+    );
+    assert.deepEqual(new Set(told), new Set(['53200']));
+    await scene.load.serves(1);
+    for (const client of senders) client.vanish();
+  }
+  const client = await login();
+  await client.query('select 1');
+  client.send(message.subarray(0, half));
+  client.send(message.subarray(half));
+  assert.equal(tagsOf(await client.until('Z')), 'TDCZ');
+  client.close();
+  await scene.survived([]);
+});
+
+test('a small heap suffices for many clients with statements of their own', async () => {
+  const doorman = await withHeap(32);
+  after(() => doorman.stop());
+  const descriptors = await descriptorsBeside(doorman);
+  const login = () => WireClient.login(doorman.port, 'postgres', 'postgres');
+  const clients: WireClient[] = [];
+  while (clients.length < MANY_CLIENTS)
+    clients.push(...(await Promise.all(Array.from({ length: 50 }, login))));
+  for (let round = 0; round < ROUNDS; round++) {
+    const answers = clients.map(async (client, index) => {
+      const stamp = `${index}-${round}`;
+      client.send(parse(`s${round}`, `select '${stamp}'`), bind('', `s${round}`), execute(), sync());
+      const row = (await client.until('Z')).find(({ tag }) => tag === 'D');
+      return row !== undefined && values(row)[0] === stamp;
+    });
+    assert.deepEqual(new Set(await Promise.all(answers)), new Set([true]));
+  }
+  for (const client of clients) client.close();
+  await fallsQuiet(doorman, postgres, POOL_SIZE, descriptors);
+});
+
+test('a heap that does not suffice ends the process, which says why', async () => {
+  const doorman = await withHeap(12);
+  const client = await WireClient.login(doorman.port, 'postgres', 'postgres');
+  let hasEnded = false;
+  for (let batch = 0; batch < BATCHES_MAX && !hasEnded; batch++) {
+    const statements = Array.from({ length: 1000 }, (_, index) => `s${batch}_${index}`);
+    client.send(...statements.map((name) => parse(name, `select '${name}'`)), sync());
+    hasEnded = (await client.until('Z')).at(-1)?.tag !== 'Z';
+  }
+  assert.notEqual(await doorman.ended(), 0);
+  assert.match(doorman.log, /a worker died: .*memory limit/);
+  rmSync(doorman.directory, { recursive: true });
+});
+
+function withHeap(megabytes: number): Promise<Doorman> {
+  return Doorman.start({
+    under: ['env', `NODE_OPTIONS=--max-old-space-size=${megabytes}`],
+    pools: { postgres: poolAt(postgres.port) },
+  });
+}
