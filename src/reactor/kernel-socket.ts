@@ -17,7 +17,7 @@ export abstract class KernelSocket extends StreamSocket {
     return decodePeerAddress(peerName(this.fd));
   }
 
-  protected endSending(): void {
+  protected shutSending(): void {
     shutdown(this.fd, SHUT_WR);
   }
 }
