@@ -67,7 +67,8 @@ function isYes(text = ''): boolean {
   return !['', '0', 'f', 'false', 'n', 'no', 'off'].includes(text.toLowerCase());
 }
 
-function readLogLevel(text: string): LogLevel {
+/** The level of this name. Throws InvalidArgumentError. */
+export function readLogLevel(text: string): LogLevel {
   const level = LOG_LEVELS.find((each) => each === text.toLowerCase());
   if (level === undefined) throw new InvalidArgumentError('It is ERROR, WARN, INFO or DEBUG.');
   return level;

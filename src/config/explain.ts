@@ -5,16 +5,18 @@ import { type Complaint, fieldText, nearest, type Path } from './complaints.js';
 import { knownKeys, mayBeShown } from './settings/keys.js';
 import type { Source } from './source.js';
 
-/** `merged`: the values that the schema was given, from all sources together. */
+/** `merged`: the values that the schema was given, from all sources together; `file`: another schema than that of
+ *  pg_doorman's file. */
 export function complaintsOf(
   issue: z.core.$ZodIssue,
   sources: readonly Source[],
   merged: unknown,
+  file?: z.core.$ZodType,
 ): Complaint[] {
   const path = issue.path.filter((part) => typeof part !== 'symbol');
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => ({
-      ...complaintAt([...path, key], unknownKey(key, path), sources),
+      ...complaintAt([...path, key], unknownKey(key, path, file), sources),
       field: fieldText([...path, nameIn(key)]),
     }));
   }
@@ -23,11 +25,11 @@ export function complaintsOf(
     const form = issue.errors.find((each) => !each.some(isOfWrongKind));
     if (form !== undefined) {
       return form.flatMap((each) =>
-        complaintsOf({ ...each, path: [...path, ...each.path] }, sources, merged),
+        complaintsOf({ ...each, path: [...path, ...each.path] }, sources, merged, file),
       );
     }
   }
-  return [complaintAt(path, `${shown(path, valueAt(merged, path))}${explained(issue)}`, sources)];
+  return [complaintAt(path, `${shown(path, valueAt(merged, path), file)}${explained(issue)}`, sources)];
 }
 
 /** The value as a whole, not something in it. */
@@ -68,8 +70,8 @@ function wrongKind(expected: readonly string[]): string {
   return `is of a wrong kind: wants ${expected.map((kind) => KINDS[kind] ?? kind).join(' or ')}`;
 }
 
-function unknownKey(key: string, path: Path): string {
-  const suggestion = nearest(key, knownKeys(path));
+function unknownKey(key: string, path: Path, file?: z.core.$ZodType): string {
+  const suggestion = nearest(key, knownKeys(path, file));
   return suggestion === '' ? 'is no setting' : `is no setting; did you mean ${suggestion}?`;
 }
 
@@ -80,8 +82,8 @@ function nameIn(key: string): string {
 }
 
 /** The value in front of what is wrong with it; nothing when it is absent or not to be seen. */
-function shown(path: Path, value: unknown): string {
-  if (value === undefined || typeof value === 'object' || !mayBeShown(path)) return '';
+function shown(path: Path, value: unknown, file?: z.core.$ZodType): string {
+  if (value === undefined || typeof value === 'object' || !mayBeShown(path, file)) return '';
   return `${typeof value === 'string' ? JSON.stringify(value) : String(value)} `;
 }
 

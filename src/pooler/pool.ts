@@ -354,7 +354,7 @@ export class Pool implements TimerTarget {
 
   /** Servers that will soon be free for somebody who waits here. */
   private get coming(): number {
-    return this.opening + this.checking.size + this.shared.promised;
+    return this.opening + this.checking.size + this.shared.pledged;
   }
 
   /** Whether so many have hoped for a server to come back for long enough; if not, they are looked at when the time of
@@ -429,7 +429,7 @@ export class Pool implements TimerTarget {
     this.offer(server);
   }
 
-  /** The server has left its reactor: it goes to the worker that it was promised to. */
+  /** The server has left its reactor: it goes to the worker that it was pledged to. */
   hasLeft(server: ServerSession, detached: DetachedSocket): void {
     this.servers.delete(server);
     this.leaving--;
@@ -451,7 +451,7 @@ export class Pool implements TimerTarget {
     const { first } = this.waiters;
     const neediest = this.shared.neediest(first === null ? NONE_WAITS : (now - first.waitingSince) | 0, now);
     if (neediest === NO_WORKER || !this.plane.peers.has(neediest)) return false;
-    if (!this.shared.promise(neediest)) return false;
+    if (!this.shared.pledge(neediest)) return false;
     this.leaving++;
     server.leaveFor(neediest);
     return true;

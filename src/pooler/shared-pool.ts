@@ -28,8 +28,8 @@ const enum Part {
   Waiting,
   /** Ticks: since when its first client waits. */
   WaitingSince,
-  /** Servers that others have promised it. */
-  Promised,
+  /** Servers that others have pledged it. */
+  Pledged,
 }
 
 /** A client elsewhere has waited clearly longer than ours when it is by this share and this much: less is not worth the
@@ -140,9 +140,9 @@ export class SharedPool {
       if (worker === this.self) continue;
       const row = rowOf(worker);
       const waiting = Atomics.load(this.words, row + Part.Waiting);
-      const promised = Atomics.load(this.words, row + Part.Promised);
+      const pledged = Atomics.load(this.words, row + Part.Pledged);
       // The first of them has one on its way: how long the next has waited is not known from here.
-      if (waiting <= promised || (isWantedHere && promised > 0)) continue;
+      if (waiting <= pledged || (isWantedHere && pledged > 0)) continue;
       // It may have begun to wait since this worker has looked at the clock.
       const waited = Math.max(0, (now - Atomics.load(this.words, row + Part.WaitingSince)) | 0);
       if (waited <= longest) continue;
@@ -155,14 +155,14 @@ export class SharedPool {
   // ── servers on their way ───────────────────────────────────────────────────────────────────────────────────────
 
   /** The worker is to get a server from here. False when enough are on their way to it already. */
-  promise(worker: number): boolean {
+  pledge(worker: number): boolean {
     const waiting = Atomics.load(this.words, rowOf(worker) + Part.Waiting);
-    return this.addBelow(rowOf(worker) + Part.Promised, waiting);
+    return this.addBelow(rowOf(worker) + Part.Pledged, waiting);
   }
 
   /** It does not get it after all; if it has died it may have been forgotten already. */
   withdraw(worker: number): void {
-    subtractAboveZero(this.words, rowOf(worker) + Part.Promised);
+    subtractAboveZero(this.words, rowOf(worker) + Part.Pledged);
   }
 
   /** The server leaves: from now on it is the other worker's. */
@@ -171,14 +171,14 @@ export class SharedPool {
     Atomics.add(this.words, rowOf(worker) + Part.Size, 1);
   }
 
-  /** A server that was promised has come. */
+  /** A server that was pledged has come. */
   arrived(): void {
-    Atomics.sub(this.words, this.mine + Part.Promised, 1);
+    Atomics.sub(this.words, this.mine + Part.Pledged, 1);
   }
 
   /** Servers on their way here. */
-  get promised(): number {
-    return this.workers === 1 ? 0 : Atomics.load(this.words, this.mine + Part.Promised);
+  get pledged(): number {
+    return this.workers === 1 ? 0 : Atomics.load(this.words, this.mine + Part.Pledged);
   }
 
   // ── statements ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -206,7 +206,7 @@ export class SharedPool {
     Atomics.sub(this.words, Whole.Opening, Atomics.exchange(this.words, row + Part.Opening, 0));
     Atomics.sub(this.words, Whole.Waiting, Atomics.exchange(this.words, row + Part.Waiting, 0));
     Atomics.store(this.words, row + Part.Idle, 0);
-    Atomics.store(this.words, row + Part.Promised, 0);
+    Atomics.store(this.words, row + Part.Pledged, 0);
   }
 
   private addBelow(word: number, limit: number): boolean {

@@ -25,7 +25,7 @@ export abstract class KernelSocket extends StreamSocket {
   /** It is none of the reactor's sockets any more. */
   protected abstract giveUpPlace(): void;
 
-  protected endSending(): void {
+  protected shutSending(): void {
     shutdown(this.fd, SHUT_WR);
   }
 }

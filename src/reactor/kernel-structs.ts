@@ -52,6 +52,10 @@ export const EPOLLERR = 0x8;
 export const EPOLLHUP = 0x10;
 export const EPOLLRDHUP = 0x2000;
 /** poll(2); the same bit. */
+/** In a poll's len: it goes on, and tells of changes rather than of states. */
+export const IORING_POLL_ADD_MULTI = 1;
+export const POLLERR = 0x8;
+export const POLLHUP = 0x10;
 export const POLLRDHUP = 0x2000;
 /** struct epoll_event is packed on x86-64 and only there. */
 export const EPOLL_EVENT_BYTES = process.arch === 'x64' ? 12 : 16;

@@ -15,6 +15,9 @@ export interface Receiver {
   /** The peer has closed (0), or the connection or the attempt to connect has failed (positive errno). Nothing
    *  follows; the socket has closed itself. */
   onClosed(errno: number): void;
+  /** A receiver that has this outlives its peer's end: the peer sends nothing more, and may still be sent to. When
+   *  the own side has ended as well (`endSending`), the socket closes itself and `onClosed(0)` follows. */
+  onEnd?(): void;
 }
 
 /** With this many bytes unsent a socket is congested: whoever feeds it should stop until `onWritable`. */
@@ -40,6 +43,9 @@ export interface Socket {
   unread(bytes: Uint8Array, begin: number, end: number): void;
   /** Ends it at once; what is unsent is lost. The receiver is not called any more. */
   close(): void;
+  /** Sends what is queued, then tells the peer that nothing more comes; receiving goes on. Only while connected, and
+   *  nothing is sent after it. For receivers with `onEnd`. */
+  endSending(): void;
   /** Sends what is queued, then ends the sending side, waits a moment for the peer to close, and closes. The
    *  receiver is not called any more. */
   closeAfterSend(): void;

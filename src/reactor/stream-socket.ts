@@ -27,6 +27,16 @@ const BUFFERS_PLENTY = 256;
 /** A paused socket keeps this many bytes before it stops reading. */
 const HELD_MAX = 2 * SMALL_BYTES;
 const NOT_ENDED = -1;
+
+/** How far a connection has ended in each direction, when its receiver outlives the peer's end. Bits. */
+const enum Ends {
+  /** The peer sends nothing more, and the receiver has been told. */
+  Peer = 1,
+  /** The receiver sends nothing more … */
+  Wanted = 2,
+  /** … and the peer has been told. */
+  Told = 4,
+}
 /** How long closeAfterSend waits for the peer: to take more of the bytes, then to close. */
 const LINGER_MS = 2000;
 
@@ -120,6 +130,7 @@ export abstract class StreamSocket implements Socket, TimerTarget {
   private endErrno = NOT_ENDED;
   /** Why sending is broken: the kernel tells only once. */
   private sendErrno = 0;
+  private ends = 0;
   private lingerTimer: Timer | null = null;
   private leaver: Leaver | null = null;
 
@@ -136,7 +147,9 @@ export abstract class StreamSocket implements Socket, TimerTarget {
   /** Sends from `sendHead` on. Called only while nothing is in flight. */
   protected abstract startSending(): void;
   /** Tells the peer that nothing more comes. */
-  protected abstract endSending(): void;
+  protected abstract shutSending(): void;
+  /** The peer has ended: from now on only a failure of the connection is of interest, and is `ended`. */
+  protected abstract watchFailure(): void;
   /** Closes the descriptor once nothing is in flight. */
   protected abstract release(): void;
   /** Whether the kernel holds nothing of it: no receive, send or watch. */
@@ -180,6 +193,7 @@ export abstract class StreamSocket implements Socket, TimerTarget {
     this.leaver = null;
     this.dropHeld();
     if (this.lingerTimer !== null) this.host.clearTimer(this.lingerTimer);
+    this.lingerTimer = null;
     this.release();
   }
 
@@ -191,10 +205,16 @@ export abstract class StreamSocket implements Socket, TimerTarget {
     this.leaver = null;
     this.isPaused = false;
     this.dropHeld();
-    this.startReceiving(); // the peer's end is to be seen
+    if (!this.hasPeerEnded) this.startReceiving(); // the peer's end is to be seen
     this.lingerTimer = new Timer(this);
     this.host.setTimer(this.lingerTimer, LINGER_MS);
     this.wantFlush(); // not now: of what was sent in this round it may be unknown yet whether the kernel took it
+  }
+
+  endSending(): void {
+    if (this.state !== SocketState.Open || this.endsSending) return;
+    this.ends |= Ends.Wanted;
+    this.wantFlush(); // not now, as above
   }
 
   onTimer(_timer: Timer): void {
@@ -261,6 +281,7 @@ export abstract class StreamSocket implements Socket, TimerTarget {
     if (this.lastInFlight !== NONE) return;
     if (this.unsent === 0) {
       if (this.state === SocketState.Draining) this.lingerNow();
+      else if (this.endsSending) this.endNow();
       return;
     }
     if (this.state === SocketState.Open || this.state === SocketState.Draining) this.startSending();
@@ -335,6 +356,7 @@ export abstract class StreamSocket implements Socket, TimerTarget {
       this.isCongested = false;
       this.receiver.onWritable();
     }
+    if (this.unsent === 0 && this.endsSending) this.endNow();
   }
 
   /** Puts segments back that had been taken off the queue to be sent. */
@@ -348,13 +370,15 @@ export abstract class StreamSocket implements Socket, TimerTarget {
   /** The peer has ended (0) or the connection has failed. */
   protected ended(errno: number): void {
     if (this.state === SocketState.Closing) return;
-    if (this.heldHead !== NONE && !(this.isPaused && this.seesEnd)) {
+    const isOutlived = errno === 0 && this.outlivesEnd;
+    if (this.heldHead !== NONE && (isOutlived || !(this.isPaused && this.seesEnd))) {
       this.endErrno = errno;
       return;
     }
+    if (isOutlived) return this.peerEnded();
     const { receiver } = this;
     // With SO_LINGER 0 closing would answer a peer that has ended properly with a reset.
-    if (errno === 0 && this.state === SocketState.Open) this.endSending();
+    if (errno === 0 && this.state === SocketState.Open) this.shutSending();
     this.close();
     receiver.onClosed(errno === 0 ? this.sendErrno : errno);
   }
@@ -365,7 +389,7 @@ export abstract class StreamSocket implements Socket, TimerTarget {
     this.isSendBroken = true;
     this.sendErrno = errno;
     this.dropUnsent();
-    if (this.state !== SocketState.Open || errno === Errno.ENOBUFS) this.ended(errno);
+    if (this.state !== SocketState.Open || this.hasPeerEnded || errno === Errno.ENOBUFS) this.ended(errno);
   }
 
   /** Everything that is in no list any more; the implementation calls it when the kernel holds nothing. */
@@ -378,7 +402,47 @@ export abstract class StreamSocket implements Socket, TimerTarget {
 
   private lingerNow(): void {
     this.state = SocketState.Lingering;
-    this.endSending();
+    this.shutSending();
+    if (this.hasPeerEnded) this.close();
+  }
+
+  /** The peer's end has come, and the receiver knows. */
+  protected get hasPeerEnded(): boolean {
+    return (this.ends & Ends.Peer) !== 0;
+  }
+
+  /** The receiver has ended its side; the peer may not know yet. */
+  protected get endsSending(): boolean {
+    return (this.ends & Ends.Wanted) !== 0;
+  }
+
+  /** Whether the connection goes on when the peer ends. */
+  private get outlivesEnd(): boolean {
+    return this.receiver.onEnd !== undefined && this.state === SocketState.Open && !this.isSendBroken;
+  }
+
+  private peerEnded(): void {
+    if (this.hasPeerEnded) return; // a resume comes here again
+    this.ends |= Ends.Peer;
+    this.endErrno = 0;
+    this.watchFailure();
+    this.receiver.onEnd?.();
+    this.closeIfBothEnded();
+  }
+
+  /** All is sent, and the receiver wants no more. */
+  private endNow(): void {
+    if (this.state !== SocketState.Open || (this.ends & Ends.Told) !== 0) return;
+    this.ends |= Ends.Told;
+    this.shutSending();
+    this.closeIfBothEnded();
+  }
+
+  private closeIfBothEnded(): void {
+    if ((this.ends & Ends.Told) === 0 || !this.hasPeerEnded || this.state !== SocketState.Open) return;
+    const { receiver } = this;
+    this.close();
+    receiver.onClosed(0);
   }
 
   protected wantFlush(): void {

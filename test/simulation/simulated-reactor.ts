@@ -254,7 +254,8 @@ class SimulatedSocket extends StreamSocket {
       return;
     if (this.isReceiving && this.wantsBytes) return this.receive(connection);
     this.stopReceiving();
-    if (connection.end !== null && this.seesEnd && this.isPaused) this.ended(connection.end);
+    if (connection.end === null) return;
+    if (this.hasPeerEnded ? connection.end !== 0 : this.seesEnd && this.isPaused) this.ended(connection.end);
   }
 
   private receive(connection: End): void {
@@ -302,9 +303,12 @@ class SimulatedSocket extends StreamSocket {
     else this.sendFailed(-result);
   }
 
-  protected endSending(): void {
+  protected shutSending(): void {
     this.connection?.shut();
   }
+
+  /** The network tells of it unasked. */
+  protected watchFailure(): void {}
 
   peerAddress(): PeerAddress {
     return { host: '127.0.0.1', port: 1, isUnix: false };

@@ -324,7 +324,7 @@ export class Simulation {
       if (segments !== 0) throw new Broken(`${segments} segments of memory are in use`);
       if (shared.size !== this.servers.length)
         throw new Broken(`${shared.size} servers are counted of ${this.servers.length}`);
-      if (shared.opening !== 0 || shared.promised !== 0 || shared.othersWait)
+      if (shared.opening !== 0 || shared.pledged !== 0 || shared.othersWait)
         throw new Broken('the workers disagree about a pool where all is quiet');
     }
   }

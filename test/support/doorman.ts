@@ -114,7 +114,7 @@ export class Doorman {
 }
 
 /** What a process writes, and who waits for it. */
-class Output {
+export class Output {
   text = '';
   private readonly waiting = new Set<() => void>();
   private hasEnded = false;

@@ -1,4 +1,5 @@
-/** The settings by name and by place: for SHOW CONFIG, and for what is said of a value that is wrong. */
+/** The settings by name and by place: for SHOW CONFIG, and for what is said of a value that is wrong. Places are those
+ *  of pg_doorman's file unless another schema is given. */
 import { z } from 'zod';
 import type { Path } from '../complaints.js';
 import { configurationSchema } from './configuration.js';
@@ -20,17 +21,17 @@ export function fieldsOf(section: keyof typeof SECTIONS): [string, z.ZodType][] 
 }
 
 /** The keys of the table at a path. */
-export function knownKeys(path: Path): readonly string[] {
-  return schemasAt(path).flatMap((schema) =>
+export function knownKeys(path: Path, file: z.core.$ZodType = configurationSchema): readonly string[] {
+  return schemasAt(path, file).flatMap((schema) =>
     schema instanceof z.ZodObject ? Object.keys(schema.shape) : [],
   );
 }
 
 /** Whether a wrong value at the path may be repeated to the operator: when a setting is to stand there, no secret and
  *  no section. Where nothing is known, or something larger is wanted, a password may have slipped in. */
-export function mayBeShown(path: Path): boolean {
-  const schemas = schemasAt(path);
-  const field = fieldAt(path);
+export function mayBeShown(path: Path, file: z.core.$ZodType = configurationSchema): boolean {
+  const schemas = schemasAt(path, file);
+  const field = fieldAt(path, file);
   return (
     field !== undefined &&
     docs.get(field)?.isSecret !== true &&
@@ -39,8 +40,8 @@ export function mayBeShown(path: Path): boolean {
 }
 
 /** The field as its section names it; undefined for what is none, such as an element of a list. */
-function fieldAt(path: Path): z.core.$ZodType | undefined {
-  for (const schema of schemasAt(path.slice(0, -1))) {
+function fieldAt(path: Path, file: z.core.$ZodType): z.core.$ZodType | undefined {
+  for (const schema of schemasAt(path.slice(0, -1), file)) {
     const field: unknown = schema instanceof z.ZodObject ? schema.shape[String(path.at(-1))] : undefined;
     if (field instanceof z.ZodType) return field;
   }
@@ -48,10 +49,10 @@ function fieldAt(path: Path): z.core.$ZodType | undefined {
 }
 
 /** What may stand at a path, without the wrapping of defaults: several when a field has several forms. */
-function schemasAt(path: Path): z.core.$ZodType[] {
+function schemasAt(path: Path, file: z.core.$ZodType): z.core.$ZodType[] {
   return path.reduce<z.core.$ZodType[]>(
     (schemas, part) => schemas.flatMap((schema) => below(schema, String(part))),
-    formsOf(configurationSchema),
+    formsOf(file),
   );
 }
 

@@ -73,6 +73,12 @@ export class EpollSocket extends KernelSocket {
     this.watch(this.interest & (this.seesEnd ? ~EPOLLIN : ~(EPOLLIN | EPOLLRDHUP)));
   }
 
+  /** epoll_ctl(2): errors and hang-ups are told in any case, so long as the socket is watched at all. */
+  protected watchFailure(): void {
+    this.isReceiving = false;
+    this.watch((this.interest & ~(EPOLLIN | EPOLLRDHUP)) | EPOLLERR);
+  }
+
   protected startSending(): void {
     if (this.isBlocked) return;
     const result = this.sendOnce();
@@ -114,7 +120,8 @@ export class EpollSocket extends KernelSocket {
     if (this.isReceiving && this.wantsBytes) return this.receive();
     this.stopReceiving();
     if ((events & (EPOLLHUP | EPOLLERR | EPOLLRDHUP)) === 0) return;
-    if (this.seesEnd) this.ended(socketError(this.fd));
+    if (this.hasPeerEnded) this.ended(socketError(this.fd) || Errno.ECONNRESET);
+    else if (this.seesEnd) this.ended(socketError(this.fd));
     else this.watch(0); // the kernel would go on saying it
   }
 

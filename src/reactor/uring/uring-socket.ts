@@ -9,6 +9,7 @@ import {
   IORING_CQE_F_BUFFER,
   IORING_CQE_F_MORE,
   IORING_CQE_F_SOCK_NONEMPTY,
+  IORING_POLL_ADD_MULTI,
   IORING_RECV_MULTISHOT,
   IOSQE_BUFFER_SELECT,
   IOSQE_CQE_SKIP_SUCCESS,
@@ -16,6 +17,8 @@ import {
   MSG_NOSIGNAL,
   MSG_WAITALL,
   Op,
+  POLLERR,
+  POLLHUP,
   POLLRDHUP,
 } from '../kernel-structs.js';
 import { Errno, type Fd, socketError } from '../libc.js';
@@ -137,15 +140,29 @@ export class UringSocket extends KernelSocket {
     this.reactor.ring.putTarget(at, this.slot, Kind.End | (this.generation << GENERATION_SHIFT));
   }
 
-  private sawEnd(result: number): void {
-    this.isWatchingEnd = false;
-    if (result > 0 && this.isPaused && this.seesEnd) this.ended(socketError(this.fd));
+  /** A poll without events still tells of errors, and of a connection that is no more; of the peer's end as well, for
+   *  which it would come back at once if it were not one that tells of changes. */
+  protected watchFailure(): void {
+    if (this.isWatchingEnd) return;
+    this.isWatchingEnd = true;
+    const at = this.queue(Op.PollAdd, Kind.End);
+    this.reactor.ring.putMemory(at, 0, IORING_POLL_ADD_MULTI);
+  }
+
+  private sawEnd(result: number, flags: number): void {
+    this.isWatchingEnd = (flags & IORING_CQE_F_MORE) !== 0;
+    if (result < 0 || this.state === SocketState.Closing) return;
+    if (!this.hasPeerEnded) {
+      if (this.isPaused && this.seesEnd) this.ended(socketError(this.fd));
+    } else if ((result & (POLLERR | POLLHUP)) !== 0) this.ended(socketError(this.fd) || Errno.ECONNRESET);
+    else this.watchFailure();
   }
 
   protected startSending(): void {
-    // A congested socket has to hear when there is room again: that takes a completion.
+    // A congested socket has to hear when there is room again, and one that ends when all is sent: that takes a
+    // completion.
     const maySendAtOnce = this.state === SocketState.Open && !this.wasFull && !this.isCongested;
-    if (maySendAtOnce && this.unsent <= SENT_AT_ONCE_MAX) return this.sendAtOnce();
+    if (maySendAtOnce && !this.endsSending && this.unsent <= SENT_AT_ONCE_MAX) return this.sendAtOnce();
     this.isSending = true;
     const { ring } = this.reactor;
     const at = this.beginSend(Kind.Send);
@@ -223,7 +240,7 @@ export class UringSocket extends KernelSocket {
   complete(kind: number, result: number, flags: number): void {
     if (kind === Kind.Recv) this.received(result, flags);
     else if (kind === Kind.Send) this.wasSent(result);
-    else if (kind === Kind.End) this.sawEnd(result);
+    else if (kind === Kind.End) this.sawEnd(result, flags);
     else this.wasConnected(result);
     if (this.state === SocketState.Closing) this.leaveIfIdle();
   }
