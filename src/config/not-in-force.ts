@@ -2,10 +2,6 @@
  *  the file, once, at start. The list is to become empty; then this file goes. */
 
 const GENERAL = [
-  'tls_ca_cert',
-  'tls_certificate',
-  'tls_private_key',
-  'tls_rate_limit_per_second',
   'daemon_pid_file',
   'syslog_prog_name',
   'worker_threads',
@@ -17,8 +13,6 @@ const GENERAL = [
   'scaling_warm_pool_ratio',
   'scaling_fast_retries',
   'scaling_cooldown_sleep',
-  'server_tls',
-  'verify_server_certificate',
   'clock_resolution_statistics',
   'talos',
 ];

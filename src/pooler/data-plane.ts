@@ -2,6 +2,7 @@
  *  plane. Not for: what any of them does. */
 
 import { errnoName } from '../reactor/libc.js';
+import { TlsError } from '../reactor/openssl.js';
 import type {
   Acceptor,
   Listener,
@@ -18,13 +19,15 @@ import type { AdminSession } from './admin-session.js';
 import type { KeySeed } from './cancel.js';
 import { ClientLogin } from './client-login.js';
 import type { ClientSession } from './client-session.js';
+import { ClientTls } from './client-tls.js';
 import type { CloseReason } from './close-reason.js';
 import { MemoryBudget } from './memory-budget.js';
 import { Pool } from './pool.js';
 import type { ServerLogin } from './server-login.js';
 import type { ServerSession } from './server-session.js';
 import { ServerState } from './server-stream.js';
-import type { DataPlaneSettings } from './settings.js';
+import { ServerTls } from './server-tls.js';
+import type { ClientTlsSettings, DataPlaneSettings } from './settings.js';
 import type { LogLevel, ToControl, ToWorker, WorkerSnapshot, WorkerStart } from './thread-messages.js';
 
 /** A scratch large enough for the beginning of any Bind that is rewritten. */
@@ -44,6 +47,8 @@ export class DataPlane implements Acceptor, TimerTarget {
   /** What pooler_check_query looks like in a Query. */
   readonly checkQuery: Uint8Array;
   readonly memory: MemoryBudget;
+  readonly clientTls: ClientTls;
+  readonly serverTls = new ServerTls();
   readonly cancelSigningKey: Uint8Array;
   isShuttingDown = false;
   /** Many clients have left and few are there: a good moment to give memory back. */
@@ -72,6 +77,7 @@ export class DataPlane implements Acceptor, TimerTarget {
     this.reactor = reactor;
     this.postToControl = post;
     this.memory = new MemoryBudget(settings.maxMemoryUsage);
+    this.clientTls = new ClientTls(reactor, settings.clientTls);
     this.cancelSigningKey = reactor.random(CANCEL_SIGNING_KEY_BYTES);
     this.access = new AccessRules(settings.accessRules);
     this.serverSocketOptions = { ...socketOptions(settings), lingerS: -1 };
@@ -112,6 +118,12 @@ export class DataPlane implements Acceptor, TimerTarget {
 
   countRefused(): void {
     this.connections.errors++;
+  }
+
+  /** One that was counted as plain has TLS. */
+  countTls(): void {
+    this.connections.plain--;
+    this.connections.tls++;
   }
 
   countCancel(): void {
@@ -225,8 +237,19 @@ export class DataPlane implements Acceptor, TimerTarget {
         this.scramRequests.delete(message.request);
         return login?.onScramKeys(message.keys);
       }
+      case 'clientTls':
+        return this.replaceClientTls(message.settings);
       case 'address':
         return this.poolAt(message.pool)?.moveTo(message.host);
+    }
+  }
+
+  private replaceClientTls(settings: ClientTlsSettings): void {
+    try {
+      this.clientTls.replace(settings);
+    } catch (error) {
+      if (!(error instanceof TlsError)) throw error;
+      this.log('error', `TLS with clients stays as it was: ${error.message}`);
     }
   }
 

@@ -26,5 +26,7 @@ export const STATEMENT_BYTES_MAX = 128 * 1024 * 1024;
 export const CLOSED_AT_ONCE_MAX = 64;
 /** After a server could not be opened the pool waits for this long. Milliseconds. */
 export const CREATE_PAUSE_MS = 10;
+/** The name of PostgreSQL's protocol for ALPN, IANA "TLS Application-Layer Protocol Negotiation Protocol IDs". */
+export const ALPN_PROTOCOL = 'postgresql';
 /** How long a CancelRequest may take to be delivered. Milliseconds. */
 export const CANCEL_TIMEOUT_MS = 5_000;

@@ -1,5 +1,5 @@
 /** All that crosses threads: plain data, told apart by `type`. Nothing else is posted. */
-import type { DataPlaneSettings } from './settings.js';
+import type { ClientTlsSettings, DataPlaneSettings } from './settings.js';
 
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
 
@@ -28,6 +28,8 @@ export type ToWorker =
       readonly request: number;
       readonly keys: { readonly clientKey: Uint8Array; readonly serverKey: Uint8Array };
     }
+  /** Certificates and limits for clients that connect from now on. */
+  | { readonly type: 'clientTls'; readonly settings: ClientTlsSettings }
   /** A host name of a pool stands for another address now. */
   | { readonly type: 'address'; readonly pool: number; readonly host: string };
 
@@ -75,6 +77,7 @@ export interface ClientSnapshot {
   readonly database: string;
   readonly user: string;
   readonly applicationName: string;
+  readonly isTls: boolean;
   readonly address: string;
   readonly state: 'active' | 'idle' | 'waiting';
   readonly wait: 'idle' | 'read' | 'write';
@@ -90,6 +93,7 @@ export interface ServerSnapshot {
   readonly database: string;
   readonly user: string;
   readonly applicationName: string;
+  readonly isTls: boolean;
   readonly state: 'login' | 'active' | 'idle' | 'used';
   readonly wait: 'idle' | 'read' | 'write';
   readonly transactions: number;

@@ -4,10 +4,12 @@
  *
  *  No session runs inside another's call: what one causes for another is queued for later in the round. */
 import { Buffers } from './buffers.js';
-import { type Acceptor, SEND_HIGH_WATER } from './reactor.js';
+import { type Acceptor, type Receiver, SEND_HIGH_WATER, type Socket } from './reactor.js';
 import { Segments } from './segments.js';
 import { Outbox, type SocketHost, type StreamSocket } from './stream-socket.js';
 import { type Timer, TimerHeap } from './timers.js';
+import type { TlsEngine } from './tls-engine.js';
+import { TlsSocket } from './tls-socket.js';
 import { Bug } from './words.js';
 
 /** With so many buffers in use slow readers may hold only a little each. */
@@ -45,6 +47,10 @@ export abstract class Rounds implements SocketHost {
     this.timers.clear(timer);
   }
 
+  secure(socket: Socket, engine: TlsEngine, receiver: Receiver): TlsSocket {
+    return new TlsSocket(this, socket, engine, receiver);
+  }
+
   queueFlush(socket: StreamSocket): void {
     this.flushes.push(socket);
   }
@@ -73,6 +79,7 @@ export abstract class Rounds implements SocketHost {
     this.fireTimers();
     this.replayAll();
     this.flushAll();
+    this.flushAll(); // what TLS has made of what sessions sent
   }
 
   /** A session threw: it loses its connection, and nobody else does. */

@@ -131,6 +131,14 @@ export abstract class StreamSocket implements Socket, TimerTarget {
   protected abstract release(): void;
   abstract peerAddress(): PeerAddress;
 
+  get isTls(): boolean {
+    return false;
+  }
+
+  get tlsFailure(): string {
+    return '';
+  }
+
   send(bytes: Uint8Array, begin: number, end: number): void {
     if (this.state > SocketState.Open || this.isSendBroken || begin >= end) return;
     const length = end - begin;
@@ -280,9 +288,9 @@ export abstract class StreamSocket implements Socket, TimerTarget {
       this.sendHead = segments.drop(this.sendHead);
     }
     if (this.sendHead === NONE) this.sendTail = NONE;
+    if (bytes > 0 && this.lingerTimer !== null) this.host.setTimer(this.lingerTimer, LINGER_MS);
     if (this.unsent > 0) this.wantFlush();
     else if (this.state === SocketState.Draining) this.lingerNow();
-    if (bytes > 0 && this.lingerTimer !== null) this.host.setTimer(this.lingerTimer, LINGER_MS);
     if (this.isCongested && this.unsent <= SEND_LOW_WATER) {
       this.isCongested = false;
       this.receiver.onWritable();
@@ -300,6 +308,12 @@ export abstract class StreamSocket implements Socket, TimerTarget {
   /** The peer has ended (0) or the connection has failed. */
   protected ended(errno: number): void {
     if (this.state === SocketState.Closing) return;
+    if (errno === 0 && this.state === SocketState.Draining) {
+      this.endErrno = errno; // it may still read: the rest is sent
+      this.seesEnd = false;
+      this.stopReceiving();
+      return;
+    }
     if (this.heldHead !== NONE && !(this.isPaused && this.seesEnd)) {
       this.endErrno = errno;
       return;
@@ -331,6 +345,7 @@ export abstract class StreamSocket implements Socket, TimerTarget {
   private lingerNow(): void {
     this.state = SocketState.Lingering;
     this.endSending();
+    if (this.endErrno !== NOT_ENDED) this.close();
   }
 
   protected wantFlush(): void {
@@ -371,7 +386,7 @@ export abstract class StreamSocket implements Socket, TimerTarget {
   }
 
   /** The peer cannot be told all of it: the connection ends at the end of the round. */
-  private runOutOfMemory(lost: number): void {
+  protected runOutOfMemory(lost: number): void {
     this.unsent -= lost;
     this.isOutOfMemory = true;
   }
