@@ -7,6 +7,7 @@ import { type HbaRule, parsePgHba, ruleOfNetwork } from './hba.js';
 import { notInForce } from './not-in-force.js';
 import { type Configuration, configurationSchema, include } from './settings/configuration.js';
 import { readSource, type Source } from './source.js';
+import { readTlsFiles, type TlsFiles } from './tls-files.js';
 
 export type { Configuration };
 
@@ -14,6 +15,8 @@ export interface LoadedConfiguration {
   readonly configuration: Configuration;
   /** null: no rules, everybody may try. */
   readonly accessRules: readonly HbaRule[] | null;
+  /** Certificates and keys. */
+  readonly tlsFiles: TlsFiles;
   /** Settings in the files whose feature is not built yet, as fields. */
   readonly notInForce: readonly string[];
   /** The files that it came from, the first one first. */
@@ -35,9 +38,12 @@ export function loadConfiguration(path: string): LoadedConfiguration {
     const all = issues.flatMap((issue) => complaintsOf(issue, sources, merged));
     throw new ConfigurationError([...inReadingOrder(all, sources), ...ruleFile.complaints]);
   }
+  const tls = readTlsFiles(merged, sources);
+  if (tls.complaints.length > 0) throw new ConfigurationError(inReadingOrder(tls.complaints, sources));
   return {
     configuration: parsed.data,
     accessRules: accessRulesOf(parsed.data, ruleFile.rules),
+    tlsFiles: tls.files,
     notInForce: notInForce(merged),
     files: sources.map(({ file }) => file),
   };

@@ -1,18 +1,7 @@
 /** Settings that are understood and checked, and whose feature is not built yet. An operator is told of each one in
  *  the file, once, at start. The list is to become empty; then this file goes. */
 
-const GENERAL = [
-  'tls_ca_cert',
-  'tls_certificate',
-  'tls_private_key',
-  'tls_rate_limit_per_second',
-  'daemon_pid_file',
-  'syslog_prog_name',
-  'server_tls',
-  'verify_server_certificate',
-  'clock_resolution_statistics',
-  'talos',
-];
+const GENERAL = ['daemon_pid_file', 'syslog_prog_name', 'clock_resolution_statistics', 'talos'];
 const POOL = ['auth_query'];
 const USER = ['auth_pam_service'];
 

@@ -12,9 +12,11 @@ import {
   type PoolSettings,
   type ServerAddress,
   type ServerSecret,
+  type ServerTlsSettings,
 } from '../pooler/settings.js';
 import { parseStoredPassword } from '../wire/password-form.js';
 import { deriveScramKeys, verifierOf } from '../wire/scram-verifier.js';
+import { clientTls, ServerTlsOfPools } from './tls-settings.js';
 
 const SCRAM_ITERATIONS = 4096; // PostgreSQL's own default
 const SCRAM_SALT_BYTES = 16;
@@ -26,8 +28,9 @@ export async function toDataPlaneSettings(
   generation: number,
 ): Promise<DataPlaneSettings> {
   const { general, pools } = loaded.configuration;
+  const serverTls = new ServerTlsOfPools(loaded);
   const resolved = Object.entries(pools).flatMap(([database, pool]) =>
-    pool.users.map((user) => poolSettings(general, database, pool, user)),
+    pool.users.map((user) => poolSettings(general, database, pool, user, serverTls.of(database, pool))),
   );
   return {
     generation,
@@ -63,7 +66,7 @@ export async function toDataPlaneSettings(
       lingerS: general.tcp_so_linger,
       userTimeoutS: general.tcp_user_timeout,
     },
-    tlsRequired: general.tls_mode === 'require' || general.tls_mode === 'verify-full',
+    clientTls: clientTls(loaded),
     admin: { username: general.admin_username, secret: await clientSecret(general.admin_password) },
     accessRules: loaded.accessRules,
     pools: await Promise.all(resolved),
@@ -75,12 +78,15 @@ async function poolSettings(
   database: string,
   pool: PoolSection,
   user: UserSection,
+  serverTls: ServerTlsSettings,
 ): Promise<PoolSettings> {
   const mode = user.pool_mode ?? pool.pool_mode;
   return {
     database,
     user: user.username,
     address: await serverAddress(pool.server_host, pool.server_port),
+    serverHost: pool.server_host,
+    serverTls,
     serverDatabase: pool.server_database ?? database,
     serverUser: user.server_username ?? user.username,
     clientSecret: await clientSecret(user.password),

@@ -2,7 +2,7 @@
  *  the client has at that moment; one that waits for a server stops waiting. There is never an answer. PostgreSQL manual, "Canceling Requests in Progress". */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { SystemError } from '../reactor/libc.js';
-import type { Receiver, Socket } from '../reactor/reactor.js';
+import type { Socket } from '../reactor/reactor.js';
 import { Timer, type TimerTarget } from '../reactor/timers.js';
 import { QueryCancelled } from '../wire/client-facing-error.js';
 import { type CancelKey, cancelRequest } from '../wire/startup.js';
@@ -11,6 +11,7 @@ import type { DataPlane } from './data-plane.js';
 import { CANCEL_TIMEOUT_MS } from './limits.js';
 import type { Pool } from './pool.js';
 import type { ServerSession } from './server-session.js';
+import { type Caller, dial } from './server-tls.js';
 
 /** The secret part of a client's key: 4 bytes, 32 since protocol 3.2. Made from a random number when it is wanted, so
  *  that it takes no memory. */
@@ -100,12 +101,13 @@ function clientOf(plane: DataPlane, { processId, secret }: CancelKey): ClientSes
 }
 
 /** One connection that brings a CancelRequest to PostgreSQL. */
-class CancelDelivery implements Receiver, TimerTarget {
+class CancelDelivery implements Caller, TimerTarget {
   private readonly plane: DataPlane;
   private readonly server: ServerSession;
   private readonly pool: Pool;
   private readonly message: Uint8Array;
-  private readonly socket: Socket;
+  socket: Socket;
+  private isSent = false;
   private readonly bringer: CancelBringer;
   private readonly timer: Timer;
 
@@ -116,7 +118,8 @@ class CancelDelivery implements Receiver, TimerTarget {
     this.pool = server.pool;
     this.message = cancelRequest(server.processId, server.cancelKey);
     this.timer = new Timer(this);
-    this.socket = plane.reactor.connect(this.pool.address, plane.serverSocketOptions, this);
+    // The key is as secret as what the server's own connection carries.
+    this.socket = dial(this.pool, this, server.socket.isTls ? 'require' : 'plain');
     server.cancelBegins();
     this.pool.cancelRequests++;
     plane.reactor.setTimer(this.timer, CANCEL_TIMEOUT_MS);
@@ -124,6 +127,7 @@ class CancelDelivery implements Receiver, TimerTarget {
 
   onConnected(): void {
     this.socket.send(this.message, 0, this.message.length);
+    this.isSent = true;
   }
 
   onBytes(_bytes: Uint8Array, _begin: number, end: number): number {
@@ -136,7 +140,12 @@ class CancelDelivery implements Receiver, TimerTarget {
 
   /** PostgreSQL closes when it has passed the cancel on. */
   onClosed(errno: number): void {
-    this.ends(errno === 0);
+    this.ends(this.isSent && errno === 0);
+  }
+
+  dialFailed(why: string): void {
+    this.plane.log('warn', `a cancel cannot be passed on: ${this.pool.addressText} ${why}`);
+    this.ends(false);
   }
 
   onTimer(): void {

@@ -2,6 +2,7 @@
  *  greeting. Afterwards a ClientSession or an AdminSession takes its place. PostgreSQL manual, "Start-up". */
 import type { Receiver, Socket } from '../reactor/reactor.js';
 import { Timer, type TimerTarget } from '../reactor/timers.js';
+import type { TlsSocket } from '../reactor/tls-socket.js';
 import {
   AuthenticationFailed,
   AuthMethodUnsupported,
@@ -11,6 +12,8 @@ import {
 import { int32At } from '../wire/bytes.js';
 import {
   ClientFacingError,
+  DataBehindSslRequest,
+  DirectTlsWithoutAlpn,
   FeatureNotSupported,
   MalformedStartup,
   NoSuchPool,
@@ -34,7 +37,12 @@ import {
   parameterStatus,
 } from '../wire/message-builder.js';
 import { readPasswordMessage, readSaslInitialResponse } from '../wire/password-message.js';
-import { AUTHENTICATION_OK, READY_FOR_QUERY_IDLE, REFUSE_ENCRYPTION } from '../wire/ready-made.js';
+import {
+  ACCEPT_TLS,
+  AUTHENTICATION_OK,
+  READY_FOR_QUERY_IDLE,
+  REFUSE_ENCRYPTION,
+} from '../wire/ready-made.js';
 import { ScramServerExchange } from '../wire/scram-server.js';
 import { SCRAM_SHA_256, scramNonce } from '../wire/scram-verifier.js';
 import {
@@ -52,6 +60,7 @@ import { AdminSession } from './admin-session.js';
 import { cancelSecret, type KeySeed, sendCancel } from './cancel.js';
 import { ClientSession } from './client-session.js';
 import type { DataPlane } from './data-plane.js';
+import type { HandshakeWaiter } from './handshake-queue.js';
 import { LOGIN_MESSAGE_MAX, LOGIN_TIMEOUT_MS } from './limits.js';
 import type { Pool } from './pool.js';
 import type { ClientSecret } from './settings.js';
@@ -59,6 +68,8 @@ import { spelledAs, TrackedParameters, trackedName } from './tracked-parameters.
 
 const enum LoginState {
   Startup,
+  /** Waits for its turn to begin the TLS handshake, or for its end: nothing can be said to the client. */
+  Handshake,
   Md5Response,
   SaslInitialResponse,
   SaslResponse,
@@ -78,9 +89,13 @@ const ADMIN_PARAMETERS: readonly (readonly [string, string])[] = [
   ['application_name', 'pg_doorman'],
 ];
 
-export class ClientLogin implements Receiver, TimerTarget {
+/** The first byte of a TLS handshake, which a client may send without asking. No packet is so long as to begin so. */
+const TLS_HANDSHAKE = 0x16;
+
+export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
   private readonly plane: DataPlane;
-  private readonly socket: Socket;
+  private socket: Socket;
+  private secured: TlsSocket | null = null;
   private readonly timer: Timer;
   /** One client too many: it may cancel or be told so. */
   private readonly isTooMany: boolean;
@@ -94,6 +109,8 @@ export class ClientLogin implements Receiver, TimerTarget {
   private salt: Uint8Array = new Uint8Array(0);
   private scram: ScramServerExchange | null = null;
   private askedForTls = false;
+  /** TLS began without an SSLRequest: sslnegotiation=direct. */
+  private isDirect = false;
 
   constructor(plane: DataPlane, socket: Socket, isTooMany: boolean) {
     this.plane = plane;
@@ -103,8 +120,11 @@ export class ClientLogin implements Receiver, TimerTarget {
     plane.reactor.setTimer(this.timer, LOGIN_TIMEOUT_MS);
   }
 
+  /** The TLS handshake is done. */
   onConnected(): void {
-    // accepted, not connected
+    this.plane.countTls();
+    this.state = LoginState.Startup;
+    if (this.isDirect && this.secured?.hasProtocol !== true) this.refuse(new DirectTlsWithoutAlpn());
   }
 
   onWritable(): void {
@@ -112,6 +132,11 @@ export class ClientLogin implements Receiver, TimerTarget {
   }
 
   onClosed(_errno: number): void {
+    const { tlsFailure } = this.socket;
+    if (tlsFailure !== '') {
+      this.plane.countRefused();
+      this.plane.log('warn', `TLS with ${this.peer()} failed: ${tlsFailure}`);
+    }
     this.ends();
   }
 
@@ -150,9 +175,16 @@ export class ClientLogin implements Receiver, TimerTarget {
 
   /** Deals with the next packet or message; false when it is not whole, or has to wait. */
   private takeOne(): boolean {
-    if (this.state === LoginState.Startup) return this.takePacket();
-    if (this.state === LoginState.Parameters || this.state === LoginState.Ended) return false;
-    return this.takeMessage();
+    switch (this.state) {
+      case LoginState.Startup:
+        return this.kept[0] === TLS_HANDSHAKE && !this.hasTls ? this.beginDirectTls() : this.takePacket();
+      case LoginState.Handshake:
+      case LoginState.Parameters:
+      case LoginState.Ended:
+        return false;
+      default:
+        return this.takeMessage();
+    }
   }
 
   private takePacket(): boolean {
@@ -164,7 +196,9 @@ export class ClientLogin implements Receiver, TimerTarget {
       case StartupPacket.SslRequest:
       case StartupPacket.GssEncRequest:
         this.consume(int32At(kept, 0));
-        return this.refuseEncryption(packet);
+        return packet === StartupPacket.SslRequest && this.offersTls
+          ? this.acceptTls()
+          : this.refuseEncryption(packet);
       case StartupPacket.CancelRequest:
         this.ends();
         sendCancel(this.plane, readCancelRequest(kept, 0), this.socket);
@@ -214,12 +248,63 @@ export class ClientLogin implements Receiver, TimerTarget {
     return true;
   }
 
+  // ── TLS ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  private get hasTls(): boolean {
+    return this.socket.isTls;
+  }
+
+  private get offersTls(): boolean {
+    return this.plane.clientTls.context !== null && !this.askedForTls && !this.socket.peerAddress().isUnix;
+  }
+
+  private acceptTls(): boolean {
+    this.askedForTls = true;
+    if (this.kept.length > 0) throw new DataBehindSslRequest();
+    this.send(ACCEPT_TLS);
+    return this.awaitHandshake();
+  }
+
+  private beginDirectTls(): boolean {
+    if (!this.offersTls) {
+      this.plane.countRefused();
+      this.plane.log('warn', `${this.peer()} began TLS, which is not offered`);
+      this.ends();
+      this.socket.close(); // it would not understand an answer
+      return false;
+    }
+    this.askedForTls = true;
+    this.isDirect = true;
+    const { kept } = this;
+    this.kept = Buffer.alloc(0);
+    this.socket.unread(kept, 0, kept.length);
+    return this.awaitHandshake();
+  }
+
+  private awaitHandshake(): boolean {
+    this.state = LoginState.Handshake;
+    this.socket.pause(true);
+    this.plane.clientTls.handshakes.enter(this);
+    return false;
+  }
+
+  beginHandshake(): void {
+    const { plane, socket } = this;
+    const { context } = plane.clientTls;
+    if (context === null) {
+      this.ends(); // a RELOAD has taken TLS away
+      return socket.close();
+    }
+    this.secured = plane.reactor.secure(socket, context.engine(), this);
+    this.socket = this.secured;
+  }
+
   // ── who is it? ─────────────────────────────────────────────────────────────────────────────────────────────────
 
   private begin(startup: StartupParameters): void {
     this.startup = startup;
     const { plane } = this;
-    if (plane.settings.tlsRequired) throw new TlsRequired();
+    if (plane.clientTls.isRequired && !this.hasTls) throw new TlsRequired();
     if (plane.isShuttingDown) throw new ShuttingDown();
     if (needsNegotiation(startup)) this.send(negotiateProtocolVersion(startup));
     const { user, database } = startup;
@@ -227,7 +312,7 @@ export class ClientLogin implements Receiver, TimerTarget {
       throw new FeatureNotSupported('replication is not pooled: connect to PostgreSQL itself for it');
     }
     const peer = this.socket.peerAddress();
-    const verdict = plane.access.judge(peer, false, database, user);
+    const verdict = plane.access.judge(peer, this.hasTls, database, user);
     if (verdict === Verdict.Reject) throw this.notPermitted(startup);
     if (ADMIN_DATABASES.includes(database)) {
       if (user !== plane.settings.admin.username) throw new PasswordAuthenticationFailed(user);
@@ -321,7 +406,8 @@ export class ClientLogin implements Receiver, TimerTarget {
     for (const [name, value] of parameters) tracked?.set(name, value);
     const session = new ClientSession(plane, pool, socket, seed, startup.applicationName, tracked);
     this.sendGreeting([...parameters], seed);
-    plane.clientBegins(session, this.peer());
+    const how = this.secured === null ? '' : ` over ${this.secured.version}`;
+    plane.clientBegins(session, this.peer() + how);
     this.handOver(session);
   }
 
@@ -359,7 +445,8 @@ export class ClientLogin implements Receiver, TimerTarget {
     if (this.state === LoginState.Ended) return;
     this.plane.countRefused();
     this.plane.log('warn', `login of ${this.who()} refused: ${error.message}`);
-    this.send(errorResponse(error, 'FATAL'));
+    // In the middle of a handshake it would not be understood.
+    if (this.state !== LoginState.Handshake) this.send(errorResponse(error, 'FATAL'));
     this.ends();
     this.socket.closeAfterSend();
   }
@@ -369,12 +456,13 @@ export class ClientLogin implements Receiver, TimerTarget {
     this.state = LoginState.Ended;
     this.kept = Buffer.alloc(0);
     this.pool?.leaveGreeters(this);
+    this.plane.clientTls.handshakes.leave(this);
     this.plane.reactor.clearTimer(this.timer);
     this.plane.loginEnded(!becomesSession);
   }
 
   private notPermitted(startup: StartupParameters): NotPermittedByHba {
-    return new NotPermittedByHba(this.peer(), startup.user, startup.database, false);
+    return new NotPermittedByHba(this.peer(), startup.user, startup.database, this.hasTls);
   }
 
   private consume(length: number): void {

@@ -304,6 +304,7 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
       database: settings.database,
       user: settings.user,
       applicationName: this.applicationName,
+      isTls: this.socket.isTls,
       address: peerText(this.socket.peerAddress()),
       state: this.isActive ? 'active' : this.isWaiting ? 'waiting' : 'idle',
       wait: this.socket.unsent > 0 ? 'write' : this.isActive ? 'read' : 'idle',

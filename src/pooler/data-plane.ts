@@ -2,6 +2,7 @@
  *  plane. Not for: what any of them does. */
 
 import { errnoName } from '../reactor/libc.js';
+import { TlsError } from '../reactor/openssl.js';
 import type {
   Acceptor,
   DetachedSocket,
@@ -20,6 +21,7 @@ import { Balance } from './balance.js';
 import { cancelHere, type KeySeed, RemoteCancels } from './cancel.js';
 import { ClientLogin } from './client-login.js';
 import { ClientSession } from './client-session.js';
+import { ClientTls } from './client-tls.js';
 import type { CloseReason } from './close-reason.js';
 import { Counter } from './counters.js';
 import type { ClientRecord } from './hand-over.js';
@@ -29,7 +31,8 @@ import { Pool } from './pool.js';
 import type { ServerLogin } from './server-login.js';
 import type { ServerSession } from './server-session.js';
 import { ServerState } from './server-stream.js';
-import type { DataPlaneSettings } from './settings.js';
+import { ServerTls } from './server-tls.js';
+import type { ClientTlsSettings, DataPlaneSettings } from './settings.js';
 import type {
   ExpiredServer,
   LogLevel,
@@ -60,6 +63,8 @@ export class DataPlane implements Acceptor, TimerTarget {
   readonly memory: MemoryBudget;
   readonly cancels: RemoteCancels;
   readonly balance: Balance;
+  readonly clientTls: ClientTls;
+  readonly serverTls = new ServerTls();
   isShuttingDown = false;
   /** Many clients have left and few are there: a good moment to give memory back. */
   onManyLeft: () => void = () => undefined;
@@ -89,6 +94,7 @@ export class DataPlane implements Acceptor, TimerTarget {
     this.memory = new MemoryBudget(this.board, settings.maxMemoryUsage);
     this.cancels = new RemoteCancels(this);
     this.balance = new Balance(this);
+    this.clientTls = new ClientTls(reactor, settings.clientTls);
     this.access = new AccessRules(settings.accessRules);
     this.serverSocketOptions = { ...socketOptions(settings), lingerS: -1 };
     this.checkQuery = Buffer.from(`${settings.poolerCheckQuery}\0`);
@@ -151,6 +157,12 @@ export class DataPlane implements Acceptor, TimerTarget {
 
   countRefused(): void {
     this.connections.errors++;
+  }
+
+  /** One that was counted as plain has TLS. */
+  countTls(): void {
+    this.connections.plain--;
+    this.connections.tls++;
   }
 
   countCancel(): void {
@@ -281,6 +293,8 @@ export class DataPlane implements Acceptor, TimerTarget {
         this.scramRequests.delete(message.request);
         return login?.onScramKeys(message.keys);
       }
+      case 'clientTls':
+        return this.replaceClientTls(message.settings);
       case 'address':
         return this.poolAt(message.pool)?.moveTo(message.host);
       case 'findExpired':
@@ -328,6 +342,15 @@ export class DataPlane implements Acceptor, TimerTarget {
       }
       case 'cancelEnded':
         return this.cancels.answered(message.request);
+    }
+  }
+
+  private replaceClientTls(settings: ClientTlsSettings): void {
+    try {
+      this.clientTls.replace(settings);
+    } catch (error) {
+      if (!(error instanceof TlsError)) throw error;
+      this.log('error', `TLS with clients stays as it was: ${error.message}`);
     }
   }
 

@@ -28,5 +28,7 @@ export const CLOSED_AT_ONCE_MAX = 64;
 export const FAST_RETRY_MS = 0.005;
 /** After a server could not be opened the pool waits for this long. Milliseconds. */
 export const CREATE_PAUSE_MS = 10;
+/** The name of PostgreSQL's protocol for ALPN, IANA "TLS Application-Layer Protocol Negotiation Protocol IDs". */
+export const ALPN_PROTOCOL = 'postgresql';
 /** How long a CancelRequest may take to be delivered. Milliseconds. */
 export const CANCEL_TIMEOUT_MS = 5_000;

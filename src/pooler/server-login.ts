@@ -9,6 +9,7 @@ import { md5PasswordHash, md5Response } from '../wire/md5.js';
 import { passwordMessage, saslInitialResponse, saslResponse } from '../wire/message-builder.js';
 import { ScramClientExchange } from '../wire/scram-client.js';
 import { SCRAM_SHA_256, type ScramKeys, scramNonce } from '../wire/scram-verifier.js';
+import { SQLSTATE } from '../wire/sqlstate.js';
 import { startupMessage } from '../wire/startup.js';
 import { Authentication, Backend } from '../wire/tags.js';
 import type { ServerSession } from './server-session.js';
@@ -17,6 +18,8 @@ export class ServerLogin {
   private readonly server: ServerSession;
   private scram: ScramClientExchange | null = null;
   private hasFailed = false;
+  /** The server has begun to authenticate. */
+  private wasAsked = false;
 
   constructor(server: ServerSession) {
     this.server = server;
@@ -54,6 +57,10 @@ export class ServerLogin {
         return true;
       case Backend.ErrorResponse: {
         const fields = readErrorResponse(bytes, bodyAt, bodyEnd);
+        // Before it was asked for a password: its pg_hba wants TLS, or wants none.
+        const isUnwelcome =
+          fields.sqlstate === SQLSTATE.invalid_authorization_specification && !this.wasAsked;
+        if (isUnwelcome && server.triesOtherWay(server.socket.isTls)) return false;
         return this.failWith(new ServerLoginRejected(fields.sqlstate, fields.message));
       }
       case Backend.NoticeResponse:
@@ -81,7 +88,13 @@ export class ServerLogin {
   wasLost(errno: number): void {
     if (this.hasFailed) return;
     this.hasFailed = true;
-    const why = errno === 0 ? 'the server closed the connection during login' : errnoName(errno);
+    const { tlsFailure } = this.server.socket;
+    const why =
+      tlsFailure !== ''
+        ? `TLS failed (${tlsFailure})`
+        : errno === 0
+          ? 'the server closed the connection during login'
+          : errnoName(errno);
     this.server.pool.openFailed(new ServerUnavailable(`${why} at ${this.server.pool.addressText}`));
   }
 
@@ -98,6 +111,7 @@ export class ServerLogin {
   private onAuthentication(bytes: Uint8Array, bodyAt: number, bodyEnd: number): boolean {
     if (bodyEnd - bodyAt < 4) return this.fail('sent an Authentication message that is too short');
     const contentAt = bodyAt + 4;
+    this.wasAsked = true;
     try {
       switch (int32At(bytes, bodyAt)) {
         case Authentication.Ok:
@@ -185,7 +199,8 @@ export class ServerLogin {
     this.server.send(message, 0, message.length);
   }
 
-  private fail(what: string): boolean {
+  /** It cannot be used: `what` follows its address. Returns false. */
+  fail(what: string): boolean {
     return this.failWith(new ServerUnavailable(`${this.server.pool.addressText} ${what}`));
   }
 

@@ -186,8 +186,18 @@ export class ServerSession extends ServerStream implements TimerTarget, Leaver {
     this.client?.socket.resume();
   }
 
+  dialFailed(why: string): void {
+    this.login?.fail(why);
+  }
+
   onClosed(errno: number): void {
     if (this.state === ServerState.Closed) return;
+    const { tlsFailure } = this.socket;
+    if (tlsFailure !== '' && this.state === ServerState.Login && this.triesOtherWay(true)) {
+      const { plane, addressText } = this.pool;
+      plane.log('warn', `TLS with ${addressText} failed (${tlsFailure}): trying without, as prefer allows`);
+      return;
+    }
     const reason: CloseReason =
       this.state === ServerState.Login ? 'connect_failed' : this.sawFatal ? 'server_fatal' : 'server_closed';
     this.wasLost(reason, errno);
@@ -351,6 +361,7 @@ export class ServerSession extends ServerStream implements TimerTarget, Leaver {
       database: settings.serverDatabase,
       user: settings.serverUser,
       applicationName: settings.applicationName,
+      isTls: this.socket.isTls,
       state: this.stateText,
       wait: this.socket.unsent > 0 ? 'write' : this.queue.isEmpty ? 'idle' : 'read',
       transactions: this.transactions,

@@ -1,7 +1,8 @@
 /** What a server sends, as messages: finds them where they lie, has those that must be seen whole gathered, and passes
  *  runs of bytes on to the client in one piece. Not for: what a message means (server-session.ts). PostgreSQL manual,
  *  "Message Flow". */
-import type { DetachedSocket, Receiver, Socket } from '../reactor/reactor.js';
+import { SystemError } from '../reactor/libc.js';
+import type { DetachedSocket, Socket } from '../reactor/reactor.js';
 import { Bug } from '../reactor/words.js';
 import { Frame, Framer, SPLIT } from '../wire/framer.js';
 import { Backend, HEADER_LENGTH } from '../wire/tags.js';
@@ -11,6 +12,7 @@ import type { ClientSession } from './client-session.js';
 import { Counter } from './counters.js';
 import { SERVER_MESSAGE_MAX, WHOLE_MESSAGE_MAX } from './limits.js';
 import type { Pool } from './pool.js';
+import { Attempts, type Caller } from './server-tls.js';
 
 export const enum ServerState {
   /** Connecting and logging in; counted against pool_size. */
@@ -41,9 +43,9 @@ export const enum Fate {
   Broken,
 }
 
-export abstract class ServerStream implements Receiver {
+export abstract class ServerStream implements Caller {
   // What each query touches comes first, as in ClientStream.
-  readonly socket: Socket;
+  socket: Socket;
   readonly pool: Pool;
   client: ClientSession | null = null;
   readonly queue: AnswerQueue;
@@ -58,19 +60,33 @@ export abstract class ServerStream implements Receiver {
   /** A message that must be seen whole and is not here yet. */
   private whole: Buffer | null = null;
   private wholeFilled = 0;
+  private readonly attempts: Attempts;
 
   /** Begins to connect, unless there is a connection that another worker had. */
   protected constructor(pool: Pool, detached: DetachedSocket | null) {
-    const { reactor, serverSocketOptions } = pool.plane;
     this.pool = pool;
     this.queue = new AnswerQueue();
     this.framer = new Framer(SERVER_MESSAGE_MAX);
-    this.socket =
-      detached === null
-        ? reactor.connect(pool.address, serverSocketOptions, this)
-        : reactor.attach(detached, this);
+    this.attempts = new Attempts(pool);
+    this.socket = detached === null ? this.attempts.dial(this) : pool.plane.reactor.attach(detached, this);
   }
 
+  /** Connects again, with TLS when it was without and the other way round, if that is wanted; false when it is not. */
+  triesOtherWay(hadTls: boolean): boolean {
+    if (!this.attempts.hasAnother(hadTls)) return false;
+    try {
+      const socket = this.attempts.dial(this);
+      this.socket.close();
+      this.socket = socket;
+      this.framer.reset();
+      return true;
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      return false; // what has failed before is told
+    }
+  }
+
+  abstract dialFailed(why: string): void;
   abstract onConnected(): void;
   abstract onWritable(): void;
   abstract onClosed(errno: number): void;

@@ -31,11 +31,44 @@ export type ServerSecret =
   | { readonly kind: 'scram-passthrough' } // signs with the ClientKey of the first client that logged in
   | { readonly kind: 'none' };
 
+/** A certificate and its key: PEM. */
+export interface TlsIdentity {
+  readonly certificate: string;
+  readonly privateKey: string;
+}
+
+/** TLS with clients. */
+export interface ClientTlsSettings {
+  /** null: it is not offered. */
+  readonly identity: TlsIdentity | null;
+  /** Clients must show a certificate that leads to one of these, PEM; '': none is asked for. */
+  readonly clientAuthorities: string;
+  /** 80 random bytes, the same in every worker: what one worker's session tickets are sealed with, all can open. */
+  readonly ticketKeys: Uint8Array;
+  /** Nobody may do without, but for a cancel. */
+  readonly isRequired: boolean;
+  /** Of one worker; 0: as many as come. */
+  readonly handshakesPerSecond: number;
+}
+
+/** TLS with PostgreSQL. Pools that have the same have the same object. */
+export interface ServerTlsSettings {
+  readonly mode: 'disable' | 'allow' | 'prefer' | 'require';
+  /** The certificate must lead to one of these, PEM; '': it is not looked at. */
+  readonly authorities: string;
+  /** The certificate must be of serverHost. */
+  readonly checksHost: boolean;
+  readonly identity: TlsIdentity | null;
+}
+
 /** One pool: a database and a user as clients name them. */
 export interface PoolSettings {
   readonly database: string;
   readonly user: string;
   readonly address: ServerAddress;
+  /** Its name as it was configured: what a certificate has. */
+  readonly serverHost: string;
+  readonly serverTls: ServerTlsSettings;
   readonly serverDatabase: string;
   readonly serverUser: string;
   readonly clientSecret: ClientSecret;
@@ -121,7 +154,7 @@ export interface DataPlaneSettings {
   readonly shutdownTimeoutMs: number;
   readonly unixSocketBufferSize: number;
   readonly tcp: TcpSettings;
-  readonly tlsRequired: boolean;
+  readonly clientTls: ClientTlsSettings;
   readonly admin: { readonly username: string; readonly secret: ClientSecret };
   /** null: no rule was written, everybody may try. */
   readonly accessRules: readonly AccessRule[] | null;

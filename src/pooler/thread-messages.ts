@@ -3,7 +3,7 @@ import type { MessagePort } from 'node:worker_threads';
 import type { Fd } from '../reactor/libc.js';
 import type { ListeningSocket } from '../reactor/reactor.js';
 import { countersBytes } from './counters.js';
-import type { DataPlaneSettings } from './settings.js';
+import type { ClientTlsSettings, DataPlaneSettings } from './settings.js';
 import { sharedPoolsBytes } from './shared-pool.js';
 import { workerBoardBytes } from './worker-board.js';
 
@@ -74,6 +74,8 @@ export type ToWorker =
   | { readonly type: 'closeExpired'; readonly pool: number; readonly server: number }
   /** See to it that a pool has min_pool_size servers. */
   | { readonly type: 'fill'; readonly pool: number }
+  /** Certificates and limits for clients that connect from now on. */
+  | { readonly type: 'clientTls'; readonly settings: ClientTlsSettings }
   /** A host name of a pool stands for another address now. */
   | { readonly type: 'address'; readonly pool: number; readonly host: string };
 
@@ -131,6 +133,7 @@ export interface ClientSnapshot {
   readonly database: string;
   readonly user: string;
   readonly applicationName: string;
+  readonly isTls: boolean;
   readonly address: string;
   readonly state: 'active' | 'idle' | 'waiting';
   readonly wait: 'idle' | 'read' | 'write';
@@ -146,6 +149,7 @@ export interface ServerSnapshot {
   readonly database: string;
   readonly user: string;
   readonly applicationName: string;
+  readonly isTls: boolean;
   readonly state: 'login' | 'active' | 'idle' | 'used';
   readonly wait: 'idle' | 'read' | 'write';
   readonly transactions: number;

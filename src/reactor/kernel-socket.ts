@@ -1,7 +1,7 @@
 /** A stream socket that the kernel has: its descriptor, and what both io_uring and epoll ask of it. */
 import { SHUT_WR } from './kernel-structs.js';
 import { type Fd, peerName, shutdown } from './libc.js';
-import type { DetachedSocket, PeerAddress, Receiver } from './reactor.js';
+import { NO_SSL, type PeerAddress, type Receiver } from './reactor.js';
 import { decodePeerAddress } from './socket-address.js';
 import { type SocketHost, type SocketState, StreamSocket } from './stream-socket.js';
 
@@ -17,10 +17,15 @@ export abstract class KernelSocket extends StreamSocket {
     return decodePeerAddress(peerName(this.fd));
   }
 
-  protected letGo(): DetachedSocket {
+  leaveIfQuiet(): boolean {
+    if (!this.hasNothingLeft || !this.isQuiet) return false;
     this.giveUpPlace();
-    return { fd: this.fd };
+    this.left({ fd: this.fd, ssl: NO_SSL });
+    return true;
   }
+
+  /** Whether the kernel holds nothing of it: no receive, send or watch. */
+  protected abstract get isQuiet(): boolean;
 
   /** It is none of the reactor's sockets any more. */
   protected abstract giveUpPlace(): void;

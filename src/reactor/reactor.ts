@@ -1,6 +1,8 @@
 /** The interface between the data plane and the system: sockets, time, chance, timers and wake-ups. Three
  *  implementations (io_uring, epoll, simulated) behave alike. It knows no PostgreSQL. */
 import type { Timer } from './timers.js';
+import type { TlsEngine } from './tls-engine.js';
+import type { TlsSocket } from './tls-socket.js';
 
 /** Whoever uses a socket. Never called from inside a call of its own to the socket or the reactor. */
 export interface Receiver {
@@ -31,6 +33,10 @@ export interface Socket {
   readonly unsent: number;
   /** Whether so much is unsent that whoever feeds it should stop. */
   readonly isCongested: boolean;
+  /** Whether what passes is encrypted. */
+  readonly isTls: boolean;
+  /** Why TLS has failed, in words; '' when it has not. */
+  readonly tlsFailure: string;
   /** Queues bytes[begin, end) behind all earlier ones. Received bytes are held where they lie, others are copied. */
   send(bytes: Uint8Array, begin: number, end: number): void;
   /** Stops delivering. What still arrives is kept, and after a little of it reading stops too. When the peer ends
@@ -68,7 +74,12 @@ export interface Leaver {
 /** A connection between two reactors: plain data that another thread can be sent. */
 export interface DetachedSocket {
   readonly fd: number;
+  /** The SSL object of a connection with TLS: OpenSSL's, and so the process's. */
+  readonly ssl: number;
 }
+
+/** A connection without TLS. */
+export const NO_SSL = 0;
 
 export interface PeerAddress {
   /** IPv4 or IPv6 in text; empty for a unix socket. */
@@ -131,6 +142,9 @@ export interface Reactor {
   connect(address: SocketAddress, options: SocketOptions, receiver: Receiver): Socket;
   /** Goes on with a connection that another reactor had. It is paused: `resume` has it received from. */
   attach(detached: DetachedSocket, receiver: Receiver): Socket;
+  /** TLS over an open socket, which belongs to the new one from now on. The handshake begins; `onConnected` tells that
+   *  it is done, `onClosed` that it has failed. */
+  secure(socket: Socket, engine: TlsEngine, receiver: Receiver): TlsSocket;
   setTimer(timer: Timer, afterMs: number): void;
   clearTimer(timer: Timer): void;
   /** What another thread writes 8 bytes (a non-zero Uint64) to in order to have `onWake` called. */

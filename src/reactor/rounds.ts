@@ -4,10 +4,19 @@
  *
  *  No session runs inside another's call: what one causes for another is queued for later in the round. */
 import { Buffers } from './buffers.js';
-import { type Acceptor, SEND_HIGH_WATER } from './reactor.js';
+import {
+  type Acceptor,
+  type DetachedSocket,
+  NO_SSL,
+  type Receiver,
+  SEND_HIGH_WATER,
+  type Socket,
+} from './reactor.js';
 import { Segments } from './segments.js';
 import { Outbox, type SocketHost, type StreamSocket } from './stream-socket.js';
 import { type Timer, TimerHeap } from './timers.js';
+import { TlsEngine } from './tls-engine.js';
+import { TlsSocket } from './tls-socket.js';
 import { Bug } from './words.js';
 
 /** With so many buffers in use slow readers may hold only a little each. */
@@ -46,6 +55,19 @@ export abstract class Rounds implements SocketHost {
     this.timers.clear(timer);
   }
 
+  secure(socket: Socket, engine: TlsEngine, receiver: Receiver): TlsSocket {
+    return TlsSocket.begin(this, socket, engine, receiver);
+  }
+
+  attach({ fd, ssl }: DetachedSocket, receiver: Receiver): Socket {
+    const plain = this.attachPlain(fd, receiver);
+    plain.pause(false);
+    return ssl === NO_SSL ? plain : TlsSocket.goOn(this, plain, TlsEngine.goOn(ssl), receiver);
+  }
+
+  /** Gives a descriptor of another reactor a place among the sockets. */
+  protected abstract attachPlain(fd: number, receiver: Receiver): Socket;
+
   queueFlush(socket: StreamSocket): void {
     this.flushes.push(socket);
   }
@@ -80,6 +102,7 @@ export abstract class Rounds implements SocketHost {
     this.fireTimers();
     this.replayAll();
     this.flushAll();
+    this.flushAll(); // what TLS has made of what sessions sent
   }
 
   /** A session threw: it loses its connection, and nobody else does. */

@@ -152,11 +152,15 @@ export abstract class StreamSocket implements Socket, TimerTarget {
   protected abstract watchFailure(): void;
   /** Closes the descriptor once nothing is in flight. */
   protected abstract release(): void;
-  /** Whether the kernel holds nothing of it: no receive, send or watch. */
-  protected abstract get isQuiet(): boolean;
-  /** Gives its place in the reactor back and leaves the descriptor open. */
-  protected abstract letGo(): DetachedSocket;
   abstract peerAddress(): PeerAddress;
+
+  get isTls(): boolean {
+    return false;
+  }
+
+  get tlsFailure(): string {
+    return '';
+  }
 
   send(bytes: Uint8Array, begin: number, end: number): void {
     if (this.state > SocketState.Open || this.isSendBroken || begin >= end) return;
@@ -243,14 +247,15 @@ export abstract class StreamSocket implements Socket, TimerTarget {
   }
 
   /** Leaves the reactor; false while something of it is left, or in the kernel's hands. */
-  leaveIfQuiet(): boolean {
+  abstract leaveIfQuiet(): boolean;
+
+  /** It has left. */
+  protected left(detached: DetachedSocket): void {
     const { leaver } = this;
-    if (leaver === null || !this.hasNothingLeft || !this.isQuiet) return false;
     this.leaver = null;
     this.state = SocketState.Closing;
     this.receiver = nobody;
-    leaver.onDetached(this.letGo());
-    return true;
+    leaver?.onDetached(detached);
   }
 
   unread(bytes: Uint8Array, begin: number, end: number): void {
@@ -349,9 +354,9 @@ export abstract class StreamSocket implements Socket, TimerTarget {
       this.sendHead = segments.drop(this.sendHead);
     }
     if (this.sendHead === NONE) this.sendTail = NONE;
+    if (bytes > 0 && this.lingerTimer !== null) this.host.setTimer(this.lingerTimer, LINGER_MS);
     if (this.unsent > 0) this.wantFlush();
     else if (this.state === SocketState.Draining) this.lingerNow();
-    if (bytes > 0 && this.lingerTimer !== null) this.host.setTimer(this.lingerTimer, LINGER_MS);
     if (this.isCongested && this.unsent <= SEND_LOW_WATER) {
       this.isCongested = false;
       this.receiver.onWritable();
@@ -370,6 +375,12 @@ export abstract class StreamSocket implements Socket, TimerTarget {
   /** The peer has ended (0) or the connection has failed. */
   protected ended(errno: number): void {
     if (this.state === SocketState.Closing) return;
+    if (errno === 0 && this.state === SocketState.Draining) {
+      this.endErrno = errno; // it may still read: the rest is sent
+      this.seesEnd = false;
+      this.stopReceiving();
+      return;
+    }
     const isOutlived = errno === 0 && this.outlivesEnd;
     if (this.heldHead !== NONE && (isOutlived || !(this.isPaused && this.seesEnd))) {
       this.endErrno = errno;
@@ -403,7 +414,7 @@ export abstract class StreamSocket implements Socket, TimerTarget {
   private lingerNow(): void {
     this.state = SocketState.Lingering;
     this.shutSending();
-    if (this.hasPeerEnded) this.close();
+    if (this.endErrno !== NOT_ENDED) this.close(); // the peer has ended before
   }
 
   /** The peer's end has come, and the receiver knows. */
@@ -483,7 +494,7 @@ export abstract class StreamSocket implements Socket, TimerTarget {
   }
 
   /** The peer cannot be told all of it: the connection ends at the end of the round. */
-  private runOutOfMemory(lost: number): void {
+  protected runOutOfMemory(lost: number): void {
     this.unsent -= lost;
     this.isOutOfMemory = true;
   }

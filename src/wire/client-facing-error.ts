@@ -232,6 +232,26 @@ export class TlsRequired extends ClientFacingError {
   }
 }
 
+/** Bytes in the clear behind an SSLRequest, before the answer to it: taken as if they had been encrypted they would be
+ *  somebody else's in between (CVE-2021-23222 and its like). The text is PostgreSQL's. */
+export class DataBehindSslRequest extends ClientFacingError {
+  readonly sqlstate = SQLSTATE.protocol_violation;
+  constructor() {
+    super('received unencrypted data after SSL request', {
+      detail:
+        'This could be either a client-software bug or evidence of an attempted man-in-the-middle attack.',
+    });
+  }
+}
+
+/** A handshake without SSLRequest whose client did not ask for the protocol by ALPN. */
+export class DirectTlsWithoutAlpn extends ClientFacingError {
+  readonly sqlstate = SQLSTATE.protocol_violation;
+  constructor() {
+    super('received direct SSL connection request without ALPN protocol negotiation extension');
+  }
+}
+
 /** An SSLRequest on a unix socket. */
 export class TlsOnUnixSocket extends ClientFacingError {
   readonly sqlstate = SQLSTATE.protocol_violation;

@@ -24,6 +24,8 @@ export const COMMAND_COMPLETE_DEALLOCATE = commandComplete('DEALLOCATE');
 export const COMMAND_COMPLETE_DEALLOCATE_ALL = commandComplete('DEALLOCATE ALL');
 export const AUTHENTICATION_OK = authentication(Authentication.Ok);
 export const AUTHENTICATION_CLEARTEXT_PASSWORD = authentication(Authentication.CleartextPassword);
+/** The one byte that answers an SSLRequest when TLS follows. */
+export const ACCEPT_TLS = Uint8Array.of(0x53 /* S */);
 /** The one byte that answers an SSLRequest or GSSENCRequest when there is no encryption to be had. */
 export const REFUSE_ENCRYPTION = Uint8Array.of(0x4e /* N */);
 

@@ -2,18 +2,18 @@
  *  time. The data plane runs on it unchanged. */
 import { NO_BUFFER, SMALL_BYTES } from '../../src/reactor/buffers.js';
 import { Errno, type Fd } from '../../src/reactor/libc.js';
-import type {
-  Acceptor,
-  DetachedSocket,
-  Listener,
-  ListeningSocket,
-  PeerAddress,
-  Reactor,
-  ReactorUsage,
-  Receiver,
-  Socket,
-  SocketAddress,
-  SocketOptions,
+import {
+  type Acceptor,
+  type Listener,
+  type ListeningSocket,
+  NO_SSL,
+  type PeerAddress,
+  type Reactor,
+  type ReactorUsage,
+  type Receiver,
+  type Socket,
+  type SocketAddress,
+  type SocketOptions,
 } from '../../src/reactor/reactor.js';
 import { Rounds } from '../../src/reactor/rounds.js';
 import { NONE } from '../../src/reactor/segments.js';
@@ -79,11 +79,9 @@ export class SimulatedReactor extends Rounds implements Reactor {
     return socket;
   }
 
-  attach(detached: DetachedSocket, receiver: Receiver): Socket {
-    const { end, resets } = this.kernel.claim(detached);
-    const socket = this.adopt(end, SocketState.Open, receiver, resets);
-    socket.pause(false);
-    return socket;
+  protected attachPlain(fd: number, receiver: Receiver): Socket {
+    const { end, resets } = this.kernel.claim(fd);
+    return this.adopt(end, SocketState.Open, receiver, resets);
   }
 
   /** Another thread has posted something: `onWake` is called in a round to come. */
@@ -177,12 +175,12 @@ export class SimulatedKernel {
   private readonly underway = new Map<number, { readonly end: End; readonly resets: boolean }>();
   private lastFd = 0;
 
-  release(end: End, resets: boolean): DetachedSocket {
+  release(end: End, resets: boolean): number {
     this.underway.set(++this.lastFd, { end, resets });
-    return { fd: this.lastFd };
+    return this.lastFd;
   }
 
-  claim({ fd }: DetachedSocket): { readonly end: End; readonly resets: boolean } {
+  claim(fd: number): { readonly end: End; readonly resets: boolean } {
     const claimed = this.underway.get(fd);
     if (claimed === undefined) throw new Broken(`descriptor ${fd} is attached that was not detached`);
     this.underway.delete(fd);
@@ -314,17 +312,15 @@ class SimulatedSocket extends StreamSocket {
     return { host: '127.0.0.1', port: 1, isUnix: false };
   }
 
-  protected get isQuiet(): boolean {
-    return !this.isSending && this.state === SocketState.Open;
-  }
-
-  protected letGo(): DetachedSocket {
+  leaveIfQuiet(): boolean {
+    if (!this.hasNothingLeft || this.isSending) return false;
     const { connection } = this;
     if (connection === null) throw new Broken('a socket without a connection leaves');
     connection.user = null;
     this.hasLeft = true;
     this.reactor.closeSocket(this);
-    return this.reactor.kernel.release(connection, this.resets);
+    this.left({ fd: this.reactor.kernel.release(connection, this.resets), ssl: NO_SSL });
+    return true;
   }
 
   protected release(): void {

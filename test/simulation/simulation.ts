@@ -80,7 +80,7 @@ export async function scenarioOf(seed: number): Promise<Scenario> {
     },
   ] as const;
   const settings = await toDataPlaneSettings(
-    { configuration, accessRules: null, notInForce: [], files: [] },
+    { configuration, accessRules: null, tlsFiles: new Map(), notInForce: [], files: [] },
     1,
   );
   return {

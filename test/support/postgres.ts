@@ -22,22 +22,34 @@ export class Postgres {
   readonly directory: string;
   private readonly programs: Programs;
   private readonly runAs: RunAs;
+  private readonly more: Readonly<Record<string, string>>;
   private child: ChildProcess | null = null;
 
-  private constructor(port: number, directory: string, programs: Programs, runAs: RunAs) {
+  private constructor(
+    port: number,
+    directory: string,
+    programs: Programs,
+    runAs: RunAs,
+    more: Readonly<Record<string, string>>,
+  ) {
     this.port = port;
     this.directory = directory;
     this.programs = programs;
     this.runAs = runAs;
+    this.more = more;
   }
 
-  /** Makes a cluster and starts it. */
-  static async create(hba = 'local all all trust\nhost all all 127.0.0.1/32 trust\n'): Promise<Postgres> {
+  /** Makes a cluster and starts it. `files` lie in its data directory, which settings are relative to. */
+  static async create(
+    hba = 'local all all trust\nhost all all 127.0.0.1/32 trust\n',
+    more: Readonly<Record<string, string>> = {},
+    files: Readonly<Record<string, string>> = {},
+  ): Promise<Postgres> {
     const runAs = unprivilegedUser();
     const directory = mkdtempSync(join(tmpdir(), 'pg-doorman-postgres-'));
     giveTo(runAs, directory);
     const programs = await programsFor(directory, runAs);
-    const postgres = new Postgres(await freePort(), directory, programs, runAs);
+    const postgres = new Postgres(await freePort(), directory, programs, runAs, more);
     postgres.run('initdb', [
       '-D',
       postgres.data,
@@ -50,6 +62,7 @@ export class Postgres {
       '--locale=C',
       '--no-sync',
     ]);
+    for (const [name, content] of Object.entries(files)) postgres.writeData(name, content);
     await postgres.start(hba);
     return postgres;
   }
@@ -108,7 +121,13 @@ export class Postgres {
   }
 
   private setHba(hba: string): void {
-    execFileSync('sh', ['-c', 'cat > "$0"', join(this.data, 'pg_hba.conf')], { ...this.runAs, input: hba });
+    this.writeData('pg_hba.conf', hba);
+  }
+
+  /** As the user whose the data is. */
+  private writeData(name: string, content: string): void {
+    const command = 'umask 077; cat > "$0"';
+    execFileSync('sh', ['-c', command, join(this.data, name)], { ...this.runAs, input: content });
   }
 
   private settings(): string[] {
@@ -119,6 +138,7 @@ export class Postgres {
       max_connections: 300,
       fsync: 'off',
       timezone: 'UTC',
+      ...this.more,
     }).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   }
 

@@ -43,11 +43,22 @@ export class WireClient {
     more: Record<string, string> = {},
   ): Promise<WireClient> {
     const client = await WireClient.open(address);
-    client.send(startup({ user, database, ...more }));
-    const answer = await client.until('Z', 'E');
-    const last = answer.at(-1);
-    if (last?.tag === 'E') throw new Error(`login refused: ${JSON.stringify(errorFields(last))}`);
+    await client.logIn(user, database, more);
     return client;
+  }
+
+  /** Over a socket that is connected, such as one with TLS. */
+  static over(socket: Socket): WireClient {
+    return new WireClient(socket);
+  }
+
+  /** Where no password is asked for. Returns what was said. */
+  async logIn(user: string, database: string, more: Record<string, string> = {}): Promise<Message[]> {
+    this.send(startup({ user, database, ...more }));
+    const answer = await this.until('Z', 'E');
+    const last = answer.at(-1);
+    if (last?.tag !== 'Z') throw new Error(`login refused: ${last && JSON.stringify(errorFields(last))}`);
+    return answer;
   }
 
   send(...parts: Uint8Array[]): void {

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { ALTHOUGH_WRONG } from './fields.js';
 import { type GeneralSettings, general, prometheus } from './general.js';
 import { pool } from './pool.js';
+import { tlsContradictions } from './tls.js';
 
 export const include = z.strictObject({ files: z.array(z.string().min(1)).default([]) });
 
@@ -18,20 +19,12 @@ export const configurationSchema = z
     const complain = (field: string, message: string): void => {
       context.addIssue({ code: 'custom', path: ['general', field], message });
     };
-    const { hba, pg_hba, tls_mode, tls_ca_cert, tls_certificate, tls_private_key } = settings;
+    const { hba, pg_hba } = settings;
     if (Array.isArray(hba) && hba.length > 0 && pg_hba !== undefined) {
       complain('hba', 'and pg_hba exclude each other: keep pg_hba');
     }
-    if (tls_certificate === undefined && tls_private_key !== undefined) {
-      complain('tls_certificate', 'is missing beside tls_private_key');
-    }
-    if (tls_private_key === undefined && tls_certificate !== undefined) {
-      complain('tls_private_key', 'is missing beside tls_certificate');
-    }
-    if (tls_mode === 'verify-full' && tls_ca_cert === undefined) complain('tls_mode', 'needs tls_ca_cert');
-    const needsCertificate = tls_mode === 'require' || tls_mode === 'verify-full';
-    if (needsCertificate && tls_certificate === undefined && tls_private_key === undefined) {
-      complain('tls_mode', 'needs tls_certificate and tls_private_key');
+    for (const { path, what } of tlsContradictions(settings, Object(value.pools))) {
+      context.addIssue({ code: 'custom', path: [...path], message: what });
     }
   }, ALTHOUGH_WRONG);
 

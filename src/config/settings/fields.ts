@@ -63,6 +63,9 @@ export const port = integer(1, 65_535);
 /** A text that is not empty. */
 export const word = z.string().min(1);
 
+/** As sslmode of libpq. */
+export const serverTlsMode = z.enum(['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full']);
+
 /** For rules between fields: they are looked at even when a field is wrong by itself, so that everything is said at
  *  once. Such a rule gets a table, and cannot rely on the types of what is in it. */
 export const ALTHOUGH_WRONG = {

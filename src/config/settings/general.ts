@@ -1,7 +1,7 @@
 /** Section `general`: the process as a whole. 3.3.1 documentation, "General Settings". */
 import { z } from 'zod';
 import { parsePgHba, ruleOfNetwork } from '../hba.js';
-import { docs, duration, integer, port, size, word, YEAR_MS } from './fields.js';
+import { docs, duration, integer, port, serverTlsMode, size, word, YEAR_MS } from './fields.js';
 
 const INT32_MAX = 0x7fffffff;
 const SECONDS_MAX = 32_767;
@@ -62,7 +62,7 @@ export const general = z.strictObject({
     reload: 'new connections',
   }),
   tls_rate_limit_per_second: integer(0, INT32_MAX).default(0).register(docs, {
-    en: 'TLS handshakes begun per second; the others wait. 0: no limit.',
+    en: 'TLS handshakes with clients begun per second; the others wait. 0: no limit.',
     reload: 'new connections',
   }),
   daemon_pid_file: word.default('/tmp/pg_doorman.pid').register(docs, {
@@ -220,12 +220,28 @@ export const general = z.strictObject({
     en: 'How long a large message may stop on its way, because its client does not read or send on.',
     reload: 'at once',
   }),
-  server_tls: z
-    .boolean()
-    .default(false)
-    .register(docs, { en: 'Use TLS with PostgreSQL.', reload: 'new connections' }),
+  server_tls: z.boolean().default(false).register(docs, {
+    en: 'Use TLS with PostgreSQL where it offers it, as server_tls_mode prefer.',
+    reload: 'new connections',
+  }),
   verify_server_certificate: z.boolean().default(false).register(docs, {
-    en: "Check PostgreSQL's certificate.",
+    en: 'With server_tls: never without TLS, and only with a certificate of that host, as server_tls_mode verify-full.',
+    reload: 'new connections',
+  }),
+  server_tls_mode: serverTlsMode.optional().register(docs, {
+    en: 'TLS with PostgreSQL, as sslmode of libpq. Not on unix sockets. In place of server_tls.',
+    reload: 'new connections',
+  }),
+  server_tls_ca_cert: word.optional().register(docs, {
+    en: "File with the CA of PostgreSQL's certificate. Mode require, too, checks the certificate then. Without it verify-full believes the authorities that Node.js believes.",
+    reload: 'new connections',
+  }),
+  server_tls_certificate: word.optional().register(docs, {
+    en: "File with the pooler's certificate for PostgreSQL.",
+    reload: 'new connections',
+  }),
+  server_tls_private_key: word.optional().register(docs, {
+    en: 'File with the key of server_tls_certificate.',
     reload: 'new connections',
   }),
   hba: z.array(network).default([]).register(docs, {

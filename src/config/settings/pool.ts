@@ -1,7 +1,7 @@
 /** Section `pools.NAME`: a database as clients name it, and its users. 3.3.1 documentation, "Pool Settings". */
 import { z } from 'zod';
 import { parseStoredPassword } from '../../wire/password-form.js';
-import { ALTHOUGH_WRONG, docs, duration, integer, port, word } from './fields.js';
+import { ALTHOUGH_WRONG, docs, duration, integer, port, serverTlsMode, word } from './fields.js';
 
 const POOL_SIZE_MAX = 100_000;
 const poolMode = z.enum(['transaction', 'session']);
@@ -137,6 +137,22 @@ export const pool = z.strictObject({
   }),
   pool_mode: poolMode.default('transaction').register(docs, {
     en: 'When a client gives its server back: after each transaction, or when it disconnects.',
+    reload: 'new connections',
+  }),
+  server_tls_mode: serverTlsMode.optional().register(docs, {
+    en: 'server_tls_mode of this pool.',
+    reload: 'new connections',
+  }),
+  server_tls_ca_cert: word.optional().register(docs, {
+    en: 'server_tls_ca_cert of this pool.',
+    reload: 'new connections',
+  }),
+  server_tls_certificate: word.optional().register(docs, {
+    en: 'server_tls_certificate of this pool.',
+    reload: 'new connections',
+  }),
+  server_tls_private_key: word.optional().register(docs, {
+    en: 'server_tls_private_key of this pool.',
     reload: 'new connections',
   }),
   log_client_parameter_status_changes: z.boolean().default(false).register(docs, {

@@ -23,7 +23,7 @@ export const SHOW_CLIENTS: ShowCommand = {
       client.user,
       client.applicationName,
       client.address,
-      'false',
+      String(client.isTls),
       client.state,
       client.wait,
       client.transactions,

@@ -27,7 +27,7 @@ export const SHOW_SERVERS: ShowCommand = {
       server.database,
       server.user,
       server.applicationName,
-      'false',
+      String(server.isTls),
       server.state,
       server.wait,
       server.transactions,

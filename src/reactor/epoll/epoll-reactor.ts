@@ -17,7 +17,6 @@ import { ACCEPT_PAUSE_MS, isPeersFault, removeSocketFile } from '../listening.js
 import { openSocket } from '../open-socket.js';
 import type {
   Acceptor,
-  DetachedSocket,
   Listener,
   ListeningSocket,
   Reactor,
@@ -82,11 +81,9 @@ export class EpollReactor extends BaseReactor implements Reactor {
     return socket;
   }
 
-  attach({ fd }: DetachedSocket, receiver: Receiver): Socket {
+  protected attachPlain(fd: number, receiver: Receiver): Socket {
     setNonBlocking(fd, true);
-    const attached = this.adopt(fd as Fd, SocketState.Open, receiver);
-    attached.pause(false);
-    return attached;
+    return this.adopt(fd as Fd, SocketState.Open, receiver);
   }
 
   usage(): ReactorUsage {

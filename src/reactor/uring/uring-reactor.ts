@@ -14,7 +14,6 @@ import { ACCEPT_PAUSE_MS, isPeersFault, removeSocketFile } from '../listening.js
 import { openSocket } from '../open-socket.js';
 import type {
   Acceptor,
-  DetachedSocket,
   Listener,
   ListeningSocket,
   Reactor,
@@ -80,11 +79,9 @@ export class UringReactor extends BaseReactor implements Reactor {
     return connecting;
   }
 
-  attach({ fd }: DetachedSocket, receiver: Receiver): Socket {
+  protected attachPlain(fd: number, receiver: Receiver): Socket {
     setNonBlocking(fd, false);
-    const attached = this.adopt(fd as Fd, SocketState.Open, receiver);
-    attached.pause(false);
-    return attached;
+    return this.adopt(fd as Fd, SocketState.Open, receiver);
   }
 
   usage(): ReactorUsage {

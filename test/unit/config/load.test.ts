@@ -327,11 +327,3 @@ test('values at the ends of their ranges are accepted', (context) => {
   assert.equal(general.server_lifetime, 365 * 86_400_000);
   assert.equal(pools.x?.users[0]?.min_pool_size, 3);
 });
-
-test('TLS for clients needs certificate and key, and a CA to check clients', (context) => {
-  const { general } = loadedYaml(
-    context,
-    'general:\n  tls_mode: verify-full\n  tls_certificate: /c\n  tls_private_key: /k\n  tls_ca_cert: /a\n',
-  ).configuration;
-  assert.equal(general.tls_mode, 'verify-full');
-});

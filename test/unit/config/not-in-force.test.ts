@@ -16,7 +16,7 @@ test('settings of each section are told as fields, with the place of the user', 
     context,
     `
 general:
-  server_tls: true
+  scaling_fast_retries: 1
   worker_threads: 4
 prometheus:
   enabled: true
@@ -31,7 +31,7 @@ pools:
 `,
   );
   assert.deepEqual(notInForce.toSorted(), [
-    'general.server_tls',
+    'general.scaling_fast_retries',
     'general.worker_threads',
     'pools.x.auth_query',
     'pools.x.users[1].auth_pam_service',
@@ -48,9 +48,9 @@ test('numbered users of TOML are told by their number', (context) => {
 test('settings of included files are told, too', (context) => {
   const { notInForce } = loaded(context, {
     'main.yaml': 'include:\n  files: [more.toml]\n',
-    'more.toml': '[general]\nserver_tls = true\n',
+    'more.toml': '[general]\nscaling_fast_retries = 1\n',
   });
-  assert.deepEqual(notInForce, ['general.server_tls']);
+  assert.deepEqual(notInForce, ['general.scaling_fast_retries']);
 });
 
 test('what is only a default is not told', (context) => {

@@ -17,7 +17,10 @@ function settingsOf(
   more: Partial<LoadedConfiguration> = {},
 ): Promise<DataPlaneSettings> {
   const configuration = configurationSchema.parse(written);
-  return toDataPlaneSettings({ configuration, accessRules: null, notInForce: [], files: [], ...more }, 3);
+  return toDataPlaneSettings(
+    { configuration, accessRules: null, tlsFiles: new Map(), notInForce: [], files: [], ...more },
+    3,
+  );
 }
 
 /** The only pool of one user, with what is written in general, the pool and the user. */
@@ -70,7 +73,7 @@ test('what is written in general reaches the workers', async () => {
       tcp_user_timeout: 25,
     },
   });
-  const { admin, accessRules, pools, ...plain } = settings;
+  const { admin, accessRules, pools, clientTls, ...plain } = settings;
   assert.deepEqual(plain, {
     generation: 3,
     host: '10.0.0.1',
@@ -105,8 +108,8 @@ test('what is written in general reaches the workers', async () => {
       lingerS: 24,
       userTimeoutS: 25,
     },
-    tlsRequired: false,
   });
+  assert.equal(clientTls.isRequired, false);
   assert.equal(admin.username, general.admin_username);
   assert.equal(accessRules, null);
   assert.deepEqual(pools, []);
@@ -125,8 +128,8 @@ test('clients must use TLS in the modes require and verify-full', async () => {
     ['require', true],
     ['verify-full', true],
   ] as const) {
-    const { tlsRequired } = await settingsOf({ general: { tls_mode: mode, ...files } });
-    assert.equal(tlsRequired, wanted, mode);
+    const { clientTls } = await settingsOf({ general: { tls_mode: mode, ...files } });
+    assert.equal(clientTls.isRequired, wanted, mode);
   }
 });
 
@@ -156,6 +159,8 @@ test('a pool without anything written has the defaults', async () => {
     database: 'mydb',
     user: 'alice',
     address: { kind: 'tcp', host: '127.0.0.1', port: 5432 },
+    serverHost: '127.0.0.1',
+    serverTls: { mode: 'disable', authorities: '', checksHost: false, identity: null },
     serverDatabase: 'mydb',
     serverUser: 'alice',
     mode: PoolMode.Transaction,
@@ -346,5 +351,6 @@ test('what the workers are handed can be posted to a thread', async () => {
 
 function withoutBytes(settings: DataPlaneSettings): unknown {
   const pools = settings.pools.map((pool) => ({ ...pool, clientSecret: pool.clientSecret.kind }));
-  return { ...settings, pools, admin: settings.admin.username };
+  const clientTls = { ...settings.clientTls, ticketKeys: settings.clientTls.ticketKeys.length };
+  return { ...settings, pools, clientTls, admin: settings.admin.username };
 }

@@ -15,6 +15,8 @@ import type {
   SocketOptions,
 } from '../../../src/reactor/reactor.js';
 import { Timer } from '../../../src/reactor/timers.js';
+import type { TlsEngine } from '../../../src/reactor/tls-engine.js';
+import type { TlsSocket } from '../../../src/reactor/tls-socket.js';
 import { SETUPS, UringUnavailable } from '../../../src/reactor/uring/ring.js';
 import { UringReactor } from '../../../src/reactor/uring/uring-reactor.js';
 
@@ -136,6 +138,13 @@ export class Bench {
     const socket = this.reactor.connect(address, options, receiver);
     this.sockets.push(socket);
     return socket;
+  }
+
+  /** TLS over a socket. */
+  secure(socket: Socket, engine: TlsEngine, receiver: Receiver): TlsSocket {
+    const secured = this.reactor.secure(socket, engine, receiver);
+    this.sockets.unshift(secured); // it is closed before the one below
+    return secured;
   }
 
   /** Two ends connected with each other; `begin` is called when both are. */

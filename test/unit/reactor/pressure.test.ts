@@ -394,3 +394,29 @@ onEachReactor(
     assert.equal(secondReceived, SENDERS * SEND_HIGH_WATER);
   },
 );
+
+onEachReactor('a peer that has ended its own side still gets all that was queued', (bench) => {
+  const sent = randomBytes(MEGABYTE);
+  withRawPeer(bench, (end, peer) => {
+    end.onBytes = (_bytes, _begin, stop) => {
+      end.send(sent);
+      end.socket.closeAfterSend();
+      return stop;
+    };
+    peer.write(Buffer.from('all of it, please'));
+    peer.shut();
+    const pieces: Uint8Array[] = [];
+    const read = (): void => {
+      for (let bytes = peer.read(); bytes !== null; bytes = peer.read()) {
+        if (bytes.length === 0) {
+          assert.ok(Buffer.concat(pieces).equals(sent));
+          return bench.done();
+        }
+        pieces.push(bytes.slice());
+      }
+      bench.after(1, read);
+    };
+    bench.after(20, read); // by then its end has been seen
+  });
+  bench.run();
+});

@@ -1,6 +1,6 @@
 /** A peer that is not of the reactor: a plain descriptor with memory of its own, read and closed by hand. */
 import assert from 'node:assert/strict';
-import { SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM } from '../../../src/reactor/kernel-structs.js';
+import { SHUT_WR, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM } from '../../../src/reactor/kernel-structs.js';
 import {
   close,
   connect,
@@ -9,6 +9,7 @@ import {
   mapMemory,
   recv,
   setLinger,
+  shutdown,
   socket,
   write,
 } from '../../../src/reactor/libc.js';
@@ -42,6 +43,11 @@ export class RawPeer {
 
   write(bytes: Uint8Array): void {
     assert.equal(write(this.fd, bytes), bytes.length);
+  }
+
+  /** Ends its own side; it may still read. */
+  shut(): void {
+    assert.equal(shutdown(this.fd, SHUT_WR), 0);
   }
 
   /** RST instead of a proper end. */

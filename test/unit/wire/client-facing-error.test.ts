@@ -50,6 +50,13 @@ const SITUATIONS: readonly [facing.ClientFacingError, 'ERROR' | 'FATAL', string,
   [new facing.UnsupportedProtocol(2, 0), 'FATAL', '08P01', /^unsupported frontend protocol 2\.0/],
   [new facing.TlsRequired(), 'FATAL', '28000', /^Connection without SSL is not allowed by tls_mode\.$/],
   [new facing.TlsOnUnixSocket(), 'FATAL', '08P01', /^TLS is not supported on Unix socket connections$/],
+  [new facing.DataBehindSslRequest(), 'FATAL', '08P01', /^received unencrypted data after SSL request$/],
+  [
+    new facing.DirectTlsWithoutAlpn(),
+    'FATAL',
+    '08P01',
+    /^received direct SSL connection request without ALPN/,
+  ],
   [new facing.NoSuchPool('d', 'u'), 'FATAL', '3D000', /^No pool configured for database: d, user: u$/],
   [
     new facing.NotPermittedByHba('10.0.0.1', 'u', 'd', false),

@@ -72,6 +72,7 @@ const BUILT: readonly [string, Uint8Array, string][] = [
   ['AUTHENTICATION_OK', readyMade.AUTHENTICATION_OK, 'R\0\0\0\x08\0\0\0\0'],
   ['AUTHENTICATION_CLEARTEXT_PASSWORD', readyMade.AUTHENTICATION_CLEARTEXT_PASSWORD, 'R\0\0\0\x08\0\0\0\x03'],
   ['REFUSE_ENCRYPTION', readyMade.REFUSE_ENCRYPTION, 'N'],
+  ['ACCEPT_TLS', readyMade.ACCEPT_TLS, 'S'],
 ];
 
 for (const [name, message, expected] of BUILT) {

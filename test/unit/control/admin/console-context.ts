@@ -49,6 +49,7 @@ const CLIENT: ClientSnapshot = {
   database: 'shop',
   user: 'alice',
   applicationName: 'till',
+  isTls: false,
   address: '10.1.2.3:4567',
   state: 'active',
   wait: 'read',
@@ -64,6 +65,7 @@ const SERVER: ServerSnapshot = {
   database: 'shop',
   user: 'alice',
   applicationName: 'pg_doorman',
+  isTls: false,
   state: 'active',
   wait: 'write',
   transactions: 31,
@@ -111,7 +113,13 @@ export interface Bench {
 
 /** A console and what it looks at, in a state of its own. */
 export async function bench(changes: Partial<ConsoleContext> = {}): Promise<Bench> {
-  const loaded = { configuration: CONFIGURATION, accessRules: null, notInForce: [], files: [] };
+  const loaded = {
+    configuration: CONFIGURATION,
+    accessRules: null,
+    tlsFiles: new Map(),
+    notInForce: [],
+    files: [],
+  };
   const settings = await toDataPlaneSettings(loaded, 1);
   const memory = new SharedArrayBuffer(countersBytes(settings.pools.length));
   const statistics = new Statistics(memory, 1, settings.pools.length);

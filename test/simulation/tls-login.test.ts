@@ -1,0 +1,86 @@
+/** Clients that begin TLS and do not go on, in virtual time: the login timeout ends them, wherever they have stopped. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { configurationSchema } from '../../src/config/settings/configuration.js';
+import { toDataPlaneSettings } from '../../src/control/data-plane-settings.js';
+import { countersBytes } from '../../src/pooler/counters.js';
+import { DataPlane } from '../../src/pooler/data-plane.js';
+import { LOGIN_TIMEOUT_MS } from '../../src/pooler/limits.js';
+import { enginesAlive } from '../../src/reactor/tls-engine.js';
+import { Authority } from '../support/certificates.js';
+import { packet, SSL_REQUEST } from '../support/messages.js';
+import { End } from './network.js';
+import { SimulatedReactor } from './simulated-reactor.js';
+import { World } from './world.js';
+
+const { certificate, privateKey } = new Authority('CA of the simulation').signLocal();
+const general = { tls_certificate: 'c', tls_private_key: 'k' };
+const tlsFiles = new Map([
+  ['general.tls_certificate', certificate],
+  ['general.tls_private_key', privateKey],
+]);
+/** The beginning of a ClientHello. */
+const HALF_A_HELLO = Buffer.from([0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3]);
+
+// name, what is sent, handshakes a second
+const STOPS = [
+  ['behind SSLRequest', [packet(SSL_REQUEST)], 0],
+  ['in the middle of a ClientHello', [packet(SSL_REQUEST), HALF_A_HELLO], 0],
+  ['in the middle of a ClientHello without SSLRequest', [HALF_A_HELLO], 0],
+  ['while it waits for its turn', [packet(SSL_REQUEST), HALF_A_HELLO], 1],
+] as const;
+
+for (const [where, packets, perSecond] of STOPS) {
+  test(`a client that stops ${where} is closed by the login timeout`, async () => {
+    const configuration = configurationSchema.parse({
+      general: { ...general, tls_rate_limit_per_second: perSecond },
+    });
+    const loaded = { configuration, accessRules: null, tlsFiles, notInForce: [], files: [] };
+    const settings = await toDataPlaneSettings(loaded, 1);
+    const world = new World(7);
+    const reactor = new SimulatedReactor(world, () => () => null);
+    const counters = new SharedArrayBuffer(countersBytes(1));
+    const start = { index: 0, settings, counters, statementKey: Buffer.alloc(32), version: '0' };
+    const log: string[] = [];
+    const plane = new DataPlane(start, reactor, (message) => {
+      if (message.type === 'log') log.push(message.text);
+    });
+    plane.listen();
+    const clients = Array.from({ length: 100 }, () => connected(world, reactor, packets));
+    while (world.nowMs < LOGIN_TIMEOUT_MS + 10_000 && world.step());
+    assert.deepEqual([reactor.usage().sockets, enginesAlive()], [0, 0]);
+    assert.equal(log.filter((line) => line.includes('canceling authentication due to timeout')).length, 100);
+    for (const client of clients)
+      assert.ok(client.said === 'S' || (packets.length === 1 && client.said === ''));
+  });
+}
+
+/** A client that sends these packets, the second one behind the answer to the first, and collects what is said. */
+function connected(
+  world: World,
+  reactor: SimulatedReactor,
+  packets: readonly Uint8Array[],
+): { readonly said: string } {
+  const [near, far] = End.pair(world);
+  const client = { said: '' };
+  const [first, second] = packets;
+  near.user = {
+    onReadable: () => {
+      for (let came = near.read(100); came !== null; came = near.read(100)) {
+        if (typeof came === 'number') return near.close();
+        client.said += came.toString('latin1');
+        if (second !== undefined && client.said === 'S') writeAll(near, second);
+      }
+    },
+    onWritable: () => undefined,
+  };
+  world.after(1, () => {
+    assert.ok(reactor.take(far) && first);
+    writeAll(near, first);
+  });
+  return client;
+}
+
+function writeAll(end: End, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; ) at += end.write(bytes.subarray(at));
+}
