@@ -88,10 +88,13 @@ export class Workers {
 
   private start(index: number): void {
     const { settings, shared } = this;
+    const { workerThreads, clientTls } = settings;
+    // Each may begin its share of the handshakes.
+    const handshakesPerSecond = Math.ceil(clientTls.handshakesPerSecond / workerThreads);
     const start: WorkerStart = {
       index,
-      workers: settings.workerThreads,
-      settings,
+      workers: workerThreads,
+      settings: { ...settings, clientTls: { ...clientTls, handshakesPerSecond } },
       shared,
       // One accepts and sends the others their share: who is least busy gets the next.
       listening: index === 0 ? this.listening : null,

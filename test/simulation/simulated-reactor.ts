@@ -36,7 +36,11 @@ export class SimulatedReactor extends Rounds implements Reactor {
   private acceptor: Acceptor | null = null;
   private plannedMs = Number.POSITIVE_INFINITY;
 
-  constructor(world: World, kernel: SimulatedKernel, destination: (address: SocketAddress) => Destination) {
+  constructor(
+    world: World,
+    destination: (address: SocketAddress) => Destination,
+    kernel = new SimulatedKernel(),
+  ) {
     super();
     this.world = world;
     this.kernel = kernel;

@@ -9,7 +9,8 @@ import type { Pool } from '../../src/pooler/pool.js';
 import type { ServerSession } from '../../src/pooler/server-session.js';
 import { ServerState } from '../../src/pooler/server-stream.js';
 import { type DataPlaneSettings, PoolMode } from '../../src/pooler/settings.js';
-import { type SharedState, sharedState } from '../../src/pooler/thread-messages.js';
+import { type SharedState, sharedState, type WorkerStart } from '../../src/pooler/thread-messages.js';
+import type { Fd } from '../../src/reactor/libc.js';
 import { TransactionStatus } from '../../src/wire/tags.js';
 import { BackendHost, type BadLuck, NO_BAD_LUCK } from './backend-host.js';
 import { End } from './network.js';
@@ -88,6 +89,22 @@ export async function scenarioOf(seed: number): Promise<Scenario> {
     manners: { ...(seed % 3 === 0 ? POLITE : RUDE), keepsItsSession: isSession },
     luck: isUnlucky ? UNLUCKY : NO_BAD_LUCK,
     settings: { ...settings, accessRules: rules },
+  };
+}
+
+/** What a worker of the simulation is started with: the first one is where clients come in. */
+export function workerStart(settings: DataPlaneSettings, shared: SharedState, index: number): WorkerStart {
+  return {
+    index,
+    workers: settings.workerThreads,
+    settings,
+    shared,
+    listening: index === 0 ? { fd: -1, port: 1, address: { kind: 'unix', path: '' } } : null,
+    wakeFd: -1 as Fd, // nothing writes to it
+    processor: null,
+    statementKey: Buffer.from('key of the simulation'),
+    cancelSigningKey: Buffer.from('another key of the simulation'),
+    version: '0',
   };
 }
 
@@ -197,20 +214,8 @@ export class Simulation {
   private startWorker(index: number, shared: SharedState): SimulatedWorker {
     const { world, kernel } = this;
     const { settings } = this.scenario;
-    const reactor = new SimulatedReactor(world, kernel, () => () => this.postgres.accept());
-    const start = {
-      index,
-      workers: settings.workerThreads,
-      settings,
-      shared,
-      listening: index === 0 ? ({ fd: -1, port: 1, address: { kind: 'unix', path: '' } } as const) : null,
-      wakeFd: reactor.wakeFd,
-      processor: null,
-      statementKey: Buffer.from('key of the simulation'),
-      cancelSigningKey: Buffer.from('another key of the simulation'),
-      version: '0',
-    };
-    const plane = new DataPlane(start, reactor, (message) => {
+    const reactor = new SimulatedReactor(world, () => () => this.postgres.accept(), kernel);
+    const plane = new DataPlane(workerStart(settings, shared, index), reactor, (message) => {
       if (message.type === 'log') world.tell(`pooler ${index}, ${message.level}: ${message.text}`);
     });
     reactor.onBug = (error) => {

@@ -3,14 +3,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { configurationSchema } from '../../src/config/settings/configuration.js';
 import { toDataPlaneSettings } from '../../src/control/data-plane-settings.js';
-import { countersBytes } from '../../src/pooler/counters.js';
 import { DataPlane } from '../../src/pooler/data-plane.js';
 import { LOGIN_TIMEOUT_MS } from '../../src/pooler/limits.js';
+import { sharedState } from '../../src/pooler/thread-messages.js';
 import { enginesAlive } from '../../src/reactor/tls-engine.js';
 import { Authority } from '../support/certificates.js';
 import { packet, SSL_REQUEST } from '../support/messages.js';
 import { End } from './network.js';
 import { SimulatedReactor } from './simulated-reactor.js';
+import { workerStart } from './simulation.js';
 import { World } from './world.js';
 
 const { certificate, privateKey } = new Authority('CA of the simulation').signLocal();
@@ -33,19 +34,18 @@ const STOPS = [
 for (const [where, packets, perSecond] of STOPS) {
   test(`a client that stops ${where} is closed by the login timeout`, async () => {
     const configuration = configurationSchema.parse({
-      general: { ...general, tls_rate_limit_per_second: perSecond },
+      general: { ...general, worker_threads: 1, tls_rate_limit_per_second: perSecond },
     });
     const loaded = { configuration, accessRules: null, tlsFiles, notInForce: [], files: [] };
     const settings = await toDataPlaneSettings(loaded, 1);
     const world = new World(7);
     const reactor = new SimulatedReactor(world, () => () => null);
-    const counters = new SharedArrayBuffer(countersBytes(1));
-    const start = { index: 0, settings, counters, statementKey: Buffer.alloc(32), version: '0' };
+    const start = workerStart(settings, sharedState(1, 1), 0);
     const log: string[] = [];
     const plane = new DataPlane(start, reactor, (message) => {
       if (message.type === 'log') log.push(message.text);
     });
-    plane.listen();
+    plane.begin();
     const clients = Array.from({ length: 100 }, () => connected(world, reactor, packets));
     while (world.nowMs < LOGIN_TIMEOUT_MS + 10_000 && world.step());
     assert.deepEqual([reactor.usage().sockets, enginesAlive()], [0, 0]);
