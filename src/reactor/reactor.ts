@@ -59,7 +59,8 @@ export interface Socket {
   peerAddress(): PeerAddress;
   /** Takes the connection out of this reactor, for another thread's to go on with: `leaver` gets it in a later round,
    *  when nothing is unsent or kept or in the kernel's hands any more. Bytes that come meanwhile are delivered as ever,
-   *  and so is the end, which undoes it. */
+   *  and so is the end, which undoes it. Not while it is
+   *  paused; whoever wants to send has it stay first. */
   detach(leaver: Leaver): void;
   /** It is not to leave after all. */
   stay(): void;

@@ -188,6 +188,11 @@ export class TlsSocket extends StreamSocket implements Receiver, Leaver {
     super.stay();
   }
 
+  override closeAfterSend(): void {
+    this.below.stay();
+    super.closeAfterSend();
+  }
+
   // ── to the socket below ────────────────────────────────────────────────────────────────────────────────────────
 
   protected startReceiving(): void {
@@ -195,7 +200,8 @@ export class TlsSocket extends StreamSocket implements Receiver, Leaver {
   }
 
   protected stopReceiving(): void {
-    this.below.pause(this.seesEnd);
+    // While it leaves, the socket below must have nothing kept.
+    if (!this.isDetaching) this.below.pause(this.seesEnd);
   }
 
   protected startSending(): void {

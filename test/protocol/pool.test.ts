@@ -400,8 +400,8 @@ test('a server whose client is slow to take its last answer serves the next clie
     slow.socket.pause();
     slow.send(query(`select repeat('x', ${size})`));
     const isIdle = async (): Promise<boolean> => {
-      const [{ state, query_count: count }] = (await console.query('show servers')).rows;
-      return state === 'idle' && Number(count) > answered;
+      const [server] = (await console.query('show servers')).rows;
+      return server?.state === 'idle' && Number(server.query_count) > answered;
     };
     for (let polls = 0; polls < 100 && !(await isIdle()); polls++);
     if (await isIdle()) assert.equal(await next.value('select 1'), '1', `behind ${size} bytes`);

@@ -16,7 +16,7 @@ test('settings of each section are told as fields, with the place of the user', 
     context,
     `
 general:
-  scaling_fast_retries: 1
+  syslog_prog_name: doorman
   worker_threads: 4
 prometheus:
   enabled: true
@@ -26,31 +26,28 @@ pools:
     users:
       - username: a
       - username: b
-        min_pool_size: 1
         auth_pam_service: pam
 `,
   );
   assert.deepEqual(notInForce.toSorted(), [
-    'general.scaling_fast_retries',
-    'general.worker_threads',
+    'general.syslog_prog_name',
     'pools.x.auth_query',
     'pools.x.users[1].auth_pam_service',
-    'pools.x.users[1].min_pool_size',
     'prometheus.enabled',
   ]);
 });
 
 test('numbered users of TOML are told by their number', (context) => {
-  const { notInForce } = loadedToml(context, '[pools.x.users.0]\nusername = "a"\nmin_pool_size = 1\n');
-  assert.deepEqual(notInForce, ['pools.x.users[0].min_pool_size']);
+  const { notInForce } = loadedToml(context, '[pools.x.users.0]\nusername = "a"\nauth_pam_service = "x"\n');
+  assert.deepEqual(notInForce, ['pools.x.users[0].auth_pam_service']);
 });
 
 test('settings of included files are told, too', (context) => {
   const { notInForce } = loaded(context, {
     'main.yaml': 'include:\n  files: [more.toml]\n',
-    'more.toml': '[general]\nscaling_fast_retries = 1\n',
+    'more.toml': '[general]\nsyslog_prog_name = "x"\n',
   });
-  assert.deepEqual(notInForce, ['general.scaling_fast_retries']);
+  assert.deepEqual(notInForce, ['general.syslog_prog_name']);
 });
 
 test('what is only a default is not told', (context) => {
