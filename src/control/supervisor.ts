@@ -98,6 +98,10 @@ export class Supervisor {
     this.log.error(`worker ${worker} has died, and its clients have lost their connections: ${why}`);
   }
 
+  onReplaced(worker: number): void {
+    this.log.info(`worker ${worker} serves again`);
+  }
+
   private listenToSignals(): void {
     process.on('SIGTERM', () => {
       this.log.info('SIGTERM: stopping at once');

@@ -38,6 +38,7 @@ export class WorkerHandle {
     });
     this.worker.on('message', (message: ToControl) => {
       if (message.type === 'stopped' || message.type === 'cannotStart') this.hasEnded = true;
+      if (message.type === 'dying') this.why = message.why;
       if (message.type === 'snapshot' || message.type === 'expired') this.answered(message.request, message);
       else events.onMessage(this.index, message);
     });

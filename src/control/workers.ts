@@ -15,7 +15,8 @@ import {
 } from '../pooler/thread-messages.js';
 import { WorkerBoard } from '../pooler/worker-board.js';
 import { openWakeFd } from '../reactor/base-reactor.js';
-import type { Fd } from '../reactor/libc.js';
+import { Descriptors } from '../reactor/descriptors.js';
+import { close, type Fd, type MappedRange, unmap } from '../reactor/libc.js';
 import { openListening } from '../reactor/listening.js';
 import type { ListeningSocket, SocketAddress } from '../reactor/reactor.js';
 import { mergeSnapshots } from './merge-snapshots.js';
@@ -32,6 +33,8 @@ export interface WorkersEvents {
   onReady(port: number, backend: string, why: string): void;
   onMessage(worker: number, message: ToControl): void;
   onDied(worker: number, why: string): void;
+  /** Another one serves in its place. */
+  onReplaced(worker: number): void;
 }
 
 export class Workers {
@@ -41,7 +44,8 @@ export class Workers {
   private readonly listening: ListeningSocket;
   private readonly statementKey = randomBytes(STATEMENT_KEY_BYTES);
   private readonly cancelSigningKey = randomBytes(CANCEL_SIGNING_KEY_BYTES);
-  private readonly wakeFds: readonly Fd[];
+  private readonly wakeFds = new Map<number, Fd>();
+  private readonly mappings = new Map<number, readonly MappedRange[]>();
   private readonly handles = new Map<number, WorkerHandle>();
   private readonly ready = new Set<number>();
   /** Workers that have died, and the others that may still be posting to them. */
@@ -59,8 +63,7 @@ export class Workers {
       ? { kind: 'unix', path: `${host}/.s.PGSQL.${port}` }
       : { kind: 'tcp', host, port };
     this.listening = openListening(address, backlog, socketOptions(settings));
-    this.wakeFds = Array.from({ length: workerThreads }, openWakeFd);
-    for (const index of this.wakeFds.keys()) this.start(index);
+    for (let index = 0; index < workerThreads; index++) this.start(index);
   }
 
   post(worker: number, message: ToWorker): void {
@@ -87,6 +90,7 @@ export class Workers {
   }
 
   private start(index: number): void {
+    this.wakeFds.set(index, openWakeFd());
     const { settings, shared } = this;
     const { workerThreads, clientTls } = settings;
     // Each may begin its share of the handshakes.
@@ -119,13 +123,16 @@ export class Workers {
   }
 
   private wakeFdOf(worker: number): Fd {
-    const fd = this.wakeFds[worker];
+    const fd = this.wakeFds.get(worker);
     if (fd === undefined) throw new RangeError(`there is no worker ${worker}`);
     return fd;
   }
 
   private onMessage(worker: number, message: ToControl): void {
-    if (message.type === 'ready') return this.isReady(worker, message.backend, message.why);
+    if (message.type === 'ready') {
+      this.mappings.set(worker, message.mappings);
+      return this.isReady(worker, message.backend, message.why);
+    }
     if (message.type === 'peerForgotten') return this.forgot(message.worker, worker);
     if (message.type === 'drained') return this.isDrained(worker);
     if (message.type === 'stopped') this.handles.delete(worker);
@@ -139,7 +146,8 @@ export class Workers {
   private isReady(worker: number, backend: string, why: string): void {
     const wereAll = this.ready.size === this.settings.workerThreads;
     this.ready.add(worker);
-    if (!wereAll && this.ready.size === this.settings.workerThreads) {
+    if (wereAll) this.events.onReplaced(worker);
+    else if (this.ready.size === this.settings.workerThreads) {
       this.events.onReady(this.listening.port, backend, why);
     }
   }
@@ -172,6 +180,10 @@ export class Workers {
   private bury(worker: number): void {
     this.mourners.delete(worker);
     const { workerThreads, pools } = this.settings;
+    for (const each of this.mappings.get(worker) ?? []) unmap(each);
+    this.mappings.delete(worker);
+    new Descriptors(this.shared.descriptors, worker).closeAll();
+    close(this.wakeFdOf(worker));
     new WorkerBoard(this.shared.board, worker).forget(worker);
     for (const pool of pools.keys()) {
       new SharedPool(this.shared.pools, pool, workerThreads, worker).forget(worker);

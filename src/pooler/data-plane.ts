@@ -14,6 +14,7 @@ import type {
 } from '../reactor/reactor.js';
 import { nobody } from '../reactor/stream-socket.js';
 import { Timer, type TimerTarget } from '../reactor/timers.js';
+import type { ClientFacingError } from '../wire/client-facing-error.js';
 import { PROTOCOL_MINOR } from '../wire/startup.js';
 import { AccessRules } from './access.js';
 import type { AdminSession } from './admin-session.js';
@@ -400,6 +401,12 @@ export class DataPlane implements Acceptor, TimerTarget {
     for (const pool of this.pools.values()) pool.closeAll();
     this.post({ type: 'stopped' });
     this.reactor.stop();
+  }
+
+  /** The worker ends: whoever can be told is told why. */
+  tellClients(error: ClientFacingError): void {
+    for (const client of [...this.clients.values()]) client.fail(error);
+    this.reactor.flush();
   }
 
   private snapshot(): WorkerSnapshot {

@@ -1,6 +1,7 @@
 /** All that crosses threads: plain data, told apart by `type`. Nothing else is posted. */
 import type { MessagePort } from 'node:worker_threads';
-import type { Fd } from '../reactor/libc.js';
+import { DESCRIPTORS_BYTES } from '../reactor/descriptors.js';
+import type { Fd, MappedRange } from '../reactor/libc.js';
 import type { ListeningSocket } from '../reactor/reactor.js';
 import { countersBytes } from './counters.js';
 import type { ClientTlsSettings, DataPlaneSettings } from './settings.js';
@@ -36,6 +37,7 @@ export interface SharedState {
   readonly counters: SharedArrayBuffer;
   readonly pools: SharedArrayBuffer;
   readonly board: SharedArrayBuffer;
+  readonly descriptors: SharedArrayBuffer;
 }
 
 /** Zeroed memory for so many workers and pools. */
@@ -44,6 +46,7 @@ export function sharedState(workers: number, pools: number): SharedState {
     counters: new SharedArrayBuffer(countersBytes(Math.max(1, workers * pools))),
     pools: new SharedArrayBuffer(Math.max(1, sharedPoolsBytes(pools, workers))),
     board: new SharedArrayBuffer(workerBoardBytes(workers)),
+    descriptors: new SharedArrayBuffer(DESCRIPTORS_BYTES),
   };
 }
 
@@ -84,8 +87,12 @@ export type ToControl =
       readonly type: 'ready';
       readonly backend: string;
       readonly why: string;
+      /** Memory that is to be given back when the thread has died: a ring that is mapped lives on. */
+      readonly mappings: readonly MappedRange[];
     }
   | { readonly type: 'cannotStart'; readonly why: string }
+  /** It ends, and nobody has told it to. */
+  | { readonly type: 'dying'; readonly why: string }
   | { readonly type: 'log'; readonly level: LogLevel; readonly text: string }
   | { readonly type: 'adminQuery'; readonly client: number; readonly sql: string }
   | { readonly type: 'snapshot'; readonly request: number; readonly snapshot: WorkerSnapshot }

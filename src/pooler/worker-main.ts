@@ -3,8 +3,11 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { pinThread, wake } from '../reactor/libc.js';
+import { Descriptors } from '../reactor/descriptors.js';
+import { mappings, pinThread, wake } from '../reactor/libc.js';
 import { openReactor } from '../reactor/open-reactor.js';
+import type { Reactor } from '../reactor/reactor.js';
+import { WorkerFailed } from '../wire/client-facing-error.js';
 import { DataPlane } from './data-plane.js';
 import type { ToPeer } from './peers.js';
 import type { ToControl, ToWorker, WorkerStart } from './thread-messages.js';
@@ -21,14 +24,15 @@ const collectGarbage: () => void = runInNewContext('gc');
 
 try {
   if (start.processor !== null) pinThread(start.processor);
-  const { reactor, why } = openReactor(start.settings.ioBackend, start.wakeFd);
+  const descriptors = new Descriptors(start.shared.descriptors, start.index);
+  const { reactor, why } = openReactor(start.settings.ioBackend, start.wakeFd, descriptors);
   const plane = new DataPlane(start, reactor, post);
   plane.onManyLeft = collectGarbage;
   reactor.onBug = (error) =>
     plane.log('error', `bug: ${error instanceof Error ? error.stack : String(error)}`);
   reactor.onWake = () => {
     for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port)) {
-      onMessage(plane, next.message);
+      onMessage(plane, descriptors, next.message);
     }
     for (const [worker, peerPort] of peerPorts) {
       for (let next = receiveMessageOnPort(peerPort); next; next = receiveMessageOnPort(peerPort)) {
@@ -38,18 +42,29 @@ try {
     }
   };
   plane.begin();
-  post({ type: 'ready', backend: reactor.name, why });
-  reactor.run();
+  post({ type: 'ready', backend: reactor.name, why, mappings });
+  serve(plane, reactor);
 } catch (error) {
   post({ type: 'cannotStart', why: error instanceof Error ? error.message : String(error) });
 }
 
-function onMessage(plane: DataPlane, message: ToWorker): void {
+/** An error that is no one session's ends the thread: the control plane puts another in its place. */
+function serve(plane: DataPlane, reactor: Reactor): void {
+  try {
+    reactor.run();
+  } catch (error) {
+    post({ type: 'dying', why: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+    plane.tellClients(new WorkerFailed());
+  }
+}
+
+function onMessage(plane: DataPlane, descriptors: Descriptors, message: ToWorker): void {
   if (message.type === 'peer') {
     const { worker, port: peerPort, wakeFd } = message;
     peerPorts.set(worker, peerPort);
     plane.peerCame(worker, {
       post: (toPeer) => {
+        if ('detached' in toPeer) descriptors.give(toPeer.detached.fd, worker);
         peerPort.postMessage(toPeer);
         wake(wakeFd);
       },

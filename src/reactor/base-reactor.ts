@@ -2,6 +2,7 @@
  *  them. */
 import { randomBytes } from 'node:crypto';
 import { performance } from 'node:perf_hooks'; // the global of this name is a getter that stays slow in workers
+import type { Descriptors } from './descriptors.js';
 import { Gather } from './gather.js';
 import * as k from './kernel-structs.js';
 import { eventfd, type Fd, SystemError } from './libc.js';
@@ -38,8 +39,11 @@ export abstract class BaseReactor extends Rounds {
   readonly gather = new Gather();
   readonly wakeFd: Fd;
 
-  /** wakeFd: from openWakeFd. */
-  constructor(wakeFd: Fd) {
+  /** wakeFd: from openWakeFd. descriptors: where it says which are its own. */
+  constructor(
+    wakeFd: Fd,
+    readonly descriptors: Descriptors | null,
+  ) {
     super();
     this.nowMs = this.clock();
     this.wakeFd = wakeFd;

@@ -18,6 +18,7 @@ export const MSG_DONTWAIT = 0x40;
 export const MSG_WAITALL = 0x100;
 export const MSG_NOSIGNAL = 0x4000;
 export const SHUT_WR = 1;
+export const SHUT_RDWR = 2;
 
 // tcp(7)
 export const IPPROTO_TCP = 6;

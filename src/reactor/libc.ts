@@ -15,6 +15,7 @@ const declare = (prototype: string): Call => libc.func(prototype);
 const syscall = (types: string[]): Call => libc.func('syscall', 'long', ['int64', ...types]);
 
 const nativeMmap = declare('uintptr_t mmap(uintptr_t, uint64_t, int, int, int, int64_t)');
+const nativeMunmap = declare('int munmap(uintptr_t, uint64_t)');
 const nativeSocket = declare('int socket(int, int, int)');
 const nativeBind = declare('int bind(int, const void*, uint32_t)');
 const nativeListen = declare('int listen(int, int)');
@@ -74,8 +75,22 @@ export interface Mapping {
   readonly buffer: ArrayBuffer;
 }
 
+/** What this thread has mapped: it stays when the thread ends. */
+export const mappings: MappedRange[] = [];
+
+export interface MappedRange {
+  readonly address: number;
+  readonly length: number;
+}
+
+/** munmap(2). Nobody may touch the memory any more: for that of a thread that has ended. */
+export function unmap({ address, length }: MappedRange): void {
+  nativeMunmap(address, length);
+}
+
 function mapped(address: number, length: number): Mapping {
   if (address < 0 || !Number.isSafeInteger(address)) throw new SystemError('mmap', failure());
+  mappings.push({ address, length });
   return { address, buffer: koffi.view(BigInt(address), length) };
 }
 

@@ -1,21 +1,25 @@
 /** Chooses the reactor: io_uring where the kernel allows it, else epoll, and says why. */
 import { openWakeFd } from './base-reactor.js';
+import type { Descriptors } from './descriptors.js';
 import { EpollReactor } from './epoll/epoll-reactor.js';
 import type { Reactor } from './reactor.js';
 import { SETUPS, UringUnavailable } from './uring/ring.js';
 import { UringReactor } from './uring/uring-reactor.js';
 
 /** Opens the reactor that was asked for. `why` is for the log. Throws UringUnavailable when io_uring was asked for
- *  by name and is not to be had. wakeFd: what others wake it by. */
+ *  by name and is not to be had. wakeFd: what others wake it by. descriptors: where it
+ *  says which are its own. */
 export function openReactor(
   wanted: 'auto' | 'io_uring' | 'epoll',
   wakeFd = openWakeFd(),
+  descriptors: Descriptors | null = null,
 ): { reactor: Reactor; why: string } {
-  if (wanted === 'epoll') return { reactor: new EpollReactor(wakeFd), why: 'general.io_backend is epoll' };
+  if (wanted === 'epoll')
+    return { reactor: new EpollReactor(wakeFd, descriptors), why: 'general.io_backend is epoll' };
   let reason = '';
   for (const setup of SETUPS) {
     try {
-      const reactor = new UringReactor(setup.flags, wakeFd);
+      const reactor = new UringReactor(setup.flags, wakeFd, descriptors);
       return { reactor, why: setup.missing === '' ? 'all of it is there' : `without ${setup.missing}` };
     } catch (error) {
       if (!(error instanceof UringUnavailable)) throw error;
@@ -27,5 +31,5 @@ export function openReactor(
       `general.io_backend is io_uring, but it cannot be used here (${reason}); auto or epoll would work`,
     );
   }
-  return { reactor: new EpollReactor(wakeFd), why: `io_uring cannot be used here (${reason})` };
+  return { reactor: new EpollReactor(wakeFd, descriptors), why: `io_uring cannot be used here (${reason})` };
 }

@@ -155,6 +155,8 @@ export interface Reactor {
   onBug: (error: unknown) => void;
   /** Works until `stop`. */
   run(): void;
+  /** Sends what is queued, as far as it can be sent at once. For an end that has no next round. */
+  flush(): void;
   /** Ends `run` after this round. */
   stop(): void;
   /** Open sockets, buffers in use, timers set: all zero but for listeners when nothing is going on. */

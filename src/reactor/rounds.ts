@@ -88,6 +88,10 @@ export abstract class Rounds implements SocketHost {
     this.isStopped = true;
   }
 
+  flush(): void {
+    this.flushAll();
+  }
+
   /** Whether something is due that was put off to the next round. */
   protected get isBusy(): boolean {
     if (this.replays.count > 0 || this.flushes.count > 0) return true;

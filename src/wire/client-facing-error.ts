@@ -153,6 +153,14 @@ export class ShuttingDown extends ClientFacingError {
   }
 }
 
+/** The thread that served the client has come to an unforeseen end. */
+export class WorkerFailed extends ClientFacingError {
+  readonly sqlstate = SQLSTATE.crash_shutdown;
+  constructor() {
+    super('a worker of the pooler has failed', { hint: 'Connect again: another serves.' });
+  }
+}
+
 /** A new client came while only the admin console is served. */
 export class AdminOnly extends ClientFacingError {
   readonly sqlstate = SQLSTATE.pooler_shutdown;

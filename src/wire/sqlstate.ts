@@ -17,5 +17,6 @@ export const SQLSTATE = {
   system_error: '58000',
   internal_error: 'XX000',
   /** Not in PostgreSQL's table: what clients of PgDoorman know as "this pooler is going away". */
+  crash_shutdown: '57P02',
   pooler_shutdown: '58006',
 } as const;

@@ -1,6 +1,5 @@
 /** Memory runs short: the budget for unfinished messages, and the heap of the process. */
 import assert from 'node:assert/strict';
-import { rmSync } from 'node:fs';
 import { after, test } from 'node:test';
 import { Doorman } from '../support/doorman.js';
 import { bind, execute, parse, query, sync, values } from '../support/messages.js';
@@ -75,22 +74,34 @@ test('a small heap suffices for many clients with statements of their own', asyn
   await fallsQuiet(doorman, postgres, POOL_SIZE, descriptors);
 });
 
-test('a heap that does not suffice ends the process, which says why', async () => {
-  const doorman = await withHeap(12);
-  const client = await WireClient.login(doorman.port, 'postgres', 'postgres');
+test('a worker whose heap does not suffice takes down its own clients alone, and is replaced', async () => {
+  const doorman = await withHeap(20, 3);
+  after(() => doorman.stop());
+  const descriptors = await descriptorsBeside(doorman);
+  const login = () => WireClient.login(doorman.port, 'postgres', 'postgres');
+  const [greedy, ...others] = [await login(), await login(), await login()];
+  const bystander = await WireClient.login(doorman.port, 'postgres', 'postgres'); // of the same worker
+  for (const each of [...others, bystander]) assert.equal(await each.value('select 1'), '1');
   let hasEnded = false;
   for (let batch = 0; batch < BATCHES_MAX && !hasEnded; batch++) {
     const statements = Array.from({ length: 1000 }, (_, index) => `s${batch}_${index}`);
-    client.send(...statements.map((name) => parse(name, `select '${name}'`)), sync());
-    hasEnded = (await client.until('Z')).at(-1)?.tag !== 'Z';
+    greedy.send(...statements.map((name) => parse(name, `select '${name}'`)), sync());
+    hasEnded = (await greedy.until('Z')).at(-1)?.tag !== 'Z';
   }
-  assert.notEqual(await doorman.ended(), 0);
-  assert.match(doorman.log, /a worker died: .*memory limit/);
-  rmSync(doorman.directory, { recursive: true });
+  assert.ok(hasEnded, 'the heap was large enough');
+  await bystander.closed();
+  await doorman.logged(/worker \d has died, and its clients have lost their connections: .*memory limit/);
+  for (const each of others) assert.equal(await each.value('select 2'), '2');
+  await doorman.logged(/worker \d serves again/);
+  const newcomers = await Promise.all(Array.from({ length: 6 }, login));
+  for (const each of newcomers) assert.equal(await each.value('select 3'), '3');
+  for (const each of [...others, ...newcomers]) each.close();
+  await fallsQuiet(doorman, postgres, POOL_SIZE, descriptors);
 });
 
-function withHeap(megabytes: number): Promise<Doorman> {
+function withHeap(megabytes: number, worker_threads = 1): Promise<Doorman> {
   return Doorman.start({
+    general: { worker_threads },
     under: ['env', `NODE_OPTIONS=--max-old-space-size=${megabytes}`],
     pools: { postgres: poolAt(postgres.port) },
   });

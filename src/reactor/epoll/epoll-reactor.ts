@@ -1,5 +1,6 @@
 /** The reactor on epoll, for kernels and containers that do not allow io_uring. epoll(7). */
 import { BaseReactor } from '../base-reactor.js';
+import type { Descriptors } from '../descriptors.js';
 import * as k from '../kernel-structs.js';
 import {
   accept4,
@@ -55,10 +56,11 @@ export class EpollReactor extends BaseReactor implements Reactor {
   private generation = 0;
   private socketCount = 0;
 
-  constructor(wakeFd: Fd) {
-    super(wakeFd);
+  constructor(wakeFd: Fd, descriptors: Descriptors | null) {
+    super(wakeFd, descriptors);
     const fd = epollCreate(k.EPOLL_CLOEXEC);
     if (fd < 0) throw new SystemError('epoll_create1', fd);
+    descriptors?.take(fd);
     this.epoll = fd as Fd;
     this.control(k.EPOLL_CTL_ADD, this.wakeFd, k.EPOLLIN, WAKE_SLOT, 0);
   }
@@ -102,6 +104,7 @@ export class EpollReactor extends BaseReactor implements Reactor {
     const adopted = new EpollSocket(this, fd, slot, this.generation, state, receiver);
     this.sockets[slot] = adopted;
     this.socketCount++;
+    this.descriptors?.take(fd);
     return adopted;
   }
 
@@ -130,6 +133,7 @@ export class EpollReactor extends BaseReactor implements Reactor {
     this.sockets[socket.slot] = null;
     this.freeSlots.push(socket.slot);
     this.socketCount--;
+    this.descriptors?.release(socket.fd);
   }
 
   protected waitAndDispatch(timeoutMs: number): void {

@@ -1,5 +1,6 @@
 /** The reactor on io_uring: one system call a round submits what the sessions asked for and waits for what happens. */
 import { BaseReactor } from '../base-reactor.js';
+import type { Descriptors } from '../descriptors.js';
 import {
   IORING_ACCEPT_MULTISHOT,
   IORING_ASYNC_CANCEL_ALL,
@@ -56,9 +57,10 @@ export class UringReactor extends BaseReactor implements Reactor {
   private socketCount = 0;
 
   /** Throws UringUnavailable when the kernel does not allow it, or lacks what these flags ask for. */
-  constructor(setupFlags: number, wakeFd: Fd) {
-    super(wakeFd);
+  constructor(setupFlags: number, wakeFd: Fd, descriptors: Descriptors | null) {
+    super(wakeFd, descriptors);
     this.ring = new Ring(setupFlags);
+    descriptors?.take(this.ring.fd);
     this.receivesMultishot = (setupFlags & IORING_SETUP_DEFER_TASKRUN) !== 0;
     this.lent = new LentBuffers(this.ring, this.buffers);
     this.listenForWakes();
@@ -84,6 +86,11 @@ export class UringReactor extends BaseReactor implements Reactor {
     return this.adopt(fd as Fd, SocketState.Open, receiver);
   }
 
+  override flush(): void {
+    super.flush();
+    this.ring.submit();
+  }
+
   usage(): ReactorUsage {
     return {
       sockets: this.socketCount,
@@ -100,6 +107,7 @@ export class UringReactor extends BaseReactor implements Reactor {
     const adopted = new UringSocket(this, fd, slot, this.generation, state, receiver);
     this.sockets[slot] = adopted;
     this.socketCount++;
+    this.descriptors?.take(fd);
     return adopted;
   }
 
@@ -121,6 +129,7 @@ export class UringReactor extends BaseReactor implements Reactor {
     this.sockets[socket.slot] = null;
     this.freeSlots.push(socket.slot);
     this.socketCount--;
+    this.descriptors?.release(socket.fd);
   }
 
   /** All buffers are in use: the socket receives again when there are some. */

@@ -65,7 +65,7 @@ export function onOlderRings(name: string, body: (bench: Bench) => void): void {
   if (uringForbidden !== '') return;
   for (const { flags, missing } of SETUPS.slice(1)) {
     test(`${name} (io_uring without ${missing})`, { timeout: 3 * STUCK_AFTER_MS }, () =>
-      body(new Bench(new UringReactor(flags, openWakeFd()))),
+      body(new Bench(new UringReactor(flags, openWakeFd(), null))),
     );
   }
 }
