@@ -39,6 +39,7 @@ export async function toDataPlaneSettings(
     backlog: general.backlog === 0 ? general.max_connections : general.backlog,
     ioBackend: general.io_backend,
     workerThreads: general.worker_threads,
+    workerFillPercent: general.worker_fill_percent,
     workerCpuAffinityPinning: general.worker_cpu_affinity_pinning,
     maxConnections: general.max_connections,
     queryWaitTimeoutMs: general.query_wait_timeout,

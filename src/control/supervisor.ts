@@ -44,6 +44,7 @@ export class Supervisor {
       settings,
       statistics: new Statistics(counters, settings.workerThreads, settings.pools.length),
       snapshot: () => this.workers.snapshot(),
+      workers: () => this.workers.status(),
       shutDown: () => this.shutDown('SHUTDOWN'),
     });
   }

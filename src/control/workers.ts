@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { MessageChannel } from 'node:worker_threads';
+import { Counter, Counters } from '../pooler/counters.js';
 import { socketOptions } from '../pooler/data-plane.js';
 import type { DataPlaneSettings } from '../pooler/settings.js';
 import { SharedPool } from '../pooler/shared-pool.js';
@@ -35,6 +36,15 @@ export interface WorkersEvents {
   onDied(worker: number, why: string): void;
   /** Another one serves in its place. */
   onReplaced(worker: number): void;
+}
+
+export interface WorkerStatus {
+  readonly worker: number;
+  readonly isAlive: boolean;
+  readonly clients: number;
+  readonly servers: number;
+  readonly requestsASecond: number;
+  readonly handOvers: number;
 }
 
 export class Workers {
@@ -82,6 +92,26 @@ export class Workers {
   async snapshot(): Promise<WorkerSnapshot> {
     const snapshots = await Promise.all([...this.handles.values()].map((each) => each.snapshot()));
     return mergeSnapshots(snapshots.filter((each) => each !== null));
+  }
+
+  /** What each of them has and does now. */
+  status(): WorkerStatus[] {
+    const { workerThreads, pools } = this.settings;
+    return Array.from({ length: workerThreads }, (_, worker) => {
+      const board = new WorkerBoard(this.shared.board, worker);
+      const rows = pools.map((__, pool) => ({
+        servers: new SharedPool(this.shared.pools, pool, workerThreads, worker).sizeOf(worker),
+        handOvers: new Counters(this.shared.counters, worker * pools.length + pool).get(Counter.HandOvers),
+      }));
+      return {
+        worker,
+        isAlive: board.isAlive(worker),
+        clients: board.clientsOf(worker),
+        requestsASecond: board.rate(worker),
+        servers: rows.reduce((sum, { servers }) => sum + servers, 0),
+        handOvers: rows.reduce((sum, { handOvers }) => sum + handOvers, 0),
+      };
+    });
   }
 
   /** The process ends: nobody is replaced any more. */

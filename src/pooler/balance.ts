@@ -1,12 +1,14 @@
-/** Moves clients to the least busy worker when workers have drifted apart: those that are between transactions, and
- *  together bring about half of what this worker has too much. Not for: new clients, which go there anyway. */
+/** Moves clients to the least busy worker when this one has too much to do and that one clearly less: those that are
+ *  between transactions, and together bring about half of the difference. Not for: new clients, see WorkerBoard. */
 import type { ClientSession } from './client-session.js';
 import type { DataPlane } from './data-plane.js';
 import { NO_WORKER } from './worker-board.js';
 
-/** Less is not worth a move: requests a second, and the share of our own. */
-const SURPLUS_MIN = 50;
-const SURPLUS_SHARE = 0.125;
+/** From this on a worker is too busy, when another has so much less to do. Permille of a processor. */
+const TOO_BUSY = 700;
+const DRIFTED = 250;
+/** Requests a second that are not worth a move. */
+const SURPLUS_MIN = 20;
 /** More than this in its cache makes a client too heavy to move. */
 const STATEMENTS_MAX = 1000;
 
@@ -30,9 +32,9 @@ export class Balance {
   everySecond(clients: Iterable<ClientSession>): void {
     const { board, peers, start } = this.plane;
     const least = board.leastBusy;
-    const own = board.rate(start.index);
-    this.surplus = (own - board.rate(least)) / 2;
-    const hasDrifted = peers.has(least) && this.surplus > Math.max(SURPLUS_MIN, own * SURPLUS_SHARE);
+    const [own, other] = [board.load(start.index), board.load(least)];
+    const hasDrifted = peers.has(least) && own > TOO_BUSY && own - other > DRIFTED;
+    this.surplus = (board.rate(start.index) * (own - other)) / (2 * own);
     this.isWanted = hasDrifted && this.isNoted;
     this.destination = least;
     this.isNoted = hasDrifted;

@@ -81,6 +81,8 @@ export class DataPlane implements Acceptor, TimerTarget {
   private logins = 0;
   private lastRequest = 0;
   private assignmentsBefore = 0;
+  private cpuBeforeMs = 0;
+  private countedMs = 0;
   private shutdownDeadlineMs = 0;
   private scratchBytes = new Uint8Array(SCRATCH_BYTES);
   private readonly connections = { total: 0, errors: 0, tls: 0, plain: 0, cancel: 0 };
@@ -91,7 +93,7 @@ export class DataPlane implements Acceptor, TimerTarget {
     this.settings = settings;
     this.reactor = reactor;
     this.postToControl = post;
-    this.board = new WorkerBoard(start.shared.board, start.index);
+    this.board = new WorkerBoard(start.shared.board, start.index, settings.workerFillPercent);
     this.memory = new MemoryBudget(this.board, settings.maxMemoryUsage);
     this.cancels = new RemoteCancels(this);
     this.balance = new Balance(this);
@@ -109,6 +111,8 @@ export class DataPlane implements Acceptor, TimerTarget {
     const { listening, index } = this.start;
     this.board.setAlive(index, true);
     if (listening !== null) this.listener = this.reactor.acceptFrom(listening, this);
+    this.cpuBeforeMs = this.reactor.cpuMs();
+    this.countedMs = this.reactor.nowMs;
     this.reactor.setTimer(this.secondTimer, SECOND_MS);
   }
 
@@ -119,7 +123,7 @@ export class DataPlane implements Acceptor, TimerTarget {
     this.connections.plain++;
     const { board, peers } = this;
     const isTooMany = board.clients >= this.settings.maxConnections;
-    const worker = board.leastBusy;
+    const worker = board.nextServing;
     if (!peers.has(worker)) {
       board.clientComes(this.start.index);
       return this.welcome(socket, isTooMany);
@@ -335,6 +339,8 @@ export class DataPlane implements Acceptor, TimerTarget {
         return this.poolAt(message.pool)?.parametersCame(message.parameters);
       case 'clientKey':
         return this.poolAt(message.pool)?.clientKeyCame(message.key);
+      case 'renewed':
+        return this.poolAt(message.pool)?.statements.wasRenewed(message.content, message.serial);
       case 'cancel': {
         const { request } = message;
         return cancelHere(this, message.key, {
@@ -368,6 +374,11 @@ export class DataPlane implements Acceptor, TimerTarget {
     for (const { counters } of this.pools.values()) assignments += counters.get(Counter.Assignments);
     this.board.setRate(assignments - this.assignmentsBefore);
     this.assignmentsBefore = assignments;
+    const { nowMs } = this.reactor;
+    const cpuMs = this.reactor.cpuMs();
+    this.board.setBusy(Math.round(((cpuMs - this.cpuBeforeMs) * 1000) / Math.max(1, nowMs - this.countedMs)));
+    this.cpuBeforeMs = cpuMs;
+    this.countedMs = nowMs;
     this.balance.everySecond(this.clients.values());
     if (this.clientsLeft < MANY_CLIENTS || this.clientsLeft < 4 * this.clients.size) return;
     this.clientsLeft = 0;

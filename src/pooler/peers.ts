@@ -24,6 +24,13 @@ export type ToPeer =
     }
   /** From a client that logged in with SCRAM; signs for us at the server. */
   | { readonly type: 'clientKey'; readonly pool: number; readonly key: Uint8Array }
+  /** A statement does not run any more as it was prepared. */
+  | {
+      readonly type: 'renewed';
+      readonly pool: number;
+      readonly content: Uint8Array;
+      readonly serial: number;
+    }
   /** A CancelRequest; answered with cancelEnded when it has been delivered or is nobody's here. */
   | { readonly type: 'cancel'; readonly request: number; readonly key: CancelKey }
   | { readonly type: 'cancelEnded'; readonly request: number };

@@ -21,8 +21,8 @@ import type { PeerLink, ToPeer } from './peers.js';
 import { ServerSession } from './server-session.js';
 import { ServerState } from './server-stream.js';
 import type { PoolSettings, ServerAddress } from './settings.js';
-import { NONE_WAITS, SharedPool } from './shared-pool.js';
-import { StatementCache } from './statements.js';
+import { HOPES_FOR_OWN_MS, NONE_WAITS, SharedPool } from './shared-pool.js';
+import { type Serials, StatementCache } from './statements.js';
 import type { PoolSnapshot } from './thread-messages.js';
 import { msSince, ticksAt, usSince, wholeMsSince } from './ticks.js';
 import { Waiters } from './waiters.js';
@@ -32,8 +32,12 @@ import { NO_WORKER } from './worker-board.js';
  *  together. */
 const LIFETIME_JITTER = 0.2;
 const FAILURE_LOG_MS = 1000;
+/** Workers whose clients wait about equally long take turns with what cannot be shared out evenly: so often, or the
+ *  hand-overs would cost more than they bring. */
+const GIVES_AGAIN_MS = 25;
+const ASK_AGAIN_MS = 5;
 
-export class Pool implements TimerTarget {
+export class Pool implements TimerTarget, Serials {
   readonly plane: DataPlane;
   readonly index: number;
   readonly settings: PoolSettings;
@@ -64,6 +68,10 @@ export class Pool implements TimerTarget {
   private readonly pauseTimer: Timer = new Timer(this);
   /** Fires when the first of those that hope for a server to come back has hoped for long enough. */
   private readonly growTimer: Timer = new Timer(this);
+  /** Fires when it is time to ask other workers for a server. */
+  private readonly askTimer: Timer = new Timer(this);
+  /** Since when no server that is wanted here goes elsewhere, unless it is wanted much more there. Ticks. */
+  private gaveSince = 0;
   /** Below so many servers a new one is opened as soon as somebody waits. */
   private readonly warmSize: number;
   /** Above it, whoever waits hopes for so long. */
@@ -83,7 +91,7 @@ export class Pool implements TimerTarget {
     this.counters = new Counters(start.shared.counters, start.index * general.pools.length + index);
     this.shared = new SharedPool(start.shared.pools, index, start.workers, start.index);
     this.idle = new IdleServers(this.shared);
-    this.statements = new StatementCache(general.preparedStatementsCacheSize, statementKey, this.shared);
+    this.statements = new StatementCache(general.preparedStatementsCacheSize, statementKey, this);
     this.warmSize = Math.max(1, Math.floor((settings.poolSize * settings.scalingWarmPoolRatio) / 100));
     this.cooldownMs = settings.scalingFastRetries * FAST_RETRY_MS + settings.scalingCooldownSleepMs;
   }
@@ -99,6 +107,24 @@ export class Pool implements TimerTarget {
 
   get knowsParameters(): boolean {
     return this.parameters.size > 0;
+  }
+
+  // ── statements ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  nextSerial(): number {
+    return this.shared.nextSerial();
+  }
+
+  get epoch(): number {
+    return this.shared.epoch;
+  }
+
+  beginEpoch(): void {
+    this.shared.beginEpoch();
+  }
+
+  tellRenewed(content: Uint8Array, serial: number): void {
+    this.plane.peers.postToAll({ type: 'renewed', pool: this.index, content, serial });
   }
 
   private parametersMessage(): ToPeer {
@@ -127,7 +153,7 @@ export class Pool implements TimerTarget {
     this.waitersChanged(1);
     if (!this.waitTimer.isSet) reactor.setTimer(this.waitTimer, settings.queryWaitTimeoutMs);
     this.grow();
-    this.askAround();
+    if (this.plane.peers.count > 0) this.hopeForOwn();
     return false;
   }
 
@@ -280,6 +306,7 @@ export class Pool implements TimerTarget {
   }
 
   onTimer(timer: Timer): void {
+    if (timer === this.askTimer) return this.askAround();
     if (timer !== this.waitTimer) return this.grow();
     const { reactor, settings } = this.plane;
     const limit = settings.queryWaitTimeoutMs;
@@ -449,9 +476,12 @@ export class Pool implements TimerTarget {
     if (!this.shared.othersWait) return false;
     const now = ticksAt(this.plane.reactor.nowMs);
     const { first } = this.waiters;
-    const neediest = this.shared.neediest(first === null ? NONE_WAITS : (now - first.waitingSince) | 0, now);
+    const ownWait = first === null ? NONE_WAITS : (now - first.waitingSince) | 0;
+    const gaveLately = msSince(this.gaveSince, this.plane.reactor.nowMs) < GIVES_AGAIN_MS;
+    const neediest = this.shared.neediest(ownWait, now, gaveLately);
     if (neediest === NO_WORKER || !this.plane.peers.has(neediest)) return false;
     if (!this.shared.pledge(neediest)) return false;
+    if (first !== null) this.gaveSince = now;
     this.leaving++;
     server.leaveFor(neediest);
     return true;
@@ -463,8 +493,17 @@ export class Pool implements TimerTarget {
     if (this.shared.othersWait) this.look();
   }
 
-  /** Asks the worker that has most idle servers for one, for those who wait here. */
+  /** The servers of this worker come back by themselves, most of them soon; only then others are asked for theirs. */
+  private hopeForOwn(): void {
+    if (this.servers.size === 0) return this.askAround();
+    if (!this.askTimer.isSet) this.plane.reactor.setTimer(this.askTimer, HOPES_FOR_OWN_MS);
+  }
+
+  /** Asks the worker that has most idle servers for one, for those who wait here; and again while they wait, since one
+   *  may have kept a server that did not know of them yet. */
   private askAround(): void {
+    if (this.waiters.isEmpty) return;
+    this.plane.reactor.setTimer(this.askTimer, ASK_AGAIN_MS);
     if (this.waiters.length <= this.coming) return;
     const { richest } = this.shared;
     if (richest !== NO_WORKER) this.plane.peers.post(richest, { type: 'look', pool: this.index });

@@ -127,6 +127,8 @@ export interface DataPlaneSettings {
   readonly backlog: number;
   readonly ioBackend: 'auto' | 'io_uring' | 'epoll';
   readonly workerThreads: number;
+  /** A worker gets all new clients until it is so busy, percent of a processor; 0: they are spread evenly. */
+  readonly workerFillPercent: number;
   /** Each worker on a processor of its own. */
   readonly workerCpuAffinityPinning: boolean;
   readonly maxConnections: number;

@@ -32,10 +32,15 @@ const enum Part {
   Pledged,
 }
 
-/** A client elsewhere has waited clearly longer than ours when it is by this share and this much: less is not worth the
- *  hand-over, and a server would go to and fro. */
-const LONGER_BY_SHARE = 0.25;
-const LONGER_BY_TICKS = 32; // 1 ms
+/** A client elsewhere has waited longer than ours when it is by this share and this much … */
+const LONGER_BY_SHARE = 0.1;
+const LONGER_BY_TICKS = 16; // 0.5 ms
+/** … and much longer by this. */
+const MUCH_LONGER_TIMES = 4;
+const MUCH_LONGER_TICKS = 1600; // 50 ms
+/** For so long it hopes for one of its own worker's servers, which come back by themselves. */
+export const HOPES_FOR_OWN_MS = 1;
+const HOPES_FOR_OWN_TICKS = 32;
 
 /** Bytes of shared memory for so many pools and workers. */
 export function sharedPoolsBytes(pools: number, workers: number): number {
@@ -62,6 +67,11 @@ export class SharedPool {
   /** Servers of the whole process. */
   get size(): number {
     return Atomics.load(this.words, Whole.Size);
+  }
+
+  /** Servers of one worker. */
+  sizeOf(worker: number): number {
+    return Atomics.load(this.words, rowOf(worker) + Part.Size);
   }
 
   get opening(): number {
@@ -130,11 +140,12 @@ export class SharedPool {
   }
 
   /** The worker that should have a server that is free here, NO_WORKER when it should stay: for ours, who has waited
-   *  for `ownWait` (ticks; NONE_WAITS when nobody does). `now` in ticks. */
-  neediest(ownWait: number, now: number): number {
+   *  for `ownWait` (ticks; NONE_WAITS when nobody does). `now` in ticks. `isMuch`: only when the need is much greater
+   *  than here. */
+  neediest(ownWait: number, now: number, isMuch: boolean): number {
     if (!this.othersWait) return NO_WORKER;
     const isWantedHere = ownWait !== NONE_WAITS;
-    let longest = isWantedHere ? ownWait + ownWait * LONGER_BY_SHARE + LONGER_BY_TICKS : NONE_WAITS;
+    let longest = longerThan(ownWait, isMuch);
     let neediest = NO_WORKER;
     for (let worker = 0; worker < this.workers; worker++) {
       if (worker === this.self) continue;
@@ -145,7 +156,7 @@ export class SharedPool {
       if (waiting <= pledged || (isWantedHere && pledged > 0)) continue;
       // It may have begun to wait since this worker has looked at the clock.
       const waited = Math.max(0, (now - Atomics.load(this.words, row + Part.WaitingSince)) | 0);
-      if (waited <= longest) continue;
+      if (waited <= longest || (waited < HOPES_FOR_OWN_TICKS && this.sizeOf(worker) > 0)) continue;
       longest = waited;
       neediest = worker;
     }
@@ -220,6 +231,13 @@ export class SharedPool {
 
 /** Shorter than any wait. */
 export const NONE_WAITS = -1;
+
+/** What a wait elsewhere must exceed. Ticks. */
+function longerThan(ownWait: number, isMuch: boolean): number {
+  if (ownWait === NONE_WAITS) return NONE_WAITS;
+  if (isMuch) return ownWait * MUCH_LONGER_TIMES + MUCH_LONGER_TICKS;
+  return ownWait * (1 + LONGER_BY_SHARE) + LONGER_BY_TICKS;
+}
 
 function rowOf(worker: number): number {
   return (1 + worker) * ROW;

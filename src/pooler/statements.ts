@@ -83,6 +83,8 @@ export interface Serials {
   /** The serial since which what was parsed before is not used any more. */
   readonly epoch: number;
   beginEpoch(): void;
+  /** A statement is to be prepared anew under a name with this serial. */
+  tellRenewed(content: Uint8Array, serial: number): void;
 }
 
 interface Failure {
@@ -122,15 +124,13 @@ export class StatementCache {
   find(bytes: Uint8Array, begin: number, end: number): Statement {
     if (this.epoch !== this.serials.epoch) this.catchUp();
     const hash = hashOf(bytes, begin, end);
-    const first = this.byHash.get(hash) ?? null;
-    for (let each = first; each !== null; each = each.next) {
-      if (each.hasContent(bytes, begin, end)) return this.used(each);
-    }
+    const known = this.known(bytes, begin, end, hash);
+    if (known !== null) return this.used(known);
     const content = bytes.subarray(begin, end);
     if (this.dependsOnSession(content)) return this.makeOwn(content, hash);
     const made = this.make(content, hash, this.saltOf(content));
     made.epoch = this.epoch;
-    made.next = first;
+    made.next = this.byHash.get(hash) ?? null;
     this.byHash.set(hash, made);
     this.count++;
     this.bytes += made.parse.length;
@@ -147,7 +147,18 @@ export class StatementCache {
    *  has it prepared anew. */
   renew(statement: Statement): void {
     if (!this.isCurrent(statement)) return;
-    this.countFailure(statement.content);
+    const serial = this.serials.nextSerial();
+    this.countFailure(statement.content, serial);
+    this.serials.tellRenewed(statement.content, serial);
+    statement.epoch = NEVER;
+    this.remove(statement);
+  }
+
+  /** … as another worker has found out. */
+  wasRenewed(content: Uint8Array, serial: number): void {
+    const statement = this.known(content, 0, content.length, hashOf(content, 0, content.length));
+    this.countFailure(content, serial);
+    if (statement === null) return;
     statement.epoch = NEVER;
     this.remove(statement);
   }
@@ -156,6 +167,13 @@ export class StatementCache {
   renewAll(): void {
     this.serials.beginEpoch();
     this.catchUp();
+  }
+
+  private known(bytes: Uint8Array, begin: number, end: number, hash: number): Statement | null {
+    for (let each = this.byHash.get(hash) ?? null; each !== null; each = each.next) {
+      if (each.hasContent(bytes, begin, end)) return each;
+    }
+    return null;
   }
 
   private catchUp(): void {
@@ -183,11 +201,11 @@ export class StatementCache {
     return this.epoch === 0 ? '' : String(this.epoch);
   }
 
-  private countFailure(content: Uint8Array): void {
+  private countFailure(content: Uint8Array, serial: number): void {
     if (this.failures.size >= FAILURES_KEPT_MAX) this.failures.clear();
     const digest = digestOf(content);
     const count = (this.failures.get(digest)?.count ?? 0) + 1;
-    this.failures.set(digest, { count, serial: this.serials.nextSerial() });
+    this.failures.set(digest, { count, serial });
   }
 
   /** Whether its columns depend on what the session has: cursors, statements of SQL; or temporary tables or a

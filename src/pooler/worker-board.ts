@@ -23,12 +23,16 @@ const enum Part {
   Clients,
   /** Servers that clients were given in the last second. */
   Rate,
+  /** Permille of a processor that it had in the last second. */
+  Busy,
+  /** Clients that have come to it since. */
+  Newcomers,
   /** Of the memory of messages that are being gathered. */
   MemoryKb,
 }
 
-/** So many clients more weigh as much as one request a second: what a client will ask for is not known yet. */
-const RATE_PER_CLIENT = 1;
+/** What a client may come to ask for is not known yet; its login alone is a part of a millisecond. */
+const PERMILLE_PER_NEWCOMER = 1;
 const ID_MASK = 0x7fffffff;
 
 /** Bytes of shared memory for so many workers. */
@@ -40,9 +44,12 @@ export function workerBoardBytes(workers: number): number {
 export class WorkerBoard {
   private readonly words: Int32Array;
   private readonly self: number;
+  private readonly easyPermille: number;
   readonly workers: number;
 
-  constructor(memory: SharedArrayBuffer, self: number) {
+  /** fillPercent: see worker_fill_percent; for a worker that takes clients. */
+  constructor(memory: SharedArrayBuffer, self: number, fillPercent = 0) {
+    this.easyPermille = fillPercent * 10;
     this.words = new Int32Array(memory);
     this.workers = this.words.length / ROW - 1;
     this.self = self;
@@ -58,6 +65,23 @@ export class WorkerBoard {
     Atomics.store(this.words, rowOf(worker) + Part.IsAlive, isAlive ? 1 : 0);
   }
 
+  /** Who is to serve the next client: the busiest that still has it easy, since a few busy threads cost less than many
+   *  that wake up for each query; when nobody has it easy, the one with least to do. */
+  get nextServing(): number {
+    let chosen = this.self;
+    for (let worker = 0; worker < this.workers; worker++) {
+      if (worker !== this.self && this.isAlive(worker) && this.isBetter(worker, chosen)) chosen = worker;
+    }
+    return chosen;
+  }
+
+  private isBetter(worker: number, than: number): boolean {
+    const [load, other] = [this.load(worker), this.load(than)];
+    const [isEasy, isOtherEasy] = [load < this.easyPermille, other < this.easyPermille];
+    if (isEasy) return !isOtherEasy || load > other;
+    return !isOtherEasy && load + this.clientsOf(worker) < other + this.clientsOf(than);
+  }
+
   /** The worker with least to do. */
   get leastBusy(): number {
     let least = this.self;
@@ -67,9 +91,19 @@ export class WorkerBoard {
     return least;
   }
 
-  /** Requests a second, and what its clients may come to ask. */
+  /** What it had of a processor in the last second, and what those who have come since may come to ask for. Permille. */
   load(worker: number): number {
-    return this.rate(worker) + RATE_PER_CLIENT * Atomics.load(this.words, rowOf(worker) + Part.Clients);
+    const row = rowOf(worker);
+    return (
+      Atomics.load(this.words, row + Part.Busy) +
+      Atomics.load(this.words, row + Part.Newcomers) * PERMILLE_PER_NEWCOMER
+    );
+  }
+
+  /** A second is over, in which this worker has had so much of a processor. */
+  setBusy(permille: number): void {
+    Atomics.store(this.words, rowOf(this.self) + Part.Busy, permille);
+    Atomics.store(this.words, rowOf(this.self) + Part.Newcomers, 0);
   }
 
   /** Requests in the last second. */
@@ -88,10 +122,16 @@ export class WorkerBoard {
     return Atomics.load(this.words, Whole.Clients);
   }
 
+  /** Clients of one worker. */
+  clientsOf(worker: number): number {
+    return Atomics.load(this.words, rowOf(worker) + Part.Clients);
+  }
+
   /** A client has connected, and this worker is to serve it. */
   clientComes(worker: number): void {
     Atomics.add(this.words, Whole.Clients, 1);
     Atomics.add(this.words, rowOf(worker) + Part.Clients, 1);
+    Atomics.add(this.words, rowOf(worker) + Part.Newcomers, 1);
   }
 
   /** … has gone. */
@@ -147,6 +187,8 @@ export class WorkerBoard {
   forget(worker: number): void {
     const row = rowOf(worker);
     Atomics.store(this.words, row + Part.Rate, 0);
+    Atomics.store(this.words, row + Part.Busy, 0);
+    Atomics.store(this.words, row + Part.Newcomers, 0);
     Atomics.sub(this.words, Whole.Clients, Atomics.exchange(this.words, row + Part.Clients, 0));
     Atomics.sub(this.words, Whole.MemoryKb, Atomics.exchange(this.words, row + Part.MemoryKb, 0));
   }

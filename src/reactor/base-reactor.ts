@@ -5,7 +5,7 @@ import { performance } from 'node:perf_hooks'; // the global of this name is a g
 import type { Descriptors } from './descriptors.js';
 import { Gather } from './gather.js';
 import * as k from './kernel-structs.js';
-import { eventfd, type Fd, SystemError } from './libc.js';
+import { eventfd, type Fd, SystemError, threadCpuMs } from './libc.js';
 import { openListening } from './listening.js';
 import type { Acceptor, Listener, ListeningSocket, SocketAddress, SocketOptions } from './reactor.js';
 import { Rounds } from './rounds.js';
@@ -47,6 +47,10 @@ export abstract class BaseReactor extends Rounds {
     super();
     this.nowMs = this.clock();
     this.wakeFd = wakeFd;
+  }
+
+  cpuMs(): number {
+    return threadCpuMs();
   }
 
   random(length: number): Uint8Array {

@@ -34,6 +34,7 @@ const nativeSendmsg = declare('int64_t sendmsg(int, uintptr_t, int)');
 const nativeRead = declare('int64_t read(int, void*, uint64_t)');
 const nativeWrite = declare('int64_t write(int, const void*, uint64_t)');
 const nativeSetAffinity = declare('int sched_setaffinity(int, uint64_t, const void*)');
+const nativeClockGettime = declare('int clock_gettime(int, void*)');
 const nativeEventfd = declare('int eventfd(uint32_t, int)');
 const nativeEpollCreate = declare('int epoll_create1(int)');
 const nativeEpollCtl = declare('int epoll_ctl(int, int, int, const void*)');
@@ -231,6 +232,14 @@ export function pinThread(processor: number): number {
   const set = new Uint8Array(128); // cpu_set_t
   set[processor >> 3] = 1 << (processor & 7);
   return checked(nativeSetAffinity(0, set.length, set));
+}
+
+/** clock_gettime(2) of CLOCK_THREAD_CPUTIME_ID: what the calling thread has had of a processor. Milliseconds. */
+export function threadCpuMs(): number {
+  const CLOCK_THREAD_CPUTIME_ID = 3;
+  const time = new BigInt64Array(2);
+  nativeClockGettime(CLOCK_THREAD_CPUTIME_ID, time);
+  return Number(time[0] ?? 0n) * 1000 + Number(time[1] ?? 0n) / 1e6;
 }
 
 /** eventfd(2). */

@@ -133,6 +133,8 @@ export interface Reactor {
   readonly name: 'io_uring' | 'epoll' | 'simulated';
   /** Milliseconds since some moment, with fractions; read once a round. */
   readonly nowMs: number;
+  /** What its thread has had of a processor. Milliseconds. */
+  cpuMs(): number;
   /** Bytes nobody can guess. */
   random(length: number): Uint8Array;
   /** Throws SystemError when the address cannot be listened on. */

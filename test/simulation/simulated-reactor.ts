@@ -35,6 +35,7 @@ export class SimulatedReactor extends Rounds implements Reactor {
   private readonly outcomes: (() => void)[] = [];
   private acceptor: Acceptor | null = null;
   private plannedMs = Number.POSITIVE_INFINITY;
+  private usedMs = 0;
 
   constructor(
     world: World,
@@ -45,6 +46,12 @@ export class SimulatedReactor extends Rounds implements Reactor {
     this.world = world;
     this.kernel = kernel;
     this.destination = destination;
+  }
+
+  /** As busy as chance wants, so that clients go to every worker. */
+  cpuMs(): number {
+    this.usedMs += this.world.random.below(1200);
+    return this.usedMs;
   }
 
   random(length: number): Uint8Array {

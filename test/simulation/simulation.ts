@@ -56,6 +56,7 @@ export async function scenarioOf(seed: number): Promise<Scenario> {
   const configuration = configurationSchema.parse({
     general: {
       worker_threads: 1 + (Math.floor(seed / 2) % 3),
+      worker_fill_percent: seed % 2 === 0 ? 0 : 50,
       scaling_warm_pool_ratio: seed % 2 === 0 ? 20 : 100,
       query_wait_timeout: isUnlucky ? 2000 : 300_000,
       prepared_statements_cache_size: seed % 2 === 0 ? 3 : 100,

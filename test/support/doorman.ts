@@ -48,6 +48,7 @@ export class Doorman {
         admin_password: ADMIN_PASSWORD,
         pg_hba: TRUST,
         worker_threads: Number(process.env.PG_DOORMAN_TEST_WORKERS ?? 1),
+        worker_fill_percent: 0,
         ...general,
       },
       pools,

@@ -85,6 +85,10 @@ export const general = z.strictObject({
     en: 'Threads that serve clients.',
     reload: 'restart',
   }),
+  worker_fill_percent: integer(0, 100).default(50).register(docs, {
+    en: 'A worker thread gets all new clients until it is so busy, percent of a processor; then another does. 0: they are spread evenly.',
+    reload: 'restart',
+  }),
   worker_cpu_affinity_pinning: z.boolean().default(false).register(docs, {
     en: 'Bind each worker to a processor.',
     reload: 'restart',

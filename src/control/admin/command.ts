@@ -4,6 +4,7 @@ import type { DataPlaneSettings } from '../../pooler/settings.js';
 import type { WorkerSnapshot } from '../../pooler/thread-messages.js';
 import { type Column, TypeOid } from '../../wire/message-builder.js';
 import type { Statistics } from '../statistics.js';
+import type { WorkerStatus } from '../workers.js';
 
 /** What commands look at. */
 export interface ConsoleContext {
@@ -11,6 +12,7 @@ export interface ConsoleContext {
   readonly settings: DataPlaneSettings;
   readonly statistics: Statistics;
   readonly snapshot: () => Promise<WorkerSnapshot>;
+  readonly workers: () => readonly WorkerStatus[];
   readonly shutDown: () => void;
 }
 

@@ -15,6 +15,7 @@ import { SHOW_SERVERS } from './show-servers.js';
 import { SHOW_STATS } from './show-stats.js';
 import { SHOW_USERS } from './show-users.js';
 import { SHOW_VERSION } from './show-version.js';
+import { SHOW_WORKERS } from './show-workers.js';
 
 const SHOW_HELP: ShowCommand = {
   name: 'HELP',
@@ -35,6 +36,7 @@ const SHOWS: readonly ShowCommand[] = [
   SHOW_STATS,
   SHOW_USERS,
   SHOW_VERSION,
+  SHOW_WORKERS,
 ];
 const COMMANDS: readonly string[] = [...SHOWS.map(({ name }) => `SHOW ${name}`), 'SHUTDOWN'];
 

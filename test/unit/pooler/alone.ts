@@ -1,6 +1,17 @@
-import { SharedPool, sharedPoolsBytes } from '../../../src/pooler/shared-pool.js';
+import type { Serials } from '../../../src/pooler/statements.js';
 
-/** What the only worker of a process shares with nobody. */
-export function alone(): SharedPool {
-  return new SharedPool(new SharedArrayBuffer(sharedPoolsBytes(1, 1)), 0, 1, 0);
+/** The numbers of a pool whose only worker tells nobody. */
+export function alone(tellRenewed: Serials['tellRenewed'] = () => undefined): Serials {
+  let serial = 0;
+  let epoch = 0;
+  return {
+    nextSerial: () => ++serial,
+    get epoch() {
+      return epoch;
+    },
+    beginEpoch: () => {
+      epoch = ++serial;
+    },
+    tellRenewed,
+  };
 }

@@ -194,3 +194,20 @@ test('it finds what it holds, never holds more than its size, and a tenth that w
     { numRuns: 300 },
   );
 });
+
+test('what one worker renews has the same new name in another', () => {
+  const told: [Uint8Array, number][] = [];
+  const one = new StatementCache(
+    10,
+    KEY,
+    alone((text, serial) => told.push([text, serial])),
+  );
+  const other = new StatementCache(10, KEY, alone());
+  const bytes = content('select * from changed');
+  const before = find(one, bytes);
+  assert.equal(nameOf(find(other, bytes)), nameOf(before));
+  one.renew(before);
+  for (const [text, serial] of told) other.wasRenewed(text, serial);
+  assert.notEqual(nameOf(find(one, bytes)), nameOf(before));
+  assert.equal(nameOf(find(other, bytes)), nameOf(find(one, bytes)));
+});

@@ -103,6 +103,11 @@ export const SNAPSHOT: WorkerSnapshot = {
   connections: { total: 100, errors: 9, tls: 30, plain: 60, cancel: 10 },
 };
 
+const WORKERS = [
+  { worker: 0, isAlive: true, clients: 5, servers: 2, requestsASecond: 700, handOvers: 3 },
+  { worker: 1, isAlive: false, clients: 0, servers: 0, requestsASecond: 0, handOvers: 0 },
+];
+
 export interface Bench {
   readonly console: AdminConsole;
   readonly counters: (pool: number) => Counters;
@@ -129,6 +134,7 @@ export async function bench(changes: Partial<ConsoleContext> = {}): Promise<Benc
     settings,
     statistics,
     snapshot: () => Promise.resolve(SNAPSHOT),
+    workers: () => WORKERS,
     shutDown: () => {
       shutDowns++;
     },

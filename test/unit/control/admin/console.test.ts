@@ -18,6 +18,7 @@ const SHOWS = [
   'SHOW STATS',
   'SHOW USERS',
   'SHOW VERSION',
+  'SHOW WORKERS',
 ];
 
 for (const command of SHOWS) {

@@ -123,6 +123,13 @@ async function rows(name: string): Promise<Table['rows']> {
   return (await table(console, `SHOW ${name}`)).rows;
 }
 
+test('SHOW WORKERS says what each thread has and does', async () => {
+  assert.deepEqual(await rows('WORKERS'), [
+    ['0', 'serving', '5', '2', '700', '3'],
+    ['1', 'away', '0', '0', '0', '0'],
+  ]);
+});
+
 test('SHOW VERSION says the program and its version', async () => {
   assert.deepEqual(await rows('VERSION'), [[`PgDoorman ${VERSION}`]]);
 });
