@@ -174,6 +174,9 @@ export class AnswerQueue {
       if (i === 0 || (i !== endAt && !isIgnored)) this.append(kind);
     });
     this.answered = (this.answered + kinds.length - this.length) | 0; // the others keep their places
+    if ([Owed.Query, Owed.FunctionCall, Owed.Sync].every((kind) => this.countOf(kind) === 0)) {
+      this.cyclePlace = this.answered; // the last was a Sync that is ignored
+    }
     return endAt >= 0;
   }
 

@@ -269,6 +269,11 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     if (this.plane.balance.isWanted) this.plane.balance.consider(this);
   }
 
+  /** The server has ignored the Sync that ended the batch: it came into a COPY. */
+  batchGoesOn(): void {
+    this.isMidBatch = true;
+  }
+
   /** The server has answered with an error at `from` and skips what stands before `to`. */
   answersSkipped(from: number, to: number): void {
     this.statements?.skipped(from, to);
@@ -596,7 +601,7 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     }
     // Between COPY data PostgreSQL ignores it, but answers it once the data were wrong. Nobody could tell which.
     if (server.isInCopyIn) return this.drop(bytes);
-    if (server.isFull() || server.mayBeInCopyIn) return this.waitForAnswers();
+    if (server.isFull() || server.mayBeInCopyIn()) return this.waitForAnswers();
     this.queries++;
     this.isMidBatch = false;
     this.owes(Owed.Sync);
@@ -604,6 +609,8 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
   }
 
   private onFlush(bytes: Uint8Array): Step {
+    // To PostgreSQL that is an error, and it waits for a Sync: whoever got the server next would not be answered.
+    if (this.framer.bodyLength > 0) return this.ended(new ProtocolViolation('Flush has no body'));
     const { server } = this;
     if (server === null) return this.drop(bytes);
     server.sendSynthetics();

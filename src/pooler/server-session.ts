@@ -287,7 +287,7 @@ export class ServerSession extends ServerStream implements TimerTarget, Leaver {
    *  ours would commit. */
   leave(isHalfway: boolean): void {
     if (this.isClosed) return;
-    if (isHalfway || this.copy !== Copy.None) return this.close('client_lost');
+    if (isHalfway || this.copy !== Copy.None || this.queue.skipsToSync) return this.close('client_lost');
     this.client = null;
     this.state = ServerState.Cleaning;
     this.socket.resume();
@@ -295,8 +295,15 @@ export class ServerSession extends ServerStream implements TimerTarget, Leaver {
     if (this.isSettled && !this.isInside) this.settle();
   }
 
-  /** Whether CopyData went out and the server has not said yet whether it takes any. */
-  get mayBeInCopyIn(): boolean {
+  /** Whether CopyData went out and the server has not said yet whether it takes any, even when ours have been sent
+   *  whose turn has come: for them alone nothing would come that goes on. */
+  mayBeInCopyIn(): boolean {
+    if (!this.owesAheadOfCopy) return false;
+    this.sendSynthetics();
+    return this.owesAheadOfCopy;
+  }
+
+  private get owesAheadOfCopy(): boolean {
     const ahead = (this.earlyCopyPlace - this.queue.answered) | 0;
     return ahead > 0 && ahead <= this.queue.length;
   }
@@ -426,10 +433,11 @@ export class ServerSession extends ServerStream implements TimerTarget, Leaver {
       case Meaning.CopyIn:
         this.copy = Copy.In;
         if (this.queue.beginCopyIn()) this.copy = Copy.None;
-        if (this.client === null && this.copy === Copy.In) {
-          this.close('client_lost'); // it would wait for data for ever
+        if (this.client === null && (this.copy === Copy.In || !this.queue.owesCycle)) {
+          this.close('client_lost'); // it would wait for data, or for a Sync, for ever
           return Fate.Stop;
         }
+        if (!this.queue.owesCycle) this.client?.batchGoesOn();
         return relayed;
       case Meaning.CopyOut:
         this.copy = Copy.Out;
@@ -531,6 +539,10 @@ export class ServerSession extends ServerStream implements TimerTarget, Leaver {
       if (this.statements.areDoubtedBy(head, fields)) this.soil(ServerDirt.Prepare);
       const from = this.queue.answered;
       this.queue.skipToSync((statement) => this.statements.delete(statement));
+      if (this.client === null && this.queue.skipsToSync) {
+        this.close('client_lost'); // it would wait for a Sync for ever
+        return Fate.Stop;
+      }
       this.client?.answersSkipped(from, this.queue.answered);
     }
     return this.client === null ? Fate.Swallow : Fate.Relay;

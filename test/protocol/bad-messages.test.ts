@@ -160,6 +160,17 @@ test('a Query whose string does not end is for PostgreSQL to judge, and the serv
   client.close();
 });
 
+test('a Flush with a body, after which PostgreSQL would wait for a Sync, ends the connection', async () => {
+  for (const first of [query('begin; select 1'), query('select 1')]) {
+    const client = await login();
+    client.send(first, message('H', Buffer.from('body')));
+    assert.equal(sqlstateOf(await client.closed()), '08P01');
+    const next = await login();
+    assert.equal(await next.value('select 2'), '2');
+    next.close();
+  }
+});
+
 test('COPY data that nobody wants is ignored', async () => {
   const client = await login();
   client.send(copyData('1\n'), message('c'), message('f', Buffer.from('why\0')), query('select 1'));

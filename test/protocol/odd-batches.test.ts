@@ -20,7 +20,7 @@ import {
   sync,
 } from '../support/messages.js';
 import { pool, postgresPort } from '../support/shared-postgres.js';
-import { sqlstateOf, WireClient } from '../support/wire-client.js';
+import { sqlstateOf, tagsOf, WireClient } from '../support/wire-client.js';
 
 const doorman = await Doorman.start({ pools: { postgres: pool({ pool_size: 2 }) } });
 after(() => doorman.stop());
@@ -123,4 +123,13 @@ test('a name with a zero byte in it is a message that does not end where it shou
     assert.equal(error && errorFields(error).C, '08P01', String(port));
     client.close();
   }
+});
+
+test('COPY data without COPY behind a Parse that the server need not see again', async () => {
+  const client = await WireClient.login(doorman.port, 'postgres', 'postgres');
+  client.send(parse('', 'select 1'), sync());
+  await client.until('Z');
+  client.send(parse('', 'select 1'), copyData('x'), sync());
+  assert.equal(tagsOf(await client.until('Z')), '1Z');
+  client.close();
 });

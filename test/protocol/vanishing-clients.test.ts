@@ -2,7 +2,17 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { Doorman } from '../support/doorman.js';
-import { bind, copyData, execute, flush, parse, query, startup } from '../support/messages.js';
+import {
+  bind,
+  copyData,
+  copyDone,
+  execute,
+  flush,
+  parse,
+  query,
+  startup,
+  sync,
+} from '../support/messages.js';
 import { pool } from '../support/shared-postgres.js';
 import { tagsOf, WireClient } from '../support/wire-client.js';
 
@@ -52,6 +62,24 @@ const moments: Record<string, (client: WireClient) => Promise<unknown>> = {
   },
   'in a batch without a Sync': async (client) => {
     client.send(parse('', 'insert into vanishing values (1)'), bind('', ''), execute(), flush());
+    await client.until('C');
+  },
+  'in a batch that has failed, with a Query in place of the Sync': async (client) => {
+    client.send(parse('', 'selec'), query('select 1'));
+    await client.until('E');
+  },
+  'in a batch that will fail, with a Query in place of the Sync': async (client) => {
+    client.send(query('select pg_sleep(0.2)'), parse('', 'selec'), query('select 1'));
+  },
+  'behind COPY data, before the Sync that PostgreSQL does not ignore': async (client) => {
+    client.send(parse('', 'copy vanishing from stdin'), bind('', ''), execute(), sync());
+    client.send(copyData('1\n'), copyDone());
+    await client.until('G');
+  },
+  'behind a COPY that is done but for the Sync': async (client) => {
+    client.send(parse('', 'copy vanishing from stdin'), bind('', ''), execute(), sync());
+    await client.until('G');
+    client.send(copyData('1\n'), copyDone(), flush());
     await client.until('C');
   },
   'after SET': async (client) => {

@@ -6,11 +6,14 @@ const GRACE_MS = 10_000;
 
 const leftovers = new Set<() => void>();
 
-after(() => {
-  setTimeout(() => {
-    for (const end of leftovers) end();
-  }, GRACE_MS).unref();
-});
+// Where no test runs, `after` would still write a report.
+if (process.argv[1]?.endsWith('.test.ts')) {
+  after(() => {
+    setTimeout(() => {
+      for (const end of leftovers) end();
+    }, GRACE_MS).unref();
+  });
+}
 
 /** Has it ended with the file; returns what takes that back, for when it has ended in good order. */
 export function endWithFile(end: () => void): () => void {

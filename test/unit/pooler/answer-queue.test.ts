@@ -94,6 +94,7 @@ test('a COPY whose end is still to come: every Sync until then is ignored', () =
   for (const kind of [Owed.ExecuteResult, Owed.Sync, Owed.Sync]) queue.push(kind);
   assert.equal(queue.beginCopyIn(), false);
   assert.equal(queue.length, 1);
+  assert.equal(queue.owesCycle, false);
 });
 
 test('ends of COPY that the server did not want are dropped', () => {
