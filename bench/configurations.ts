@@ -4,14 +4,24 @@
 import { type Contestant, keepsPreparedStatements } from './peers.js';
 import { DATABASE, USER } from './postgres.js';
 
-export interface PoolerSettings {
-  /** Where the pooler listens. */
-  readonly port: number;
-  readonly postgresPort: number;
+/** What a scenario chooses. */
+export interface PoolerSetup {
+  /** Server connections in all. */
   readonly poolSize: number;
+  /** Threads, where it can have several. */
   readonly workers: number;
   readonly maxClients: number;
+  /** PostgreSQL, or what stands before it: an address or the directory of a unix socket. */
+  readonly server: { readonly host: string; readonly port: number };
 }
+
+export interface PoolerSettings extends PoolerSetup {
+  /** Where the pooler listens. */
+  readonly port: number;
+}
+
+/** Of the console. */
+export const ADMIN = { username: 'admin', password: 'admin' };
 
 /** Longer than any run: a client that has to wait long for a server is slow, not an error. Seconds. */
 const QUERY_WAIT_SECONDS = 60;
@@ -32,7 +42,7 @@ export function configurationOf(
       return new Map([['pg_doorman.yaml', doorman(settings, '')]]);
     case 'pgbouncer':
       return new Map([
-        ['pgbouncer.ini', pgbouncer(settings, keepsPreparedStatements(contestant), directory)],
+        ['pgbouncer.ini', pgbouncer(contestant, settings, directory)],
         ['users.txt', `"${USER}" ""\n`],
       ]);
     case 'odyssey':
@@ -52,14 +62,14 @@ function doorman(settings: PoolerSettings, moreGeneral: string): string {
   tls_mode: "disable"
   log_client_connections: false
   log_client_disconnections: false
-  admin_username: "admin"
-  admin_password: "admin"
+  admin_username: "${ADMIN.username}"
+  admin_password: "${ADMIN.password}"
   pg_hba:
     content: "host all all 127.0.0.1/32 trust"
 ${moreGeneral}pools:
   ${DATABASE}:
-    server_host: "127.0.0.1"
-    server_port: ${settings.postgresPort}
+    server_host: "${settings.server.host}"
+    server_port: ${settings.server.port}
     pool_mode: "transaction"
     users:
       - username: "${USER}"
@@ -70,9 +80,10 @@ ${moreGeneral}pools:
 }
 
 /** PgBouncer's manual, pgbouncer.ini. */
-function pgbouncer(settings: PoolerSettings, keepsPrepared: boolean, directory: string): string {
+function pgbouncer(contestant: Contestant, settings: PoolerSettings, directory: string): string {
+  const { host, port } = settings.server;
   return `[databases]
-${DATABASE} = host=127.0.0.1 port=${settings.postgresPort} dbname=${DATABASE}
+${DATABASE} = host=${host} port=${port} dbname=${DATABASE}
 
 [pgbouncer]
 listen_addr = 127.0.0.1
@@ -82,17 +93,21 @@ unix_socket_dir =
 auth_type = trust
 auth_file = ${directory}/users.txt
 pool_mode = transaction
-default_pool_size = ${settings.poolSize}
+default_pool_size = ${Math.floor(settings.poolSize / contestant.processes)}
 max_client_conn = ${settings.maxClients}
 query_wait_timeout = ${QUERY_WAIT_SECONDS}
 log_connections = 0
 log_disconnections = 0
 log_stats = 0
-${keepsPrepared ? `max_prepared_statements = ${PREPARED_STATEMENTS}\n` : ''}`;
+${contestant.processes > 1 ? 'so_reuseport = 1\n' : ''}${
+  keepsPreparedStatements(contestant) ? `max_prepared_statements = ${PREPARED_STATEMENTS}\n` : ''
+}`;
 }
 
 /** Odyssey's documentation, "Configuration". */
 function odyssey(settings: PoolerSettings): string {
+  const { host, port } = settings.server;
+  const isUnix = host.startsWith('/');
   return `daemonize no
 log_format "%p %t %l [%i %s] (%c) %m\\n"
 log_to_stdout yes
@@ -100,7 +115,7 @@ log_session no
 log_stats no
 workers ${settings.workers}
 client_max ${settings.maxClients}
-
+${isUnix ? `unix_socket_dir "${host}"\nunix_socket_mode "0700"\n` : ''}
 listen {
   host "127.0.0.1"
   port ${settings.port}
@@ -109,8 +124,7 @@ listen {
 
 storage "postgres" {
   type "remote"
-  host "127.0.0.1"
-  port ${settings.postgresPort}
+${isUnix ? '' : `  host "${host}"\n`}  port ${port}
 }
 
 database "${DATABASE}" {

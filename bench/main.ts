@@ -12,13 +12,21 @@ import { Pgbench } from './pgbench.js';
 import { Pooler } from './pooler.js';
 import { findPostgresBin, startPostgres } from './postgres.js';
 import { tableOf, withRatios } from './report.js';
+import { ACTIVE_POOL_SIZE, active } from './scenarios/active.js';
+import { fairness } from './scenarios/fairness.js';
+import { handover } from './scenarios/handover.js';
 import { idle } from './scenarios/idle.js';
 import { large } from './scenarios/large.js';
 import { million } from './scenarios/million.js';
 import { queries } from './scenarios/queries.js';
+import { scaling } from './scenarios/scaling.js';
+import type { Bench } from './scenarios/scenario.js';
+import { storm } from './scenarios/storm.js';
 import { unprivilegedUser } from './unprivileged-user.js';
 
-const SCENARIO_BY_NAME = { queries, large, idle, million };
+const SCENARIO_BY_NAME = { queries, large, idle, million, fairness, scaling, active, storm, handover };
+/** Room for clients beside those of a scenario. */
+const SPARE_CLIENTS = 100;
 
 const note = (text: string) => process.stderr.write(`${text}\n`);
 
@@ -26,7 +34,9 @@ async function bench(options: Options, children: Children, directory: string): P
   const contestants = await findContestants(options, children, note);
   const runAs = unprivilegedUser();
   const bin = options.postgresBin ?? findPostgresBin();
-  const connections = contestants.length * options.poolSize;
+  // What one scenario's poolers keep open, and the servers of the last that are still ending.
+  const connections =
+    contestants.length * options.poolSize + 2 * Math.max(options.poolSize, ACTIVE_POOL_SIZE);
   const postgres = await startPostgres(children, directory, runAs, bin, connections);
   const pgbench = new Pgbench(children, postgres, directory);
   await pgbench.initialize(postgres.address);
@@ -40,14 +50,23 @@ async function bench(options: Options, children: Children, directory: string): P
   };
   console.log(headingOf(machine));
 
-  const around = { children, options, postgres, directory, runAs };
-  const poolers = contestants.map((contestant) => new Pooler(around, contestant));
-  const peers = contestants.filter(({ kind }) => kind !== 'ours').map(({ name }) => name);
+  const newPooler: Bench['newPooler'] = (contestant, setup) => {
+    const {
+      poolSize,
+      workers,
+      server = { host: '127.0.0.1', port: postgres.address.port },
+    } = { ...options, ...setup };
+    const maxClients =
+      (setup.maxClients ?? Math.max(options.idleClients, ...options.clients)) + SPARE_CLIENTS;
+    return new Pooler({ children, directory, runAs }, contestant, { poolSize, workers, maxClients, server });
+  };
+  const poolers = contestants.map((contestant) => newPooler(contestant, {}));
+  const around = { options, children, contestants, poolers, newPooler, postgres, pgbench, note };
   const all: unknown[] = [];
   for (const name of options.scenarios) {
     const scenario = SCENARIO_BY_NAME[name];
-    const results = await scenario.run({ options, children, poolers, pgbench, note });
-    const rows = withRatios(results, scenario.columns, peers);
+    const results = await scenario.run(around);
+    const rows = withRatios(results, scenario.columns);
     console.log(`\n${name}\n${tableOf(rows, scenario.columns)}`);
     all.push(...rows);
     // As far as it got, also when it is interrupted later.
@@ -56,11 +75,13 @@ async function bench(options: Options, children: Children, directory: string): P
   }
 }
 
-/** Without the paths of this machine, which mean nothing to another reader. */
+/** Without the paths of this machine, which mean nothing to another reader. What is not a number is null. */
 function jsonOf(document: object): string {
   const withoutPaths = (_: string, value: unknown) =>
     typeof value === 'string' && value.startsWith('/') ? undefined : value;
-  return `${JSON.stringify(document, withoutPaths, 2)}\n`;
+  const text = JSON.stringify(document, withoutPaths, 2);
+  // A series is a line.
+  return `${text.replace(/\[[\s\d.,nul]+\]/g, (numbers) => numbers.replace(/\s+/g, ' '))}\n`;
 }
 
 function headingOf({ poolers, ...rest }: { readonly poolers: Readonly<Record<string, string>> }): string {

@@ -4,7 +4,17 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { UsageError } from './errors.js';
 
-const SCENARIOS = ['queries', 'large', 'idle', 'million'] as const;
+const SCENARIOS = [
+  'queries',
+  'large',
+  'idle',
+  'million',
+  'fairness',
+  'scaling',
+  'active',
+  'storm',
+  'handover',
+] as const;
 /** The query protocols as pgbench calls them (-M). */
 const PROTOCOLS = ['simple', 'extended', 'prepared'] as const;
 export type Protocol = (typeof PROTOCOLS)[number];
@@ -18,9 +28,14 @@ export const USAGE = `npm run bench -- [options]
   --rounds N              how often the poolers take turns (2)
   --pool-size N           server connections of a pool (20)
   --workers N             threads of a pooler that can have several (1)
+  --many-workers N        the same in fairness, active, storm, handover; processes of PgBouncer (4)
+  --worker-counts LIST    the same in scaling, one after the other (1,2,4)
   --idle N                idle clients (10000)
   --large-mb N            MB of a COPY, and of five SELECTs (500)
   --small-queries N       queries of the scenario million (1000000)
+  --active N              clients of the scenario active (10000)
+  --storm N               clients of the scenario storm (5000)
+  --plot FILE             draw the scenario fairness there, as SVG
   --only LIST             poolers by name or its beginning: ours, ours-epoll, pgbouncer, … (all)
   --postgres DIR          where initdb and postgres lie (PATH, /usr/lib/postgresql/*/bin)
   --ours FILE             our command (dist/cli/pg_doorman.js)
@@ -67,9 +82,14 @@ function optionsOf(values: ReadonlyMap<string, string>) {
     rounds: number('rounds', 2, 100),
     poolSize: number('pool-size', 20, 1_000),
     workers: number('workers', 1, 64),
+    manyWorkers: number('many-workers', 4, 64),
+    workerCounts: list('worker-counts', '1,2,4').map((text) => count('worker-counts', text, 64)),
     idleClients: number('idle', 10_000, 25_000),
     largeMB: number('large-mb', 500, 100_000),
     smallQueries: number('small-queries', 1_000_000, 100_000_000),
+    activeClients: number('active', 10_000, 25_000),
+    stormClients: number('storm', 5_000, 25_000),
+    plotFile: path('plot'),
     /** Empty: all. */
     only: values.get('only')?.split(',') ?? [],
     postgresBin: path('postgres'),

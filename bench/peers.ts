@@ -16,9 +16,11 @@ export interface Contestant {
   /** general.io_backend of ours; null for the others. */
   readonly ioBackend: 'io_uring' | 'epoll' | null;
   readonly version: string;
+  /** How many of it listen on one port and share the pool out among themselves. */
+  readonly processes: number;
 }
 
-type Candidate = Omit<Contestant, 'version'>;
+type Candidate = Omit<Contestant, 'version' | 'processes'>;
 
 /** Directories that are not on everybody's PATH. */
 const MORE_DIRECTORIES = ['/usr/sbin', '/usr/local/sbin'];
@@ -39,13 +41,24 @@ export async function findContestants(
     const [file, ...args] = command;
     try {
       const output = await children.run(file, [...args, '--version'], VERSION_TIMEOUT_MS);
-      found.push({ ...candidate, version: /\d+(\.\d+)+\S*/.exec(output)?.[0] ?? 'unknown' });
+      const version = /\d+(\.\d+)+\S*/.exec(output)?.[0] ?? 'unknown';
+      found.push({ ...candidate, version, processes: 1 });
     } catch (error) {
       note(`${name} does not take part: ${reasonOf(error)}`);
     }
   }
   if (found.length === 0) throw new UsageError('no pooler is left to run');
   return found;
+}
+
+/** Behind a PgBouncer, which uses one core, several of it: how it is used on more cores. PgBouncer's manual,
+ *  so_reuseport. */
+export function withSeveralProcesses(contestants: readonly Contestant[], processes: number): Contestant[] {
+  return contestants.flatMap((contestant) =>
+    contestant.kind === 'pgbouncer' && processes > 1
+      ? [contestant, { ...contestant, name: `${contestant.name}×${processes}`, processes }]
+      : [contestant],
+  );
 }
 
 /** Whether it can keep prepared statements in transaction pooling at all: PgBouncer since 1.21. */

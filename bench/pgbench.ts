@@ -1,18 +1,22 @@
-/** Runs `pgbench -S` and reads what it says: throughput from its summary, latencies from a sampled log.
+/** Runs pgbench and reads what it says: throughput from its summary, latencies from a sampled log.
  *  PostgreSQL manual, "pgbench". */
 
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import type { Children } from './children.js';
 import { ProgramFailed } from './errors.js';
+import type { Address } from './messages.js';
 import type { Protocol } from './options.js';
 import type { Postgres } from './postgres.js';
-import type { Address } from './raw-connection.js';
 
-/** One run of `SELECT abalance FROM pgbench_accounts WHERE aid = …`. */
+/** The transaction: `SELECT abalance FROM pgbench_accounts WHERE aid = …`, or the least that there is. */
+export type Transaction = 'account' | 'SELECT 1';
+
+/** One run. */
 export interface Load {
   readonly address: Address;
+  readonly transaction: Transaction;
   readonly protocol: Protocol;
   readonly clients: number;
   /** How long, or how many transactions in all. */
@@ -59,12 +63,13 @@ export class Pgbench {
   }
 
   /** Throws ProgramFailed, also when any transaction failed. */
-  async run({ address, protocol, clients, length }: Load): Promise<LoadResult> {
+  async run({ address, transaction, protocol, clients, length }: Load): Promise<LoadResult> {
     const prefix = join(this.directory, `pgbench-${++this.runs}`);
-    const jobs = Math.min(2, availableParallelism(), clients);
+    const jobs = Math.min(Math.max(2, availableParallelism() >> 2), availableParallelism(), clients);
     const byTime = 'seconds' in length;
     const args = [
-      ...['-n', '-S', '-M', protocol, '-c', String(clients), '-j', String(jobs)],
+      ...(transaction === 'account' ? ['-S'] : ['-f', this.scriptOf(transaction)]),
+      ...['-n', '-M', protocol, '-c', String(clients), '-j', String(jobs)],
       ...['-l', `--sampling-rate=${SAMPLING_RATE}`, `--log-prefix=${prefix}`],
       ...(byTime ? ['-T', `${length.seconds}`] : ['-t', `${Math.ceil(length.transactions / clients)}`]),
       ...addressArgs(address),
@@ -77,6 +82,12 @@ export class Pgbench {
     } finally {
       for (const file of logFilesOf(prefix)) rmSync(file);
     }
+  }
+
+  private scriptOf(sql: string): string {
+    const file = join(this.directory, 'script.sql');
+    writeFileSync(file, `${sql};\n`);
+    return file;
   }
 }
 

@@ -1,35 +1,34 @@
-/** One pooler as a running process, with a directory, a port and a log of its own. It is started again when it has died,
- *  so that one bad case does not spoil the next. */
+/** One pooler as a running process, or several on one port, with a directory, a port and a log of its own. It is started
+ *  again when it has died, so that one bad case does not spoil the next. */
 
 import type { ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Children } from './children.js';
-import { configurationOf } from './configurations.js';
+import { configurationOf, type PoolerSetup } from './configurations.js';
 import { ConnectionFailed, ProgramFailed } from './errors.js';
-import type { Options } from './options.js';
+import type { Address } from './messages.js';
 import type { Contestant } from './peers.js';
-import { freePort } from './ports.js';
-import { DATABASE, type Postgres, USER } from './postgres.js';
-import { type Address, RawConnection } from './raw-connection.js';
+import { freePort, listenersOn } from './ports.js';
+import { DATABASE, USER } from './postgres.js';
+import { type CpuTime, cpuTimeOf, forgetPeakOf, peakBytesOf } from './process-usage.js';
+import { RawConnection } from './raw-connection.js';
 import { giveTo, type RunAs } from './unprivileged-user.js';
 
 const START_TIMEOUT_MS = 15_000;
-/** Room for clients beside those of a scenario. */
-const SPARE_CLIENTS = 100;
+const LISTEN_STEP_MS = 20;
 
 /** What a pooler needs around itself. */
 export interface Surroundings {
   readonly children: Children;
-  readonly options: Options;
-  readonly postgres: Postgres;
   readonly directory: string;
   readonly runAs: RunAs;
 }
 
 export class Pooler {
   readonly name: string;
-  private child: ChildProcess | null = null;
+  private processes: ChildProcess[] = [];
   private port = 0;
   private readonly directory: string;
   private readonly logFile: string;
@@ -37,6 +36,7 @@ export class Pooler {
   constructor(
     private readonly around: Surroundings,
     readonly contestant: Contestant,
+    readonly setup: PoolerSetup,
   ) {
     this.name = contestant.name;
     this.directory = join(around.directory, contestant.name);
@@ -47,25 +47,42 @@ export class Pooler {
     return { port: this.port, user: USER, database: DATABASE };
   }
 
-  /** Throws ProgramFailed when it is not running. */
+  /** Of its first process. Throws ProgramFailed when it is not running. */
   get pid(): number {
-    const pid = this.isRunning() ? this.child?.pid : undefined;
-    if (pid === undefined) throw new ProgramFailed(this.name, 'is not running', this.log());
+    const [pid = 0] = this.pids;
     return pid;
+  }
+
+  /** CPU time of all its processes since they began. Throws ProgramFailed. */
+  cpuTime(): CpuTime {
+    const times = this.pids.map(cpuTimeOf);
+    const sum = (part: keyof CpuTime) => times.reduce((total, time) => total + time[part], 0);
+    return { user: sum('user'), system: sum('system') };
+  }
+
+  /** The most bytes that each of its processes had resident, together. Throws ProgramFailed. */
+  peakBytes(): number {
+    return this.pids.reduce((total, pid) => total + peakBytesOf(pid), 0);
+  }
+
+  /** Lets the peak begin anew. Throws ProgramFailed. */
+  forgetPeak(): void {
+    for (const pid of this.pids) forgetPeakOf(pid);
   }
 
   /** Starts it unless it runs, and returns when a query has gone through it. Throws ProgramFailed. */
   async ensureRunning(): Promise<void> {
     if (this.isRunning()) return;
+    await this.stop();
     this.port = await freePort();
     const [file, ...args] = this.contestant.command;
     // Ours runs wherever its files can be read: as the user of the benchmark.
     const runAs = this.contestant.kind === 'ours' ? {} : this.around.runAs;
     const options = { ...runAs, cwd: this.directory, env: { PATH: process.env.PATH, LC_ALL: 'C' } };
-    this.child = this.around.children.start(file, [...args, this.writeFiles(runAs)], {
-      ...options,
-      logFile: this.logFile,
-    });
+    const mainFile = this.writeFiles(runAs);
+    this.processes = Array.from({ length: this.contestant.processes }, () =>
+      this.around.children.start(file, [...args, mainFile], { ...options, logFile: this.logFile }),
+    );
     await this.untilItAnswers();
   }
 
@@ -77,30 +94,30 @@ export class Pooler {
 
   /** Ends it. */
   async stop(): Promise<void> {
-    if (this.child !== null) await this.around.children.end(this.child);
-    this.child = null;
+    await Promise.all(this.processes.map((child) => this.around.children.end(child)));
+    this.processes = [];
   }
 
   private log(): string {
     return existsSync(this.logFile) ? readFileSync(this.logFile, 'utf8') : '';
   }
 
+  private get pids(): readonly number[] {
+    const pids = this.isRunning() ? this.processes.flatMap(({ pid }) => pid ?? []) : [];
+    if (pids.length === 0) throw new ProgramFailed(this.name, 'is not running', this.log());
+    return pids;
+  }
+
   private isRunning(): boolean {
-    return this.child !== null && this.child.exitCode === null && this.child.signalCode === null;
+    const isAlive = (child: ChildProcess) => child.exitCode === null && child.signalCode === null;
+    return this.processes.length > 0 && this.processes.every(isAlive);
   }
 
   /** Returns the path of the main file. */
   private writeFiles(runAs: RunAs): string {
     mkdirSync(this.directory, { recursive: true });
     giveTo(runAs, this.directory);
-    const { options, postgres } = this.around;
-    const settings = {
-      port: this.port,
-      postgresPort: postgres.address.port,
-      poolSize: options.poolSize,
-      workers: options.workers,
-      maxClients: Math.max(options.idleClients, ...options.clients) + SPARE_CLIENTS,
-    };
+    const settings = { ...this.setup, port: this.port };
     const files = configurationOf(this.contestant, settings, this.directory);
     for (const [name, text] of files) writeFileSync(join(this.directory, name), text);
     const [mainFile = ''] = files.keys();
@@ -113,6 +130,11 @@ export class Pooler {
       const connection = await RawConnection.openWhenUp(this.address, START_TIMEOUT_MS, () => void this.pid);
       await connection.query('SELECT 1', START_TIMEOUT_MS);
       connection.close();
+      const deadline = Date.now() + START_TIMEOUT_MS;
+      while (listenersOn(this.port) < this.contestant.processes) {
+        if (Date.now() > deadline) throw new ConnectionFailed('not all of its processes listen');
+        await sleep(LISTEN_STEP_MS);
+      }
     } catch (error) {
       if (!(error instanceof ConnectionFailed)) throw error;
       throw new ProgramFailed(this.name, `does not answer: ${error.message}`, this.log());

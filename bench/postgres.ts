@@ -5,8 +5,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import type { Children } from './children.js';
 import { NotPossible, ProgramFailed } from './errors.js';
+import type { Address } from './messages.js';
 import { freePort } from './ports.js';
-import { type Address, RawConnection } from './raw-connection.js';
+import { RawConnection } from './raw-connection.js';
 import { giveTo, type RunAs } from './unprivileged-user.js';
 
 /** The same names everywhere. */
@@ -15,6 +16,8 @@ export const DATABASE = 'bench';
 
 export interface Postgres {
   readonly address: Address;
+  /** The directory of its unix socket. */
+  readonly socketDirectory: string;
   /** Where its programs lie. */
   readonly bin: string;
   readonly version: string;
@@ -58,7 +61,7 @@ export async function startPostgres(
   await connection.query(`CREATE DATABASE ${DATABASE}`, START_TIMEOUT_MS);
   connection.close();
   const address = { port, user: USER, database: DATABASE };
-  return { address, bin, version: /\d+(\.\d+)*/.exec(version)?.[0] ?? version.trim() };
+  return { address, socketDirectory: data, bin, version: /\d+(\.\d+)*/.exec(version)?.[0] ?? version.trim() };
 }
 
 /** The first on PATH, else the newest where Debian puts them. Throws NotPossible. */

@@ -5,27 +5,27 @@
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ConnectionFailed } from './errors.js';
+import {
+  type Address,
+  AUTHENTICATION,
+  COPY_DATA,
+  COPY_IN_RESPONSE,
+  DATA_ROW,
+  ERROR_RESPONSE,
+  errorText,
+  HEADER_LENGTH,
+  message,
+  queryMessage,
+  READY_FOR_QUERY,
+  startupMessage,
+  TERMINATE,
+} from './messages.js';
 
-export interface Address {
-  readonly port: number;
-  readonly user: string;
-  readonly database: string;
-}
-
-const HEADER_LENGTH = 5;
-const PROTOCOL_30 = 196_608;
 const RETRY_MS = 100;
 /** Longest message that is kept to be looked at. Bytes. */
 const KEPT_MAX = 64 * 1024;
 /** One for all connections: bytes are looked at before the next read. */
 const receiveBuffer = Buffer.allocUnsafe(256 * 1024);
-
-const AUTHENTICATION = 0x52; // R
-const ERROR_RESPONSE = 0x45; // E
-const READY_FOR_QUERY = 0x5a; // Z
-const COPY_IN_RESPONSE = 0x47; // G
-const DATA_ROW = 0x44; // D
-const COPY_DATA = 0x64; // d
 
 export class RawConnection {
   private readonly socket: Socket;
@@ -75,7 +75,7 @@ export class RawConnection {
   /** Sends a simple query, throws its result away, and returns how many bytes it had. Rejects with ConnectionFailed. */
   async query(sql: string, timeoutMs: number): Promise<number> {
     this.received = 0;
-    this.socket.write(message('Q', `${sql}\0`));
+    this.socket.write(queryMessage(sql));
     await this.untilReady(timeoutMs);
     return this.received;
   }
@@ -100,7 +100,7 @@ export class RawConnection {
 
   /** Says goodbye. */
   close(): void {
-    this.socket.end(message('X', ''));
+    this.socket.end(TERMINATE);
   }
 
   private untilReady(timeoutMs: number): Promise<void> {
@@ -159,27 +159,4 @@ export class RawConnection {
 /** `count` CopyData messages of `lines` each. */
 export function copyDataMessages(lines: string, count: number): Buffer {
   return Buffer.concat(new Array<Buffer>(count).fill(message('d', lines)));
-}
-
-function message(tag: string, text: string): Buffer {
-  const body = Buffer.from(text);
-  const header = Buffer.alloc(HEADER_LENGTH);
-  header.write(tag, 'latin1');
-  header.writeInt32BE(body.length + 4, 1);
-  return Buffer.concat([header, body]);
-}
-
-function startupMessage({ user, database }: Address): Buffer {
-  const parameters = Buffer.from(`user\0${user}\0database\0${database}\0\0`);
-  const head = Buffer.alloc(8);
-  head.writeInt32BE(head.length + parameters.length, 0);
-  head.writeInt32BE(PROTOCOL_30, 4);
-  return Buffer.concat([head, parameters]);
-}
-
-/** Severity, SQLSTATE and text of an ErrorResponse. */
-function errorText(body: Buffer): string {
-  const fields = body.toString('utf8').split('\0');
-  const field = (letter: string) => fields.find((text) => text.startsWith(letter))?.slice(1) ?? '';
-  return `${field('S')} ${field('C')}: ${field('M')}`;
 }

@@ -7,12 +7,9 @@ export interface RatedRow extends Row {
   readonly ratios: Figures;
 }
 
-/** The rows beside the peers' rows of the same case. */
-export function withRatios(
-  rows: readonly Row[],
-  columns: readonly Column[],
-  peers: readonly string[],
-): RatedRow[] {
+/** The rows beside the peers' rows of the same case. Peers are all that are not ours. */
+export function withRatios(rows: readonly Row[], columns: readonly Column[]): RatedRow[] {
+  const peers = [...new Set(rows.map(({ pooler }) => pooler))].filter((name) => !name.startsWith('ours'));
   const compared = columns.filter(({ isCompared }) => isCompared === true);
   return rows.map((row) => {
     const ratios = peers.flatMap((peer) => {
@@ -32,17 +29,18 @@ export function withRatios(
 export function tableOf(rows: readonly RatedRow[], columns: readonly Column[]): string {
   const ratioNames = Object.keys(rows[0]?.ratios ?? {});
   const titles = ['case', 'pooler', ...columns.map(({ title }) => title), ...ratioNames, ''];
-  const cells = rows.map(({ case: name, pooler, figures, ratios, failure }) => [
+  const cells = rows.map(({ case: name, pooler, figures, ratios, failure, remark }) => [
     name,
     pooler,
     ...columns.map(({ figure, digits }) => numberOf(figures?.[figure], digits)),
     ...ratioNames.map((ratio) => numberOf(ratios[ratio], 2)),
-    failure ?? '',
+    failure ?? remark,
   ]);
   return aligned([titles, ...cells]);
 }
 
 function numberOf(value: number | undefined, digits: number): string {
+  if (value === Number.POSITIVE_INFINITY) return '∞';
   return value === undefined || !Number.isFinite(value) ? '–' : value.toFixed(digits);
 }
 

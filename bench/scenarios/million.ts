@@ -30,8 +30,13 @@ async function measure(bench: Bench, pooler: Pooler, count: number): Promise<Fig
   await pooler.restart();
   const { address, pid } = pooler;
   const bytesAfter = async (transactions: number) => {
-    const load = { address, protocol: 'extended', clients: CLIENTS, length: { transactions } } as const;
-    const { tps } = await bench.pgbench.run(load);
+    const { tps } = await bench.pgbench.run({
+      address,
+      transaction: 'account',
+      protocol: 'extended',
+      clients: CLIENTS,
+      length: { transactions },
+    });
     return { tps, bytes: await settledBytesOf(pid) };
   };
   const warm = await bytesAfter(Math.ceil(count * WARM_UP_SHARE));

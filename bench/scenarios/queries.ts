@@ -4,21 +4,14 @@ import { NotPossible } from '../errors.js';
 import type { Protocol } from '../options.js';
 import { keepsPreparedStatements } from '../peers.js';
 import type { Pooler } from '../pooler.js';
-import { cpuTimeOf, difference, forgetPeakOf, peakBytesOf } from '../process-usage.js';
-import { type Bench, cpuColumns, cpuFigures, type Figures, inTurns, type Scenario } from './scenario.js';
+import { type Bench, type Figures, inTurns, type Scenario } from './scenario.js';
+import { STEADY_LOAD_COLUMNS, steadyLoad } from './steady-load.js';
 
 /** An uncounted run before a protocol is measured: caches fill, V8 compiles. */
 const WARM_UP = { clients: 40, length: { seconds: 5 } };
 
 export const queries: Scenario = {
-  columns: [
-    { figure: 'tps', title: 'TPS', digits: 0, isCompared: true },
-    { figure: 'p50Ms', title: 'p50 ms', digits: 3 },
-    { figure: 'p95Ms', title: 'p95 ms', digits: 3 },
-    { figure: 'p99Ms', title: 'p99 ms', digits: 3 },
-    ...cpuColumns('µs/query'),
-    { figure: 'rssMB', title: 'RSS MB', digits: 1 },
-  ],
+  columns: STEADY_LOAD_COLUMNS,
 
   async run(bench) {
     const rows = [];
@@ -45,16 +38,8 @@ async function measure(
   if (protocol === 'prepared' && !keepsPreparedStatements(pooler.contestant))
     throw new NotPossible(`not supported by ${pooler.contestant.version}`);
   const { address, pid } = pooler;
-  if (!warmPids.has(pid)) await pgbench.run({ address, protocol, ...WARM_UP });
+  const load = { transaction: 'account', protocol } as const;
+  if (!warmPids.has(pid)) await pgbench.run({ address, ...load, ...WARM_UP });
   warmPids.add(pid);
-
-  forgetPeakOf(pid);
-  const begin = cpuTimeOf(pid);
-  // Logins are no queries: what a run of one transaction per client costs is taken off.
-  await pgbench.run({ address, protocol, clients, length: { transactions: clients } });
-  const middle = cpuTimeOf(pid);
-  const load = { address, protocol, clients, length: { seconds: options.seconds } };
-  const { transactions, ...figures } = await pgbench.run(load);
-  const cpu = difference(difference(begin, middle), difference(middle, cpuTimeOf(pid)));
-  return { ...figures, ...cpuFigures(cpu, transactions - clients), rssMB: peakBytesOf(pid) / 1e6 };
+  return steadyLoad(pgbench, pooler, { ...load, clients }, options.seconds);
 }

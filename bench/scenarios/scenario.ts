@@ -1,10 +1,13 @@
 /** What every scenario shares: its columns, its rows, and how the poolers take turns in it. */
 
 import type { Children } from '../children.js';
+import type { PoolerSetup } from '../configurations.js';
 import { reasonOf } from '../errors.js';
 import type { Options } from '../options.js';
+import type { Contestant } from '../peers.js';
 import type { Pgbench } from '../pgbench.js';
 import type { Pooler } from '../pooler.js';
+import type { Postgres } from '../postgres.js';
 import type { CpuTime } from '../process-usage.js';
 
 /** One figure of a row. */
@@ -28,17 +31,29 @@ export interface Row {
   readonly figures: Figures | null;
   /** Why it failed; null: it did not. */
   readonly failure: string | null;
+  /** What a reader of the figures must know; empty: nothing. */
+  readonly remark: string;
+  /** What the plots are drawn from: figures over time, by client. */
+  readonly series?: Readonly<Record<string, readonly number[]>>;
 }
 
 /** Who and what a scenario works with. */
 export interface Bench {
   readonly options: Options;
   readonly children: Children;
+  /** Those that several scenarios use as they are; a scenario may make its own. */
   readonly poolers: readonly Pooler[];
+  readonly contestants: readonly Contestant[];
+  /** Another pooler, which does not run yet; what is not said is as for `poolers`. */
+  readonly newPooler: (contestant: Contestant, setup: Partial<PoolerSetup>) => Pooler;
+  readonly postgres: Postgres;
   readonly pgbench: Pgbench;
   /** Tells the person at the terminal. */
   readonly note: (text: string) => void;
 }
+
+/** Measures one pooler; `remark` is for the reader of its row. */
+export type Measure = (pooler: Pooler, remark: (text: string) => void) => Promise<Figures>;
 
 export interface Scenario {
   readonly columns: readonly Column[];
@@ -66,15 +81,23 @@ export async function inTurns(
   scenario: string,
   caseName: string,
   rounds: number,
-  measure: (pooler: Pooler) => Promise<Figures>,
+  measure: Measure,
 ): Promise<Row[]> {
-  const entries = bench.poolers.map((pooler) => ({ pooler, results: [] as Figures[], failure: '' }));
+  const entries = bench.poolers.map((pooler) => ({
+    pooler,
+    results: [] as Figures[],
+    failure: '',
+    remark: '',
+  }));
   for (let round = 1; round <= rounds; round++) {
     for (const entry of entries.filter(({ failure }) => failure === '')) {
       bench.note(`${scenario}: ${caseName}, ${entry.pooler.name}, round ${round} of ${rounds}`);
       try {
         await entry.pooler.ensureRunning();
-        entry.results.push(await measure(entry.pooler));
+        const remark = (text: string) => {
+          entry.remark = text;
+        };
+        entry.results.push(await measure(entry.pooler, remark));
       } catch (error) {
         if (bench.children.isEnding) throw error;
         entry.failure = reasonOf(error);
@@ -82,13 +105,33 @@ export async function inTurns(
       }
     }
   }
-  return entries.map(({ pooler, results, failure }) => ({
+  return entries.map(({ pooler, results, failure, remark }) => ({
     scenario,
     case: caseName,
     pooler: pooler.name,
     figures: failure === '' ? mediansOf(results) : null,
     failure: failure === '' ? null : failure,
+    remark,
   }));
+}
+
+/** The same for poolers of the scenario's own, of which one runs at a time. */
+export async function oneByOne(
+  bench: Bench,
+  poolers: readonly Pooler[],
+  scenario: string,
+  caseName: string,
+  rounds: number,
+  measure: Measure,
+): Promise<Row[]> {
+  for (const pooler of bench.poolers) await pooler.stop();
+  return inTurns({ ...bench, poolers }, scenario, caseName, rounds, async (pooler, remark) => {
+    try {
+      return await measure(pooler, remark);
+    } finally {
+      await pooler.stop();
+    }
+  });
 }
 
 function mediansOf(results: readonly Figures[]): Figures {

@@ -1,0 +1,87 @@
+/** Very many active clients on a small pool: each sends its next query as soon as it has its answer. A pooler that is fair
+ *  lets all wait alike, clients ÷ throughput: the ideal that the slowest hundredth is measured by. */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { NotPossible } from '../errors.js';
+import { Load, loadProcesses } from '../load.js';
+import { withSeveralProcesses } from '../peers.js';
+import type { Pooler } from '../pooler.js';
+import { descriptorLimitOf, difference } from '../process-usage.js';
+import { type Bench, cpuColumns, cpuFigures, type Figures, oneByOne, type Scenario } from './scenario.js';
+
+export const ACTIVE_POOL_SIZE = 40;
+const SQL = 'SELECT 1';
+const LOGINS_AT_ONCE = 50;
+/** Several times as long as a client waits. */
+const WARM_UP_MS = 3_000;
+const SPARE_DESCRIPTORS = 200;
+
+export const active: Scenario = {
+  columns: [
+    { figure: 'tps', title: 'TPS', digits: 0, isCompared: true },
+    { figure: 'p50Ms', title: 'p50 ms', digits: 0 },
+    { figure: 'p99Ms', title: 'p99 ms', digits: 0 },
+    { figure: 'idealMs', title: 'ideal ms', digits: 0 },
+    { figure: 'p99OfIdeal', title: 'p99/ideal (≤ 1.5)', digits: 2 },
+    ...cpuColumns('µs/query'),
+    { figure: 'rssMB', title: 'RSS MB (≤ 120)', digits: 1 },
+    { figure: 'errors', title: 'errors', digits: 0 },
+    { figure: 'loadBusy', title: 'load CPU', digits: 2 },
+  ],
+
+  run(bench) {
+    const { manyWorkers, activeClients } = bench.options;
+    const setup = { workers: manyWorkers, poolSize: ACTIVE_POOL_SIZE, maxClients: activeClients };
+    const poolers = withSeveralProcesses(bench.contestants, manyWorkers).map((contestant) =>
+      bench.newPooler(contestant, setup),
+    );
+    const caseName = `${activeClients} clients, pool of ${ACTIVE_POOL_SIZE}, ${manyWorkers} workers`;
+    return oneByOne(bench, poolers, 'active', caseName, 1, (pooler, remark) =>
+      measure(bench, pooler, activeClients, remark),
+    );
+  },
+};
+
+async function measure(
+  { children, options: { seconds } }: Bench,
+  pooler: Pooler,
+  count: number,
+  remark: (text: string) => void,
+): Promise<Figures> {
+  if (count > descriptorLimitOf(pooler.pid) - SPARE_DESCRIPTORS)
+    throw new NotPossible(`the limit of descriptors is too low for ${count} clients`);
+  const load = Load.start(children, loadProcesses());
+  try {
+    const { address } = pooler;
+    const clients = Array.from({ length: count }, (_, id) => id);
+    const opened = await load.open({ address, clients, sql: SQL, atOnce: LOGINS_AT_ONCE });
+    await load.run();
+    await sleep(WARM_UP_MS);
+    pooler.forgetPeak();
+    const before = pooler.cpuTime();
+    const begin = performance.now();
+    const { windows, failures, busy } = await load.record(seconds * 1000, 1);
+    const cpu = difference(before, pooler.cpuTime());
+    const elapsed = (performance.now() - begin) / 1000;
+
+    const [window] = windows;
+    if (window === undefined) throw new NotPossible('nothing was recorded');
+    const tps = [...window.answers.values()].reduce((sum, answers) => sum + answers, 0) / seconds;
+    const p99Ms = window.times.quantile(0.99) / 1000;
+    const idealMs = (count / tps) * 1000;
+    remark(opened.failures.first || failures.first);
+    return {
+      tps,
+      p50Ms: window.times.quantile(0.5) / 1000,
+      p99Ms,
+      idealMs,
+      p99OfIdeal: p99Ms / idealMs,
+      ...cpuFigures(cpu, tps * elapsed),
+      rssMB: pooler.peakBytes() / 1e6,
+      errors: opened.failures.count + failures.count,
+      loadBusy: busy,
+    };
+  } finally {
+    await load.end();
+  }
+}
