@@ -12,8 +12,8 @@ const TEST_TIMEOUT_MS = 900_000;
 const FILES_AT_ONCE = 2;
 
 const chosen = process.argv.slice(2);
-const ALL_BUT_DRIVERS = ['unit', 'protocol', 'integration', 'simulation', 'patroni', 'fuzz', 'house'].map((name) =>
-  join('test', name),
+const ALL_BUT_DRIVERS = ['unit', 'protocol', 'integration', 'simulation', 'patroni', 'fuzz', 'house'].map(
+  (name) => join('test', name),
 );
 const files = (chosen.length > 0 ? chosen : ALL_BUT_DRIVERS).flatMap(testFilesIn).sort();
 const postgres = await Postgres.create();
