@@ -41,6 +41,7 @@ export class PatroniProxy {
   private readonly told = new Map<string, string>();
   /** Changes of what the worker is to do follow one another. */
   private changing: Promise<unknown> = Promise.resolve();
+  private exitStatus = 0;
   private isServing = false;
   private isDraining = false;
 
@@ -64,7 +65,9 @@ export class PatroniProxy {
       proxy.listenToSignals();
       proxy.start().catch((error: unknown) => {
         proxy.log('error', `cannot start: ${error instanceof Error ? error.message : String(error)}`);
-        resolve(1);
+        // The process cannot exit while a thread of it is in the kernel.
+        proxy.exitStatus = 1;
+        proxy.worker.post({ type: 'stop' });
       });
     });
   }
@@ -265,7 +268,7 @@ export class PatroniProxy {
         return this.log(message.level, message.text);
       case 'stopped':
         this.log('info', 'stopped');
-        return this.finish(0);
+        return this.finish(this.exitStatus);
       case 'applied': // the handle has taken them
       case 'snapshot':
         return;

@@ -23,6 +23,7 @@ const GENERAL: Readonly<Record<string, unknown>> = {
   log_client_connections: true,
   log_client_disconnections: true,
   worker_threads: 4,
+  worker_fill_percent: 50,
   worker_cpu_affinity_pinning: false,
   tokio_global_queue_interval: undefined,
   tokio_event_interval: undefined,
