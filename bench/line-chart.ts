@@ -1,6 +1,6 @@
 /** Draws lines over a common pair of axes, panel beside panel, as SVG. Looks the same on light and dark pages. */
 
-export interface Panel {
+interface Panel {
   readonly title: string;
   readonly subtitle: string;
   /** Each a line; where a value is missing (NaN) it is broken. The first value stands at `Chart.firstX`. */

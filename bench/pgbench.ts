@@ -11,7 +11,7 @@ import type { Protocol } from './options.js';
 import type { Postgres } from './postgres.js';
 
 /** The transaction: `SELECT abalance FROM pgbench_accounts WHERE aid = …`, or the least that there is. */
-export type Transaction = 'account' | 'SELECT 1';
+type Transaction = 'account' | 'SELECT 1';
 
 /** One run. */
 export interface Load {

@@ -230,7 +230,10 @@ export class DataPlane implements Acceptor, TimerTarget {
   private takeClient(record: ClientRecord, detached: DetachedSocket): void {
     const socket = this.reactor.attach(detached, nobody);
     const pool = this.poolAt(record.pool);
-    if (pool === null) return socket.close();
+    if (pool === null) {
+      this.board.clientLeaves();
+      return socket.close();
+    }
     const client = ClientSession.takenOver(this, pool, socket, record);
     this.clients.set(client.id, client);
     socket.receiver = client;
