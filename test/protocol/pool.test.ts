@@ -44,7 +44,13 @@ describe('transaction mode', async () => {
     for (const client of [holder, waiting]) client.close();
   });
 
-  test('waiting clients are served in the order in which they came', async () => {
+  test('waiting clients of a thread are served in the order in which they came', async () => {
+    // Of several threads the one goes first whose client has waited clearly longest.
+    const doorman = await Doorman.start({
+      general: { worker_threads: 1 },
+      pools: { postgres: pool({ pool_size: 1 }) },
+    });
+    const login = (): Promise<WireClient> => WireClient.login(doorman.port, 'postgres', 'postgres');
     const holder = await login();
     await holder.query('begin');
     await holder.query('select 1');
@@ -63,6 +69,7 @@ describe('transaction mode', async () => {
       client.close();
     }
     holder.close();
+    await doorman.stop();
   });
 
   test('BEGIN takes no server until the first statement behind it', async () => {
