@@ -10,6 +10,8 @@ export interface PoolerSetup {
   readonly poolSize: number;
   /** Threads, where it can have several. */
   readonly workers: number;
+  /** Whether our threads get the clients evenly, instead of one after another. */
+  readonly spreadsClients: boolean;
   readonly maxClients: number;
   /** PostgreSQL, or what stands before it: an address or the directory of a unix socket. */
   readonly server: { readonly host: string; readonly port: number };
@@ -37,7 +39,7 @@ export function configurationOf(
 ): ReadonlyMap<string, string> {
   switch (contestant.kind) {
     case 'ours':
-      return new Map([['pg_doorman.yaml', doorman(settings, `  io_backend: ${contestant.ioBackend}\n`)]]);
+      return new Map([['pg_doorman.yaml', doorman(settings, oursAlone(contestant.ioBackend, settings))]]);
     case 'pg_doorman-rust':
       return new Map([['pg_doorman.yaml', doorman(settings, '')]]);
     case 'pgbouncer':
@@ -48,6 +50,10 @@ export function configurationOf(
     case 'odyssey':
       return new Map([['odyssey.conf', odyssey(settings)]]);
   }
+}
+
+function oursAlone(ioBackend: string | null, { spreadsClients }: PoolerSettings): string {
+  return `  io_backend: ${ioBackend}\n${spreadsClients ? '  worker_fill_percent: 0\n' : ''}`;
 }
 
 /** PgDoorman's documentation, "General Settings", "Pool Settings". */

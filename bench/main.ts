@@ -54,11 +54,18 @@ async function bench(options: Options, children: Children, directory: string): P
     const {
       poolSize,
       workers,
+      spreadsClients = false,
       server = { host: '127.0.0.1', port: postgres.address.port },
     } = { ...options, ...setup };
     const maxClients =
       (setup.maxClients ?? Math.max(options.idleClients, ...options.clients)) + SPARE_CLIENTS;
-    return new Pooler({ children, directory, runAs }, contestant, { poolSize, workers, maxClients, server });
+    return new Pooler({ children, directory, runAs }, contestant, {
+      poolSize,
+      workers,
+      spreadsClients,
+      maxClients,
+      server,
+    });
   };
   const poolers = contestants.map((contestant) => newPooler(contestant, {}));
   const around = { options, children, contestants, poolers, newPooler, postgres, pgbench, note };

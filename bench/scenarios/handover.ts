@@ -10,7 +10,7 @@ import type { Pooler } from '../pooler.js';
 import { RawConnection } from '../raw-connection.js';
 import { type Bench, type Column, type Figures, oneByOne, type Scenario } from './scenario.js';
 
-/** Of SHOW POOLS_EXTENDED: server connections that came from another worker, since the start. */
+/** Of SHOW WORKERS: server connections that came from another worker, since the start. */
 const COLUMN = 'handovers';
 const CLIENTS_PER_WORKER = 2;
 const QUERIES = 2_000;
@@ -38,7 +38,9 @@ export const handover: Scenario = {
     const { manyWorkers: workers, poolSize, rounds } = bench.options;
     const ours = bench.contestants.filter(({ kind }) => kind === 'ours');
     const newPoolers = (size: number) =>
-      ours.map((contestant) => bench.newPooler(contestant, { workers, poolSize: size }));
+      ours.map((contestant) =>
+        bench.newPooler(contestant, { workers, poolSize: size, spreadsClients: true }),
+      );
     return [
       ...(await oneByOne(bench, newPoolers(1), 'handover', 'clients in turns', rounds, (pooler) =>
         measureCost(bench, pooler, workers * CLIENTS_PER_WORKER),
@@ -135,7 +137,7 @@ async function queriesInTurns(clients: readonly RawConnection[], count: number):
 
 /** Rejects with NotPossible where the console has no such column. */
 async function handoversOf(pooler: Pooler): Promise<number> {
-  const rows = (await showOf(pooler, 'SHOW POOLS_EXTENDED')) ?? [];
+  const rows = (await showOf(pooler, 'SHOW WORKERS')) ?? [];
   const counts = rows.map((row) => Number(row.get(COLUMN) ?? Number.NaN));
   const sum = counts.reduce((total, count) => total + count, 0);
   if (counts.length === 0 || Number.isNaN(sum)) throw new NotPossible(`${COLUMN}: not told by this pooler`);
