@@ -388,6 +388,7 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
     const { pool, startup } = this;
     if (startup === null) throw new MalformedStartup('there was none');
     if (pool === null) return this.welcomeAdmin();
+    if (pool.isClosing) throw new NoSuchPool(startup.database, startup.user); // meanwhile
     this.state = LoginState.Parameters;
     if (pool.knowsParameters) this.greet();
     else pool.wantParameters(this);
@@ -405,6 +406,7 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
     const tracked = plane.settings.syncServerParameters ? new TrackedParameters() : null;
     for (const [name, value] of parameters) tracked?.set(name, value);
     const session = new ClientSession(plane, pool, socket, seed, startup.applicationName, tracked);
+    pool.clientComes();
     this.sendGreeting([...parameters], seed);
     const how = this.secured === null ? '' : ` over ${this.secured.version}`;
     plane.clientBegins(session, this.peer() + how);

@@ -6,7 +6,12 @@ import type { DetachedSocket, Receiver, Socket } from '../reactor/reactor.js';
 import { peerText } from '../reactor/socket-address.js';
 import { Bug } from '../reactor/words.js';
 import { byteAt, int32At, zeroAt } from '../wire/bytes.js';
-import { type ClientFacingError, ProtocolViolation, ShuttingDown } from '../wire/client-facing-error.js';
+import {
+  type ClientFacingError,
+  PoolRemoved,
+  ProtocolViolation,
+  ShuttingDown,
+} from '../wire/client-facing-error.js';
 import { errorResponse } from '../wire/error-response.js';
 import { query } from '../wire/message-builder.js';
 import {
@@ -81,6 +86,8 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
   private readonly keyRandom: number;
   private readonly hasLongKey: boolean;
   readonly applicationName: string;
+  /** As it was when it logged in. */
+  mode: PoolMode;
   connectedMs: number;
   /** What it takes along from server to server; null when sync_server_parameters is off. */
   readonly parameters: TrackedParameters | null;
@@ -100,7 +107,7 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     this.applicationName = applicationName;
     this.parameters = parameters;
     this.connectedMs = plane.reactor.nowMs;
-    pool.clients++;
+    this.mode = pool.settings.mode;
   }
 
   /** One that another worker had. */
@@ -108,6 +115,7 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     const parameters = record.parameters === null ? null : new TrackedParameters();
     if (record.parameters !== null) parameters?.setAll(record.parameters);
     const client = new ClientSession(plane, pool, socket, record.seed, record.applicationName, parameters);
+    client.mode = record.mode;
     client.connectedMs = record.connectedMs;
     client.queries = record.queries;
     client.transactions = record.transactions;
@@ -124,6 +132,7 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
       pool: this.pool.index,
       seed: this.keySeed,
       applicationName: this.applicationName,
+      mode: this.mode,
       connectedMs: this.connectedMs,
       queries: this.queries,
       transactions: this.transactions,
@@ -148,7 +157,7 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
 
   hasLeft(worker: number, detached: DetachedSocket): void {
     this.isClosed = true; // here
-    this.pool.clients--;
+    this.pool.clientDeparts();
     this.plane.clientMoved(this, worker, detached);
   }
 
@@ -260,13 +269,27 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     this.releaseIsDue = this.isMidMessage;
     if (this.releaseIsDue) return;
     this.countTransaction();
-    const ends = this.plane.isShuttingDown;
-    if (this.pool.settings.mode === PoolMode.Session && !ends) return;
+    const ends = this.whyItEnds();
+    if (this.mode === PoolMode.Session && ends === null) return;
     this.server = null;
     server.checkIn();
-    if (ends) return this.fail(new ShuttingDown());
+    if (ends !== null) return this.fail(ends);
     this.socket.resume(); // what it was paused for, this server does not tell it any more
     if (this.plane.balance.isWanted) this.plane.balance.consider(this);
+  }
+
+  /** Why it has to go as soon as it is outside of a transaction; null when it may stay. */
+  private whyItEnds(): ClientFacingError | null {
+    if (this.plane.isShuttingDown) return new ShuttingDown();
+    const { isClosing, settings } = this.pool;
+    return isClosing ? new PoolRemoved(settings.database, settings.user) : null;
+  }
+
+  /** The pool has been closed: goes now, or when its transaction ends. */
+  poolCloses(): void {
+    const ends = this.whyItEnds();
+    // One that is on its way to another worker is told there.
+    if (ends !== null && this.server === null && this.socket.receiver === this) this.fail(ends);
   }
 
   /** The server has ignored the Sync that ended the batch: it came into a COPY. */
@@ -677,7 +700,7 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
   // ── answers of our own ─────────────────────────────────────────────────────────────────────────────────────────
 
   private get mapsStatements(): boolean {
-    return this.plane.settings.preparedStatements && this.pool.settings.mode === PoolMode.Transaction;
+    return this.plane.settings.preparedStatements && this.mode === PoolMode.Transaction;
   }
 
   private ownStatements(): ClientStatements {
@@ -708,8 +731,7 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
         break;
       case SpecialQuery.Begin:
       case SpecialQuery.StartTransaction:
-        if (server !== null || this.beginIsDeferred || this.pool.settings.mode === PoolMode.Session)
-          return false;
+        if (server !== null || this.beginIsDeferred || this.mode === PoolMode.Session) return false;
         if (this.plane.isShuttingDown) return false;
         this.beginIsDeferred = true;
         this.sendToClient(
@@ -763,11 +785,11 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     this.isClosed = true;
     this.forgetWhole();
     this.pool.leave(this);
-    this.pool.clients--;
     const { server } = this;
     this.server = null;
     if (server !== null) server.leave(this.isMidBatch || this.isMidMessage);
     this.plane.clientEnded(this, why);
+    this.pool.clientGoes();
   }
 }
 
