@@ -68,7 +68,8 @@ export async function toDataPlaneSettings(
       userTimeoutS: general.tcp_user_timeout,
     },
     clientTls: clientTls(loaded),
-    admin: { username: general.admin_username, secret: await clientSecret(general.admin_password) },
+    admin: { username: general.admin_username, secret: await adminSecret(general.admin_password) },
+    hasTalosKeys: loaded.tokenKeys.talos.size > 0,
     accessRules: loaded.accessRules,
     pools: await Promise.all(resolved),
   };
@@ -90,7 +91,7 @@ async function poolSettings(
     serverTls,
     serverDatabase: pool.server_database ?? database,
     serverUser: user.server_username ?? user.username,
-    clientSecret: await clientSecret(user.password),
+    clientSecret: user.auth_pam_service === undefined ? await clientSecret(user.password) : { kind: 'pam' },
     serverSecret: serverSecret(user),
     mode: mode === 'session' ? PoolMode.Session : PoolMode.Transaction,
     poolSize: user.pool_size,
@@ -129,10 +130,15 @@ async function clientSecret(password: string): Promise<ClientSecret> {
     case 'plain':
       return plainSecret(form.password);
     case 'jwt':
-      return { kind: 'unusable', why: 'tokens (jwt-pkey-fpath) are not supported yet' };
+      return { kind: 'jwt' };
     default:
       return form;
   }
+}
+
+async function adminSecret(password: string): Promise<ClientSecret> {
+  const secret = await clientSecret(password);
+  return secret.kind === 'jwt' ? { kind: 'unusable', why: 'the console takes no tokens' } : secret;
 }
 
 /** A plain password is compared by SCRAM: neither it nor a hash that could be replayed goes over the wire. */

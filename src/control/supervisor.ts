@@ -7,6 +7,7 @@ import type { ToControl } from '../pooler/thread-messages.js';
 import { SystemError } from '../reactor/libc.js';
 import { deriveScramKeys } from '../wire/scram-verifier.js';
 import { AdminConsole } from './admin/console.js';
+import { Proofs } from './authentication/proofs.js';
 import { addressOf, toDataPlaneSettings } from './data-plane-settings.js';
 import type { Log } from './logs.js';
 import { fillPools, retainCycle } from './retain-cycle.js';
@@ -24,6 +25,7 @@ export class Supervisor {
   private readonly log: Log;
   private readonly workers: Workers;
   private readonly console: AdminConsole;
+  private readonly proofs: Proofs;
   private readonly finish: (status: number) => void;
   private isEnding = false;
 
@@ -37,6 +39,7 @@ export class Supervisor {
     this.settings = settings;
     this.log = log;
     this.finish = finish;
+    this.proofs = new Proofs(loaded, log);
     this.workers = new Workers(settings, this);
     const { counters } = this.workers.shared;
     this.console = new AdminConsole({
@@ -87,6 +90,10 @@ export class Supervisor {
         return void this.answerAdmin(worker, message.client, message.sql);
       case 'deriveScramKeys':
         return void this.deriveKeys(worker, message);
+      case 'checkProof':
+        return void this.checkProof(worker, message);
+      case 'forgetProof':
+        return this.proofs.forget(worker, message.request);
       case 'stopped':
         if (this.workers.count > 0) return;
         this.log.info('stopped');
@@ -134,6 +141,12 @@ export class Supervisor {
     const { request, password, salt, iterations } = asked;
     const keys = await deriveScramKeys(password.normalize('NFKC'), salt, iterations);
     this.workers.post(worker, { type: 'scramKeys', request, keys });
+  }
+
+  private async checkProof(worker: number, asked: ToControl & { type: 'checkProof' }): Promise<void> {
+    const { request, proof } = asked;
+    const verdict = await this.proofs.check(worker, request, proof);
+    this.workers.post(worker, { type: 'proofChecked', request, verdict });
   }
 
   /** Host names may come to stand for other machines: new servers go there. */

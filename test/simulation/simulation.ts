@@ -12,6 +12,7 @@ import { type DataPlaneSettings, PoolMode } from '../../src/pooler/settings.js';
 import { type SharedState, sharedState, type WorkerStart } from '../../src/pooler/thread-messages.js';
 import type { Fd } from '../../src/reactor/libc.js';
 import { TransactionStatus } from '../../src/wire/tags.js';
+import { NO_TOKEN_KEYS } from '../support/token-keys.js';
 import { BackendHost, type BadLuck, NO_BAD_LUCK } from './backend-host.js';
 import { End } from './network.js';
 import { type ClientManners, SimulatedClient } from './simulated-client.js';
@@ -82,7 +83,14 @@ export async function scenarioOf(seed: number): Promise<Scenario> {
     },
   ] as const;
   const settings = await toDataPlaneSettings(
-    { configuration, accessRules: null, tlsFiles: new Map(), notInForce: [], files: [] },
+    {
+      configuration,
+      accessRules: null,
+      tlsFiles: new Map(),
+      tokenKeys: NO_TOKEN_KEYS,
+      notInForce: [],
+      files: [],
+    },
     1,
   );
   return {

@@ -6,6 +6,7 @@ import { toDataPlaneSettings } from '../../../src/control/data-plane-settings.js
 import { type RetainedWorker, retainCycle } from '../../../src/control/retain-cycle.js';
 import type { DataPlaneSettings } from '../../../src/pooler/settings.js';
 import type { ExpiredServer, ToWorker } from '../../../src/pooler/thread-messages.js';
+import { NO_TOKEN_KEYS } from '../../support/token-keys.js';
 
 async function settingsOf(max: number, minPoolSizes: number[]): Promise<DataPlaneSettings> {
   const users = minPoolSizes.map((min_pool_size, i) => ({ username: `u${i}`, pool_size: 9, min_pool_size }));
@@ -14,7 +15,14 @@ async function settingsOf(max: number, minPoolSizes: number[]): Promise<DataPlan
     pools: { x: { server_host: '127.0.0.1', server_port: 1, users } },
   });
   return toDataPlaneSettings(
-    { configuration, accessRules: null, tlsFiles: new Map(), notInForce: [], files: [] },
+    {
+      configuration,
+      accessRules: null,
+      tlsFiles: new Map(),
+      tokenKeys: NO_TOKEN_KEYS,
+      notInForce: [],
+      files: [],
+    },
     1,
   );
 }
