@@ -107,7 +107,11 @@ async function generalSettings(
       userTimeoutS: general.tcp_user_timeout,
     },
     clientTls: clientTls(loaded),
-    admin: { username: general.admin_username, secret: await secrets.of(general.admin_password) },
+    admin: {
+      username: general.admin_username,
+      secret: withoutToken(await secrets.of(general.admin_password)),
+    },
+    hasTalosKeys: loaded.tokenKeys.talos.size > 0,
     accessRules: loaded.accessRules,
   };
 }
@@ -134,7 +138,7 @@ async function poolSettings(
     serverTls,
     serverDatabase: pool.server_database ?? database,
     serverUser: user.server_username ?? user.username,
-    clientSecret: await secrets.of(user.password),
+    clientSecret: user.auth_pam_service === undefined ? await secrets.of(user.password) : { kind: 'pam' },
     serverSecret: serverSecret(user),
     mode: mode === 'session' ? PoolMode.Session : PoolMode.Transaction,
     poolSize: user.pool_size,
@@ -173,10 +177,14 @@ async function clientSecret(password: string): Promise<ClientSecret> {
     case 'plain':
       return plainSecret(form.password);
     case 'jwt':
-      return { kind: 'unusable', why: 'tokens (jwt-pkey-fpath) are not supported yet' };
+      return { kind: 'jwt' };
     default:
       return form;
   }
+}
+
+function withoutToken(secret: ClientSecret): ClientSecret {
+  return secret.kind === 'jwt' ? { kind: 'unusable', why: 'the console takes no tokens' } : secret;
 }
 
 /** A plain password is compared by SCRAM: neither it nor a hash that could be replayed goes over the wire. */

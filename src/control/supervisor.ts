@@ -8,6 +8,7 @@ import type { ToControl } from '../pooler/thread-messages.js';
 import { SystemError } from '../reactor/libc.js';
 import { deriveScramKeys } from '../wire/scram-verifier.js';
 import { AdminConsole } from './admin/console.js';
+import { Proofs } from './authentication/proofs.js';
 import { addressOf, ClientSecrets, type Resolved, resolveSettings } from './data-plane-settings.js';
 import type { Log } from './logs.js';
 import { TooManyPools } from './pools.js';
@@ -28,6 +29,7 @@ export class Supervisor {
   private readonly log: Log;
   private readonly workers: Workers;
   private readonly console: AdminConsole;
+  private readonly proofs: Proofs;
   private readonly finish: (status: number) => void;
   private isEnding = false;
   private isReady = false;
@@ -48,6 +50,7 @@ export class Supervisor {
     this.secrets = secrets;
     this.log = log;
     this.finish = finish;
+    this.proofs = new Proofs(loaded, log);
     this.workers = new Workers(settings, pools, this);
     const { shared, pools: all } = this.workers;
     this.console = new AdminConsole({
@@ -108,6 +111,10 @@ export class Supervisor {
         return void this.answerAdmin(worker, message.client, message.sql);
       case 'deriveScramKeys':
         return void this.deriveKeys(worker, message);
+      case 'checkProof':
+        return void this.checkProof(worker, message);
+      case 'forgetProof':
+        return this.proofs.forget(worker, message.request);
       case 'stopped':
         if (this.workers.count > 0) return;
         this.log.info('stopped');
@@ -172,6 +179,7 @@ export class Supervisor {
     workers.configure(settings, clientTls !== present.clientTls);
     this.loaded = loaded;
     this.settings = settings;
+    this.proofs.reload(loaded);
     this.keepPools();
     this.log.info(`${by}: the configuration is in force; ${changesText(changes)}`);
     if (needRestart.length > 0) this.log.warn(`${by}: these need a restart: ${needRestart.join(', ')}`);
@@ -199,6 +207,12 @@ export class Supervisor {
     const { request, password, salt, iterations } = asked;
     const keys = await deriveScramKeys(password.normalize('NFKC'), salt, iterations);
     this.workers.post(worker, { type: 'scramKeys', request, keys });
+  }
+
+  private async checkProof(worker: number, asked: ToControl & { type: 'checkProof' }): Promise<void> {
+    const { request, proof } = asked;
+    const verdict = await this.proofs.check(worker, request, proof);
+    this.workers.post(worker, { type: 'proofChecked', request, verdict });
   }
 
   /** Host names may come to stand for other machines: new servers go there. */

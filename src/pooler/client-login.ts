@@ -39,6 +39,7 @@ import {
 import { readPasswordMessage, readSaslInitialResponse } from '../wire/password-message.js';
 import {
   ACCEPT_TLS,
+  AUTHENTICATION_CLEARTEXT_PASSWORD,
   AUTHENTICATION_OK,
   READY_FOR_QUERY_IDLE,
   REFUSE_ENCRYPTION,
@@ -58,10 +59,11 @@ import { Frontend } from '../wire/tags.js';
 import { Verdict } from './access.js';
 import { AdminSession } from './admin-session.js';
 import { cancelSecret, type KeySeed, sendCancel } from './cancel.js';
+import { type ProofMethod, type ProofVerdict, refusalError, TALOS_USER } from './client-proof.js';
 import { ClientSession } from './client-session.js';
 import type { DataPlane } from './data-plane.js';
 import type { HandshakeWaiter } from './handshake-queue.js';
-import { LOGIN_MESSAGE_MAX, LOGIN_TIMEOUT_MS } from './limits.js';
+import { LOGIN_MESSAGE_MAX, LOGIN_TIMEOUT_MS, TOKEN_MESSAGE_MAX } from './limits.js';
 import type { Pool } from './pool.js';
 import type { ClientSecret } from './settings.js';
 import { spelledAs, TrackedParameters, trackedName } from './tracked-parameters.js';
@@ -73,6 +75,10 @@ const enum LoginState {
   Md5Response,
   SaslInitialResponse,
   SaslResponse,
+  /** A password or token in the clear. */
+  Cleartext,
+  /** The control plane is asked about it. */
+  Proof,
   /** Who it is is known; its pool has still to learn what its servers say of themselves. */
   Parameters,
   Ended,
@@ -102,12 +108,15 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
   private state = LoginState.Startup;
   /** What has come of a packet that is not yet whole. */
   private kept: Buffer = Buffer.alloc(0);
-  private readonly framer = new Framer(LOGIN_MESSAGE_MAX);
+  private framer = new Framer(LOGIN_MESSAGE_MAX);
   private startup: StartupParameters | null = null;
   private pool: Pool | null = null;
   private secret: ClientSecret = { kind: 'none' };
   private salt: Uint8Array = new Uint8Array(0);
   private scram: ScramServerExchange | null = null;
+  /** How what the client sends in the clear is checked. */
+  private method: ProofMethod | null = null;
+  private proofRequest = 0;
   private askedForTls = false;
   /** TLS began without an SSLRequest: sslnegotiation=direct. */
   private isDirect = false;
@@ -178,8 +187,11 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
     switch (this.state) {
       case LoginState.Startup:
         return this.kept[0] === TLS_HANDSHAKE && !this.hasTls ? this.beginDirectTls() : this.takePacket();
-      case LoginState.Handshake:
+      case LoginState.Proof:
       case LoginState.Parameters:
+        if (this.kept.length > TOKEN_MESSAGE_MAX) throw new ProtocolViolation('too much before the login');
+        return false;
+      case LoginState.Handshake:
       case LoginState.Ended:
         return false;
       default:
@@ -314,6 +326,8 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
     const peer = this.socket.peerAddress();
     const verdict = plane.access.judge(peer, this.hasTls, database, user);
     if (verdict === Verdict.Reject) throw this.notPermitted(startup);
+    // Also where a rule trusts: nobody but the token knows whose pool it is to be.
+    if (user === TALOS_USER && plane.settings.hasTalosKeys) return this.askInTheClear('talos');
     if (ADMIN_DATABASES.includes(database)) {
       if (user !== plane.settings.admin.username) throw new PasswordAuthenticationFailed(user);
       this.secret = plane.settings.admin.secret;
@@ -341,6 +355,9 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
         );
         this.state = LoginState.SaslInitialResponse;
         return this.send(authenticationSasl([SCRAM_SHA_256]));
+      case 'pam':
+      case 'jwt':
+        return this.askInTheClear(secret.kind);
       case 'none':
         this.plane.log(
           'warn',
@@ -351,6 +368,13 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
         this.plane.log('warn', `${this.who()} cannot log in: ${secret.why}`);
         throw new AuthMethodUnsupported();
     }
+  }
+
+  private askInTheClear(method: ProofMethod): void {
+    this.method = method;
+    this.framer = new Framer(TOKEN_MESSAGE_MAX);
+    this.state = LoginState.Cleartext;
+    this.send(AUTHENTICATION_CLEARTEXT_PASSWORD);
   }
 
   private onPassword(bytes: Uint8Array, bodyAt: number, bodyEnd: number): void {
@@ -377,9 +401,47 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
         if (scram.clientKey !== null) this.pool?.learnClientKey(scram.clientKey);
         return this.authenticated();
       }
+      case LoginState.Cleartext:
+        return this.askForVerdict(readPasswordMessage(bytes, bodyAt, bodyEnd));
       default:
         throw new ProtocolViolation('a password that nobody asked for');
     }
+  }
+
+  private askForVerdict(secret: Uint8Array): void {
+    const { method, startup, plane } = this;
+    if (method === null || startup === null) throw new ProtocolViolation('a password that nobody asked for');
+    if (plane.isShuttingDown) throw new ShuttingDown();
+    const { user, database } = startup;
+    const { isUnix, host } = this.socket.peerAddress();
+    const isPrivate = isUnix || this.hasTls;
+    this.state = LoginState.Proof;
+    const proof = { method, database, user, address: isUnix ? '' : host, isPrivate, secret };
+    this.proofRequest = plane.proofs.ask(proof, this);
+  }
+
+  /** The control plane's answer. */
+  proofChecked(verdict: ProofVerdict): void {
+    const { startup, method, plane } = this;
+    if (this.state !== LoginState.Proof || startup === null) return;
+    if (!verdict.isAccepted) {
+      return this.refuse(refusalError(verdict, startup.user), `${method}: ${verdict.why}`);
+    }
+    if (method === 'talos') {
+      const { user } = verdict;
+      this.startup = {
+        ...startup,
+        user,
+        applicationName: verdict.applicationName || startup.applicationName,
+      };
+      this.pool = plane.findPool(startup.database, user);
+      if (this.pool === null) return this.refuse(new NoSuchPool(startup.database, user));
+    }
+    this.authenticated();
+  }
+
+  noVerdict(error: ClientFacingError): void {
+    this.refuse(error);
   }
 
   // ── welcome ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -388,7 +450,7 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
     const { pool, startup } = this;
     if (startup === null) throw new MalformedStartup('there was none');
     if (pool === null) return this.welcomeAdmin();
-    if (pool.isClosing) throw new NoSuchPool(startup.database, startup.user); // meanwhile
+    if (pool.isClosing) return this.refuse(new NoSuchPool(startup.database, startup.user)); // meanwhile
     this.state = LoginState.Parameters;
     if (pool.knowsParameters) this.greet();
     else pool.wantParameters(this);
@@ -408,7 +470,8 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
     const session = new ClientSession(plane, pool, socket, seed, startup.applicationName, tracked);
     pool.clientComes();
     this.sendGreeting([...parameters], seed);
-    const how = this.secured === null ? '' : ` over ${this.secured.version}`;
+    const over = this.secured === null ? '' : ` over ${this.secured.version}`;
+    const how = this.method === null ? over : `${over} by ${this.method}`;
     plane.clientBegins(session, this.peer() + how);
     this.handOver(session);
   }
@@ -443,10 +506,11 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
 
   // ── the end ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  private refuse(error: ClientFacingError): void {
+  /** `why`: more than the client is told, for the log. */
+  private refuse(error: ClientFacingError, why = ''): void {
     if (this.state === LoginState.Ended) return;
     this.plane.countRefused();
-    this.plane.log('warn', `login of ${this.who()} refused: ${error.message}`);
+    this.plane.log('warn', `login of ${this.who()} refused: ${error.message}${why && ` (${why})`}`);
     // In the middle of a handshake it would not be understood.
     if (this.state !== LoginState.Handshake) this.send(errorResponse(error, 'FATAL'));
     this.ends();
@@ -458,6 +522,7 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
     this.state = LoginState.Ended;
     this.kept = Buffer.alloc(0);
     this.pool?.leaveGreeters(this);
+    this.plane.proofs.leave(this.proofRequest);
     this.plane.clientTls.handshakes.leave(this);
     this.plane.reactor.clearTimer(this.timer);
     this.plane.loginEnded(!becomesSession);

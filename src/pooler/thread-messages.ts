@@ -3,6 +3,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { DESCRIPTORS_BYTES } from '../reactor/descriptors.js';
 import type { Fd, MappedRange } from '../reactor/libc.js';
 import type { ListeningSocket } from '../reactor/reactor.js';
+import type { ClientProof, ProofVerdict } from './client-proof.js';
 import { countersBytes } from './counters.js';
 import { POOLS_MAX } from './limits.js';
 import type { DataPlaneSettings, PoolSettings } from './settings.js';
@@ -76,6 +77,7 @@ export type ToWorker =
       readonly request: number;
       readonly keys: { readonly clientKey: Uint8Array; readonly serverKey: Uint8Array };
     }
+  | { readonly type: 'proofChecked'; readonly request: number; readonly verdict: ProofVerdict }
   /** Another worker can be reached, or can be reached anew. */
   | {
       readonly type: 'peer';
@@ -121,6 +123,10 @@ export type ToControl =
       readonly salt: Uint8Array;
       readonly iterations: number;
     }
+  /** Is a client who it says it is? Answered with proofChecked. */
+  | { readonly type: 'checkProof'; readonly request: number; readonly proof: ClientProof }
+  /** The answer is not wanted any more. */
+  | { readonly type: 'forgetProof'; readonly request: number }
   /** It is shutting down, and has no client any more. */
   | { readonly type: 'drained' }
   | { readonly type: 'poolClosed'; readonly pool: number; readonly request: number }

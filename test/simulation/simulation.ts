@@ -13,6 +13,7 @@ import { SharedPool } from '../../src/pooler/shared-pool.js';
 import { type SharedState, sharedState, type WorkerStart } from '../../src/pooler/thread-messages.js';
 import type { Fd } from '../../src/reactor/libc.js';
 import { TransactionStatus } from '../../src/wire/tags.js';
+import { NO_TOKEN_KEYS } from '../support/token-keys.js';
 import { BackendHost, type BadLuck, NO_BAD_LUCK } from './backend-host.js';
 import { End } from './network.js';
 import { type ClientManners, SimulatedClient } from './simulated-client.js';
@@ -90,6 +91,7 @@ export async function scenarioOf(seed: number): Promise<Scenario> {
     configuration,
     accessRules: null,
     tlsFiles: new Map(),
+    tokenKeys: NO_TOKEN_KEYS,
     notInForce: [],
     files: [],
   });
