@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import type { LoadedConfiguration } from '../config/load.js';
+import { warningsOf } from '../config/warnings.js';
 import type { DataPlaneSettings } from '../pooler/settings.js';
 import type { ToControl } from '../pooler/thread-messages.js';
 import { SystemError } from '../reactor/libc.js';
@@ -52,6 +53,7 @@ export class Supervisor {
   /** Runs until the end and returns the exit status. */
   static async run(loaded: LoadedConfiguration, log: Log): Promise<number> {
     if (loaded.notInForce.length > 0) log.warn(`not in force yet: ${loaded.notInForce.join(', ')}`);
+    for (const warning of warningsOf(loaded.configuration)) log.warn(warning);
     const settings = await toDataPlaneSettings(loaded, 1);
     warnOfDescriptors(settings, log);
     return new Promise((resolve) => {

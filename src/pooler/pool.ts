@@ -3,11 +3,13 @@
  *  go to clients that wait elsewhere. Not for: what a server does while somebody has it. */
 import { SystemError } from '../reactor/libc.js';
 import type { DetachedSocket, SocketAddress } from '../reactor/reactor.js';
+import { UnusableAddress } from '../reactor/socket-address.js';
 import { Timer, type TimerTarget } from '../reactor/timers.js';
 import {
   type ClientFacingError,
   LocalResourceExhausted,
   PoolExhausted,
+  ServerUnavailable,
 } from '../wire/client-facing-error.js';
 import type { ClientLogin } from './client-login.js';
 import type { ClientSession } from './client-session.js';
@@ -412,7 +414,8 @@ export class Pool implements TimerTarget, Serials {
       if (!(error instanceof SystemError)) throw error;
       this.openingEnds();
       this.shared.giveUp();
-      this.openFailed(new LocalResourceExhausted(error.message));
+      const isNowhere = error instanceof UnusableAddress;
+      this.openFailed(new (isNowhere ? ServerUnavailable : LocalResourceExhausted)(error.message));
       return false;
     }
   }
