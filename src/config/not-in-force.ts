@@ -9,7 +9,6 @@ const USER = ['auth_pam_service'];
 export function notInForce(data: unknown): string[] {
   const general = tableAt(data, 'general');
   const fields = present(general, GENERAL, 'general.');
-  if (tableAt(data, 'prometheus').enabled === true) fields.push('prometheus.enabled');
   for (const [name, pool] of Object.entries(tableAt(data, 'pools'))) {
     fields.push(...present(pool, POOL, `pools.${name}.`));
     const users = Object.entries(tableAt(pool, 'users'));

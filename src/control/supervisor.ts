@@ -9,6 +9,8 @@ import { deriveScramKeys } from '../wire/scram-verifier.js';
 import { AdminConsole } from './admin/console.js';
 import { addressOf, toDataPlaneSettings } from './data-plane-settings.js';
 import type { Log } from './logs.js';
+import { liveSource } from './metrics/live-source.js';
+import { MonitoringServer } from './metrics/monitoring-server.js';
 import { fillPools, retainCycle } from './retain-cycle.js';
 import { Statistics } from './statistics.js';
 import { VERSION } from './version.js';
@@ -25,7 +27,9 @@ export class Supervisor {
   private readonly workers: Workers;
   private readonly console: AdminConsole;
   private readonly finish: (status: number) => void;
-  private isEnding = false;
+  /** Clients can connect. */
+  isReady = false;
+  isEnding = false;
 
   private constructor(
     loaded: LoadedConfiguration,
@@ -38,15 +42,20 @@ export class Supervisor {
     this.log = log;
     this.finish = finish;
     this.workers = new Workers(settings, this);
-    const { counters } = this.workers.shared;
+    const statistics = new Statistics(
+      this.workers.shared.counters,
+      settings.workerThreads,
+      settings.pools.length,
+    );
     this.console = new AdminConsole({
       configuration: loaded.configuration,
       settings,
-      statistics: new Statistics(counters, settings.workerThreads, settings.pools.length),
+      statistics,
       snapshot: () => this.workers.snapshot(),
       workers: () => this.workers.status(),
       shutDown: () => this.shutDown('SHUTDOWN'),
     });
+    this.openMonitoring(statistics);
   }
 
   /** Runs until the end and returns the exit status. */
@@ -67,7 +76,16 @@ export class Supervisor {
     });
   }
 
+  private openMonitoring(statistics: Statistics): void {
+    const { prometheus } = this.loaded.configuration;
+    if (!prometheus.enabled) return;
+    const { settings, workers } = this;
+    const source = liveSource({ settings, workers, statistics, authQuery: () => [] });
+    void new MonitoringServer(prometheus, source, () => this, this.log).open();
+  }
+
   onReady(port: number, backend: string, why: string): void {
+    this.isReady = true;
     const { host, workerThreads, retainConnectionsTimeMs, pools } = this.settings;
     this.log.info(`I/O by ${backend}: ${why}; ${counted(workerThreads, 'worker thread')}`);
     this.log.info(`listening on ${host}:${port}, pg_doorman ${VERSION}, pid ${process.pid}`);

@@ -62,6 +62,8 @@ export class Workers {
   private readonly mourners = new Map<number, Set<number>>();
   private readonly drained = new Set<number>();
   private isEnding = false;
+  /** How many have died since the start. */
+  deaths = 0;
 
   /** Begins to listen, and starts the workers. Throws SystemError when the address cannot be listened on. */
   constructor(settings: DataPlaneSettings, events: WorkersEvents) {
@@ -101,15 +103,15 @@ export class Workers {
       const board = new WorkerBoard(this.shared.board, worker);
       const rows = pools.map((__, pool) => ({
         servers: new SharedPool(this.shared.pools, pool, workerThreads, worker).sizeOf(worker),
-        handOvers: new Counters(this.shared.counters, worker * pools.length + pool).get(Counter.HandOvers),
       }));
+      const handOvers = this.countersOf(worker).map((row) => row.get(Counter.HandOvers));
       return {
         worker,
         isAlive: board.isAlive(worker),
         clients: board.clientsOf(worker),
         requestsASecond: board.rate(worker),
         servers: rows.reduce((sum, { servers }) => sum + servers, 0),
-        handOvers: rows.reduce((sum, { handOvers }) => sum + handOvers, 0),
+        handOvers: handOvers.reduce((sum, each) => sum + each, 0),
       };
     });
   }
@@ -158,6 +160,12 @@ export class Workers {
     return fd;
   }
 
+  /** Its row of each pool. */
+  private countersOf(worker: number): Counters[] {
+    const { pools } = this.settings;
+    return pools.map((_, pool) => new Counters(this.shared.counters, worker * pools.length + pool));
+  }
+
   private onMessage(worker: number, message: ToControl): void {
     if (message.type === 'ready') {
       this.mappings.set(worker, message.mappings);
@@ -192,6 +200,8 @@ export class Workers {
   private onDied(worker: number, why: string): void {
     new WorkerBoard(this.shared.board, worker).setAlive(worker, false);
     this.handles.delete(worker);
+    for (const row of this.countersOf(worker)) row.forget();
+    this.deaths++;
     this.events.onDied(worker, why);
     const others = new Set(this.handles.keys());
     this.mourners.set(worker, others);

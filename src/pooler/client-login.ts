@@ -59,6 +59,7 @@ import { Verdict } from './access.js';
 import { AdminSession } from './admin-session.js';
 import { cancelSecret, type KeySeed, sendCancel } from './cancel.js';
 import { ClientSession } from './client-session.js';
+import { Connection } from './connection-counts.js';
 import type { DataPlane } from './data-plane.js';
 import type { HandshakeWaiter } from './handshake-queue.js';
 import { LOGIN_MESSAGE_MAX, LOGIN_TIMEOUT_MS } from './limits.js';
@@ -122,7 +123,6 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
 
   /** The TLS handshake is done. */
   onConnected(): void {
-    this.plane.countTls();
     this.state = LoginState.Startup;
     if (this.isDirect && this.secured?.hasProtocol !== true) this.refuse(new DirectTlsWithoutAlpn());
   }
@@ -205,6 +205,7 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
         return false;
       case StartupPacket.Startup: {
         const length = int32At(kept, 0);
+        this.plane.countKind(this.hasTls ? Connection.Tls : Connection.Plain);
         if (this.isTooMany) throw new TooManyClients();
         const startup = readStartupParameters(kept, 4, length);
         this.consume(length);

@@ -27,7 +27,7 @@ import { ClientMove } from './client-move.js';
 import { ClientStatements } from './client-statements.js';
 import { ClientStream, Step } from './client-stream.js';
 import { ServerDirt } from './command-tag.js';
-import { Counter } from './counters.js';
+import { Counter, Gauge, Histogram } from './counters.js';
 import type { DataPlane } from './data-plane.js';
 import type { ClientRecord } from './hand-over.js';
 import { GATHERED_BEFORE_CHECKOUT_MAX } from './limits.js';
@@ -43,7 +43,7 @@ import {
 } from './simple-query.js';
 import type { Statement } from './statements.js';
 import type { ClientSnapshot } from './thread-messages.js';
-import { ticksAt, usSince } from './ticks.js';
+import { ticksAt } from './ticks.js';
 import { TrackedParameters } from './tracked-parameters.js';
 import type { Waiter } from './waiters.js';
 
@@ -100,7 +100,7 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     this.applicationName = applicationName;
     this.parameters = parameters;
     this.connectedMs = plane.reactor.nowMs;
-    pool.clients++;
+    pool.counters.change(Gauge.Clients, 1);
   }
 
   /** One that another worker had. */
@@ -148,7 +148,7 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
 
   hasLeft(worker: number, detached: DetachedSocket): void {
     this.isClosed = true; // here
-    this.pool.clients--;
+    this.pool.counters.change(Gauge.Clients, -1);
     this.plane.clientMoved(this, worker, detached);
   }
 
@@ -743,7 +743,7 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
 
   private sendError(error: ClientFacingError, severity = error.severity): void {
     this.errors++;
-    this.pool.counters.add(Counter.Errors, 1);
+    this.pool.counters.countError(error.sqlstate);
     this.sendToClient(errorResponse(error, severity));
   }
 
@@ -752,8 +752,9 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     this.transactions++;
     if (this.server !== null) this.server.transactions++;
     counters.add(Counter.Transactions, 1);
-    counters.add(Counter.TransactionTime, usSince(this.transactionSince, this.plane.reactor.nowMs));
-    this.transactionSince = ticksAt(this.plane.reactor.nowMs);
+    const now = ticksAt(this.plane.reactor.nowMs);
+    counters.took(Histogram.Transaction, Counter.TransactionTime, (now - this.transactionSince) >>> 0);
+    this.transactionSince = now;
   }
 
   // ── the end ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -763,7 +764,7 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     this.isClosed = true;
     this.forgetWhole();
     this.pool.leave(this);
-    this.pool.clients--;
+    this.pool.counters.change(Gauge.Clients, -1);
     const { server } = this;
     this.server = null;
     if (server !== null) server.leave(this.isMidBatch || this.isMidMessage);

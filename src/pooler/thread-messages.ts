@@ -3,6 +3,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { DESCRIPTORS_BYTES } from '../reactor/descriptors.js';
 import type { Fd, MappedRange } from '../reactor/libc.js';
 import type { ListeningSocket } from '../reactor/reactor.js';
+import { connectionCountsBytes } from './connection-counts.js';
 import { countersBytes } from './counters.js';
 import type { ClientTlsSettings, DataPlaneSettings } from './settings.js';
 import { sharedPoolsBytes } from './shared-pool.js';
@@ -35,6 +36,7 @@ export interface WorkerStart {
 export interface SharedState {
   /** For each worker a row for each pool, in the order of the settings. */
   readonly counters: SharedArrayBuffer;
+  readonly connections: SharedArrayBuffer;
   readonly pools: SharedArrayBuffer;
   readonly board: SharedArrayBuffer;
   readonly descriptors: SharedArrayBuffer;
@@ -44,6 +46,7 @@ export interface SharedState {
 export function sharedState(workers: number, pools: number): SharedState {
   return {
     counters: new SharedArrayBuffer(countersBytes(Math.max(1, workers * pools))),
+    connections: new SharedArrayBuffer(connectionCountsBytes(workers)),
     pools: new SharedArrayBuffer(Math.max(1, sharedPoolsBytes(pools, workers))),
     board: new SharedArrayBuffer(workerBoardBytes(workers)),
     descriptors: new SharedArrayBuffer(DESCRIPTORS_BYTES),

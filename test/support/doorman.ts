@@ -19,6 +19,7 @@ export type Section = Record<string, unknown>;
 export interface DoormanOptions {
   readonly general?: Section;
   readonly pools: Record<string, Section>;
+  readonly prometheus?: Section;
   /** A command that starts what its arguments say, under limits. */
   readonly under?: readonly string[];
 }
@@ -37,7 +38,7 @@ export class Doorman {
   }
 
   /** Starts it on a free port; returns when it listens. The backend is the one that the run is about. */
-  static async start({ general = {}, pools, under = [] }: DoormanOptions): Promise<Doorman> {
+  static async start({ general = {}, pools, prometheus, under = [] }: DoormanOptions): Promise<Doorman> {
     const directory = mkdtempSync(join(tmpdir(), 'pg-doorman-'));
     const file = join(directory, 'pg_doorman.yaml');
     const settings = {
@@ -52,6 +53,7 @@ export class Doorman {
         ...general,
       },
       pools,
+      ...(prometheus !== undefined && { prometheus }),
     };
     writeFileSync(file, stringify(settings), { mode: 0o600 });
     const command = [...under, process.execPath, COMMAND, '--log-level', 'debug', file];

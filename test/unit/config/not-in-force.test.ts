@@ -6,7 +6,7 @@ import { loaded, loadedToml, loadedYaml } from './files.js';
 test('a file with nothing but what is in force has an empty list', (context) => {
   const { notInForce } = loadedYaml(
     context,
-    'general:\n  port: 6432\n  worker_threads: 1\nprometheus:\n  enabled: false\npools:\n  x:\n    users: [{ username: a, pool_size: 3 }]\n',
+    'general:\n  port: 6432\n  worker_threads: 1\nprometheus:\n  enabled: true\npools:\n  x:\n    users: [{ username: a, pool_size: 3 }]\n',
   );
   assert.deepEqual(notInForce, []);
 });
@@ -18,8 +18,6 @@ test('settings of each section are told as fields, with the place of the user', 
 general:
   syslog_prog_name: doorman
   worker_threads: 4
-prometheus:
-  enabled: true
 pools:
   x:
     auth_query: { query: q, user: u }
@@ -33,7 +31,6 @@ pools:
     'general.syslog_prog_name',
     'pools.x.auth_query',
     'pools.x.users[1].auth_pam_service',
-    'prometheus.enabled',
   ]);
 });
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Statistics } from '../../../src/control/statistics.js';
-import { Counter, Counters, countersBytes } from '../../../src/pooler/counters.js';
+import { Counter, Counters, countersBytes, Gauge, Histogram } from '../../../src/pooler/counters.js';
 
 function bench(pools: number): { statistics: Statistics; counters: Counters[] } {
   const memory = new SharedArrayBuffer(countersBytes(pools));
@@ -133,4 +133,26 @@ test('a pool is counted over all workers', () => {
   new Counters(memory, 3 + SECOND_POOL).add(Counter.Queries, 4);
   assert.equal(statistics.ofPool(SECOND_POOL).total(Counter.Queries), 7);
   assert.equal(statistics.ofPool(0).total(Counter.Queries), 0);
+});
+
+test('percentiles are those of the last whole period', () => {
+  const { statistics, counters } = benchOfOne();
+  const ofQueries = (): readonly number[] => statistics.ofPool(0).lastPeriodPercentiles(Histogram.Query);
+  for (let i = 0; i < 100; i++) counters.took(Histogram.Query, Counter.QueryTime, 320); // 10 ms
+  assert.deepEqual(ofQueries(), [0, 0, 0, 0]);
+  statistics.beginPeriod();
+  for (const each of ofQueries()) assert.ok(each >= 10 && each <= 12);
+  for (let i = 0; i < 100; i++) counters.took(Histogram.Query, Counter.QueryTime, 3200);
+  for (const each of ofQueries()) assert.ok(each <= 12);
+  statistics.beginPeriod();
+  for (const each of ofQueries()) assert.ok(each >= 96 && each <= 112);
+  statistics.beginPeriod();
+  assert.deepEqual(ofQueries(), [0, 0, 0, 0]);
+});
+
+test('a row has what there is now, in all workers', () => {
+  const memory = new SharedArrayBuffer(countersBytes(2));
+  const statistics = new Statistics(memory, 2, 1);
+  for (const worker of [0, 1]) new Counters(memory, worker).change(Gauge.ServersIdle, 1);
+  assert.equal(statistics.ofPool(0).row.now(Gauge.ServersIdle), 2);
 });
