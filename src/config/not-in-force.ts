@@ -8,7 +8,6 @@ const POOL = ['auth_query'];
 export function notInForce(data: unknown): string[] {
   const general = tableAt(data, 'general');
   const fields = present(general, GENERAL, 'general.');
-  if (tableAt(data, 'prometheus').enabled === true) fields.push('prometheus.enabled');
   for (const [name, pool] of Object.entries(tableAt(data, 'pools'))) {
     fields.push(...present(pool, POOL, `pools.${name}.`));
   }

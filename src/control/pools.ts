@@ -92,7 +92,7 @@ export class Pools {
     const pool = this.free.shift();
     if (pool === undefined) throw new TooManyPools();
     for (let worker = 0; worker < this.workers; worker++) {
-      new Counters(this.shared.counters, counterRow(worker, pool)).reset();
+      new Counters(this.shared.counters, counterRow(worker, pool)).clear();
     }
     this.slots.set(pool, { settings, isStatic, closing: null });
     this.numbers.set(nameOf(settings), pool);
@@ -146,7 +146,14 @@ export class Pools {
     if (this.slots.get(pool)?.closing?.request === request) this.hasLeft(worker, pool);
   }
 
-  /** A worker has died, and has been buried. */
+  /** A worker has died: what there was in it is not there any more. */
+  forgetCounts(worker: number): void {
+    for (const pool of this.slots.keys()) {
+      new Counters(this.shared.counters, counterRow(worker, pool)).forget();
+    }
+  }
+
+  /** … and has been buried. */
   forget(worker: number): void {
     for (let pool = 0; pool < POOLS_MAX; pool++) this.sharedPool(pool, worker).forget(worker);
     for (const pool of [...this.slots.keys()]) this.hasLeft(worker, pool);

@@ -12,6 +12,8 @@ import { AdminConsole } from './admin/console.js';
 import { Proofs } from './authentication/proofs.js';
 import { addressOf, ClientSecrets, type Resolved, resolveSettings } from './data-plane-settings.js';
 import type { Log } from './logs.js';
+import { liveSource } from './metrics/live-source.js';
+import { MonitoringServer } from './metrics/monitoring-server.js';
 import { TooManyPools } from './pools.js';
 import { changesText, nextClientTls, type ReadAnew, readAnew } from './reload.js';
 import { fillPools, retainCycle } from './retain-cycle.js';
@@ -32,8 +34,9 @@ export class Supervisor {
   private readonly console: AdminConsole;
   private readonly proofs: Proofs;
   private readonly finish: (status: number) => void;
-  private isEnding = false;
-  private isReady = false;
+  /** Clients can connect. */
+  isReady = false;
+  isEnding = false;
   private retainTimer: NodeJS.Timeout | null = null;
   /** The reload that is underway, and the one that follows it. */
   private reloading: Promise<unknown> = Promise.resolve();
@@ -54,15 +57,17 @@ export class Supervisor {
     this.proofs = new Proofs(loaded, log);
     this.workers = new Workers(settings, pools, this);
     const { shared, pools: all } = this.workers;
+    const statistics = new Statistics(shared.counters, settings.workerThreads, () => all.all());
     this.console = new AdminConsole({
       configuration: () => this.loaded.configuration,
       pools: all,
-      statistics: new Statistics(shared.counters, settings.workerThreads, () => all.all()),
+      statistics,
       snapshot: () => this.workers.snapshot(),
       workers: () => this.workers.status(),
       shutDown: () => this.shutDown('SHUTDOWN'),
       reload: () => this.reload('RELOAD'),
     });
+    this.openMonitoring(statistics);
   }
 
   /** Runs until the end and returns the exit status. */
@@ -83,6 +88,18 @@ export class Supervisor {
         resolve(1);
       }
     });
+  }
+
+  private openMonitoring(statistics: Statistics): void {
+    const { prometheus } = this.loaded.configuration;
+    if (!prometheus.enabled) return;
+    const source = liveSource({
+      settings: () => this.settings,
+      workers: this.workers,
+      statistics,
+      authQuery: () => [],
+    });
+    void new MonitoringServer(prometheus, source, () => this, this.log).open();
   }
 
   onReady(port: number, backend: string, why: string): void {

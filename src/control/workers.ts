@@ -65,6 +65,8 @@ export class Workers implements PoolHolders {
   private readonly mourners = new Map<number, Set<number>>();
   private readonly drained = new Set<number>();
   private isEnding = false;
+  /** How many have died since the start. */
+  deaths = 0;
 
   /** Begins to listen, and starts the workers. Throws SystemError when the address cannot be listened on, and
    *  TooManyPools. */
@@ -117,15 +119,15 @@ export class Workers implements PoolHolders {
       const board = new WorkerBoard(this.shared.board, worker);
       const rows = pools.map(([pool]) => ({
         servers: new SharedPool(this.shared.pools, pool, workerThreads, worker).sizeOf(worker),
-        handOvers: new Counters(this.shared.counters, counterRow(worker, pool)).get(Counter.HandOvers),
       }));
+      const handOvers = this.countersOf(worker).map((row) => row.get(Counter.HandOvers));
       return {
         worker,
         isAlive: board.isAlive(worker),
         clients: board.clientsOf(worker),
         requestsASecond: board.rate(worker),
         servers: rows.reduce((sum, { servers }) => sum + servers, 0),
-        handOvers: rows.reduce((sum, { handOvers }) => sum + handOvers, 0),
+        handOvers: handOvers.reduce((sum, each) => sum + each, 0),
       };
     });
   }
@@ -173,6 +175,13 @@ export class Workers implements PoolHolders {
     return fd;
   }
 
+  /** Its row of each pool. */
+  private countersOf(worker: number): Counters[] {
+    return [...this.pools.all()].map(
+      ([pool]) => new Counters(this.shared.counters, counterRow(worker, pool)),
+    );
+  }
+
   private onMessage(worker: number, message: ToControl): void {
     if (message.type === 'ready') {
       this.mappings.set(worker, message.mappings);
@@ -208,6 +217,8 @@ export class Workers implements PoolHolders {
   private onDied(worker: number, why: string): void {
     new WorkerBoard(this.shared.board, worker).setAlive(worker, false);
     this.handles.delete(worker);
+    this.pools.forgetCounts(worker);
+    this.deaths++;
     this.events.onDied(worker, why);
     const others = new Set(this.handles.keys());
     this.mourners.set(worker, others);

@@ -1,9 +1,9 @@
 /** The process patroni_proxy: starts the worker, keeps the clusters watched and the ports as they are to be, reloads,
  *  answers over HTTP, and brings everything to an end. */
 import { ConfigurationError } from '../config/complaints.js';
+import { HttpServer, type Pages, text } from '../http/http-server.js';
 import { clusterReport } from './cluster-report.js';
 import { ClusterWatch } from './cluster-watch.js';
-import { HttpApi, type Pages, text } from './http-api.js';
 import { FIRST_ANSWER_WAIT_MS } from './limits.js';
 import { listenText } from './listen-address.js';
 import { type ClusterSettings, loadProxySettings, type ProxySettings } from './load.js';
@@ -36,7 +36,7 @@ export class PatroniProxy {
   private readonly worker: WorkerHandle;
   private readonly finish: (status: number) => void;
   private watches = new Map<string, ClusterWatch>();
-  private api: HttpApi | null = null;
+  private api: HttpServer | null = null;
   /** What the log has last said of each port. */
   private readonly told = new Map<string, string>();
   /** Changes of what the worker is to do follow one another. */
@@ -114,7 +114,7 @@ export class PatroniProxy {
     }
   }
 
-  private take(settings: ProxySettings, watches: Map<string, ClusterWatch>, api: HttpApi | null): void {
+  private take(settings: ProxySettings, watches: Map<string, ClusterWatch>, api: HttpServer | null): void {
     if (settings.ioBackend !== this.settings.ioBackend)
       this.log('warn', 'io_backend changes at the next start');
     for (const cluster of settings.clusters) {
@@ -185,9 +185,9 @@ export class PatroniProxy {
 
   // ── HTTP ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  private async openApi({ apiAddress }: ProxySettings): Promise<HttpApi> {
+  private async openApi({ apiAddress }: ProxySettings): Promise<HttpServer> {
     try {
-      const api = await HttpApi.open(apiAddress, this.pages);
+      const api = await HttpServer.open(apiAddress, this.pages);
       this.log('info', `HTTP API on ${listenText({ host: apiAddress.host, port: api.port })}`);
       return api;
     } catch (error) {
@@ -224,7 +224,7 @@ export class PatroniProxy {
     }),
     '/metrics': async () => ({
       status: 200,
-      contentType: 'text/plain; version=0.0.4',
+      contentType: 'text/plain; version=0.0.4; charset=utf-8',
       body: await metricsText(
         await this.worker.snapshot(),
         [...this.watches.values()],

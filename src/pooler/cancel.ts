@@ -7,6 +7,7 @@ import { Timer, type TimerTarget } from '../reactor/timers.js';
 import { QueryCancelled } from '../wire/client-facing-error.js';
 import { type CancelKey, cancelRequest } from '../wire/startup.js';
 import type { ClientSession } from './client-session.js';
+import { Connection } from './connection-counts.js';
 import type { DataPlane } from './data-plane.js';
 import { CANCEL_TIMEOUT_MS } from './limits.js';
 import type { Pool } from './pool.js';
@@ -37,7 +38,7 @@ export interface CancelBringer {
 /** Passes a cancel on if the key is that of a client at work, in this worker or another. `bringer`, which brought it, is
  *  closed when that is done. */
 export function sendCancel(plane: DataPlane, key: CancelKey, bringer: Socket): void {
-  plane.countCancel();
+  plane.countKind(Connection.Cancel);
   // A reset would be an error to whoever cancels.
   const end: CancelBringer = { cancelEnded: () => bringer.closeAfterSend() };
   if (clientOf(plane, key) !== null) cancelHere(plane, key, end);

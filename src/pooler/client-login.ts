@@ -61,6 +61,7 @@ import { AdminSession } from './admin-session.js';
 import { cancelSecret, type KeySeed, sendCancel } from './cancel.js';
 import { type ProofMethod, type ProofVerdict, refusalError, TALOS_USER } from './client-proof.js';
 import { ClientSession } from './client-session.js';
+import { Connection } from './connection-counts.js';
 import type { DataPlane } from './data-plane.js';
 import type { HandshakeWaiter } from './handshake-queue.js';
 import { LOGIN_MESSAGE_MAX, LOGIN_TIMEOUT_MS, TOKEN_MESSAGE_MAX } from './limits.js';
@@ -131,7 +132,6 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
 
   /** The TLS handshake is done. */
   onConnected(): void {
-    this.plane.countTls();
     this.state = LoginState.Startup;
     if (this.isDirect && this.secured?.hasProtocol !== true) this.refuse(new DirectTlsWithoutAlpn());
   }
@@ -217,6 +217,7 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
         return false;
       case StartupPacket.Startup: {
         const length = int32At(kept, 0);
+        this.plane.countKind(this.hasTls ? Connection.Tls : Connection.Plain);
         if (this.isTooMany) throw new TooManyClients();
         const startup = readStartupParameters(kept, 4, length);
         this.consume(length);

@@ -32,7 +32,7 @@ import { ClientMove } from './client-move.js';
 import { ClientStatements } from './client-statements.js';
 import { ClientStream, Step } from './client-stream.js';
 import { ServerDirt } from './command-tag.js';
-import { Counter } from './counters.js';
+import { Counter, Histogram } from './counters.js';
 import type { DataPlane } from './data-plane.js';
 import type { ClientRecord } from './hand-over.js';
 import { GATHERED_BEFORE_CHECKOUT_MAX } from './limits.js';
@@ -48,7 +48,7 @@ import {
 } from './simple-query.js';
 import type { Statement } from './statements.js';
 import type { ClientSnapshot } from './thread-messages.js';
-import { ticksAt, usSince } from './ticks.js';
+import { ticksAt } from './ticks.js';
 import { TrackedParameters } from './tracked-parameters.js';
 import type { Waiter } from './waiters.js';
 
@@ -765,7 +765,7 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
 
   private sendError(error: ClientFacingError, severity = error.severity): void {
     this.errors++;
-    this.pool.counters.add(Counter.Errors, 1);
+    this.pool.counters.countError(error.sqlstate);
     this.sendToClient(errorResponse(error, severity));
   }
 
@@ -774,8 +774,9 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     this.transactions++;
     if (this.server !== null) this.server.transactions++;
     counters.add(Counter.Transactions, 1);
-    counters.add(Counter.TransactionTime, usSince(this.transactionSince, this.plane.reactor.nowMs));
-    this.transactionSince = ticksAt(this.plane.reactor.nowMs);
+    const now = ticksAt(this.plane.reactor.nowMs);
+    counters.took(Histogram.Transaction, Counter.TransactionTime, (now - this.transactionSince) >>> 0);
+    this.transactionSince = now;
   }
 
   // ── the end ────────────────────────────────────────────────────────────────────────────────────────────────────

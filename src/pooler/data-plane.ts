@@ -25,6 +25,7 @@ import { OpenProofs } from './client-proof.js';
 import { ClientSession } from './client-session.js';
 import { ClientTls } from './client-tls.js';
 import type { CloseReason } from './close-reason.js';
+import { Connection, ConnectionCounts } from './connection-counts.js';
 import { Counter } from './counters.js';
 import type { ClientRecord } from './hand-over.js';
 import { MemoryBudget } from './memory-budget.js';
@@ -91,7 +92,7 @@ export class DataPlane implements Acceptor, TimerTarget {
   private countedMs = 0;
   private shutdownDeadlineMs = 0;
   private scratchBytes = new Uint8Array(SCRATCH_BYTES);
-  private readonly connections = { total: 0, errors: 0, tls: 0, plain: 0, cancel: 0 };
+  private readonly connections: ConnectionCounts;
 
   constructor(start: WorkerStart, reactor: Reactor, post: (message: ToControl) => void) {
     const { settings } = start;
@@ -100,6 +101,7 @@ export class DataPlane implements Acceptor, TimerTarget {
     this.reactor = reactor;
     this.postToControl = post;
     this.board = new WorkerBoard(start.shared.board, start.index, settings.workerFillPercent);
+    this.connections = new ConnectionCounts(start.shared.connections, start.index);
     this.memory = new MemoryBudget(this.board, settings.maxMemoryUsage);
     this.cancels = new RemoteCancels(this);
     this.balance = new Balance(this);
@@ -124,8 +126,7 @@ export class DataPlane implements Acceptor, TimerTarget {
   // ── clients ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   onAccept(socket: Socket): Receiver {
-    this.connections.total++;
-    this.connections.plain++;
+    this.connections.add(Connection.Total);
     const { board, peers } = this;
     const isTooMany = board.clients >= this.settings.maxConnections;
     const worker = board.nextServing;
@@ -166,17 +167,12 @@ export class DataPlane implements Acceptor, TimerTarget {
   }
 
   countRefused(): void {
-    this.connections.errors++;
+    this.connections.add(Connection.Errors);
   }
 
-  /** One that was counted as plain has TLS. */
-  countTls(): void {
-    this.connections.plain--;
-    this.connections.tls++;
-  }
-
-  countCancel(): void {
-    this.connections.cancel++;
+  /** A connection turns out to be this. */
+  countKind(kind: Connection.Tls | Connection.Plain | Connection.Cancel): void {
+    this.connections.add(kind);
   }
 
   findPool(database: string, user: string): Pool | null {
@@ -490,7 +486,13 @@ export class DataPlane implements Acceptor, TimerTarget {
       servers: pools.flatMap((pool) => [...pool.servers].map((server) => server.snapshot())),
       pools: pools.map((pool) => pool.snapshot(active.get(pool) ?? 0)),
       logins: this.logins,
-      connections: { ...this.connections },
+      connections: {
+        total: this.connections.get(Connection.Total),
+        errors: this.connections.get(Connection.Errors),
+        tls: this.connections.get(Connection.Tls),
+        plain: this.connections.get(Connection.Plain),
+        cancel: this.connections.get(Connection.Cancel),
+      },
     };
   }
 

@@ -16,7 +16,7 @@ import {
 import type { ClientLogin } from './client-login.js';
 import type { ClientSession } from './client-session.js';
 import type { CloseReason } from './close-reason.js';
-import { Counter, Counters } from './counters.js';
+import { Counter, Counters, Gauge, Histogram } from './counters.js';
 import type { DataPlane } from './data-plane.js';
 import type { ServerRecord } from './hand-over.js';
 import { IdleServers } from './idle-servers.js';
@@ -28,7 +28,7 @@ import type { PoolSettings, ServerAddress } from './settings.js';
 import { HOPES_FOR_OWN_MS, NONE_WAITS, SharedPool } from './shared-pool.js';
 import { type Serials, StatementCache } from './statements.js';
 import { counterRow, type PoolSnapshot } from './thread-messages.js';
-import { msSince, ticksAt, usSince, wholeMsSince } from './ticks.js';
+import { msSince, ticksAt, ticksSince, wholeMsSince } from './ticks.js';
 import { Waiters } from './waiters.js';
 import { NO_WORKER } from './worker-board.js';
 
@@ -56,8 +56,6 @@ export class Pool implements TimerTarget, Serials {
   /** From the first client that logged in with SCRAM; signs for us at the server. */
   clientKey: Uint8Array | null = null;
   cancelRequests = 0;
-  /** Those of this worker. */
-  clients = 0;
   address: SocketAddress;
   private readonly idle: IdleServers;
   /** Logins that wait until a server has told its parameters. */
@@ -185,24 +183,24 @@ export class Pool implements TimerTarget, Serials {
 
   /** A client has logged in. */
   clientComes(): void {
-    this.clients++;
+    this.clientArrives();
     this.shared.clientComes();
   }
 
   clientGoes(): void {
-    this.clients--;
+    this.clientDeparts();
     this.shared.clientGoes();
     this.mayBeClosed();
   }
 
   /** A client has come from another worker, or comes back. */
   clientArrives(): void {
-    this.clients++;
+    this.counters.change(Gauge.Clients, 1);
   }
 
   /** … is on its way to another worker. */
   clientDeparts(): void {
-    this.clients--;
+    this.counters.change(Gauge.Clients, -1);
   }
 
   /** … and is that one's from now on. */
@@ -247,6 +245,7 @@ export class Pool implements TimerTarget, Serials {
       server.link(client);
       client.gotServer(server);
       this.counters.add(Counter.Assignments, 1);
+      this.counters.tookNone(Histogram.Wait);
       return true;
     }
     const { reactor, settings } = this.plane;
@@ -318,6 +317,7 @@ export class Pool implements TimerTarget, Serials {
   /** A server could not be opened. Those who wait are told, unless others of the pool's servers may still serve them. */
   openFailed(error: ClientFacingError): void {
     this.isFilling = false;
+    this.counters.add(Counter.OpenFailures, 1);
     this.logFailure(error.message);
     const { reactor } = this.plane;
     if (!this.pauseTimer.isSet) reactor.setTimer(this.pauseTimer, CREATE_PAUSE_MS);
@@ -437,7 +437,7 @@ export class Pool implements TimerTarget, Serials {
     }
     return {
       pool: this.index,
-      clientsIdle: this.clients - clientsActive - this.waiters.length,
+      clientsIdle: this.counters.now(Gauge.Clients) - clientsActive - this.waiters.length,
       clientsActive,
       clientsWaiting: this.waiters.length,
       cancelRequests: this.cancelRequests,
@@ -633,6 +633,7 @@ export class Pool implements TimerTarget, Serials {
   }
 
   private waitersChanged(change: 1 | -1): void {
+    this.counters.change(Gauge.ClientsWaiting, change);
     this.shared.waits(change, this.waiters.first?.waitingSince ?? 0);
   }
 
@@ -655,7 +656,8 @@ export class Pool implements TimerTarget, Serials {
   }
 
   private countWait(client: ClientSession): void {
-    this.counters.add(Counter.WaitTime, usSince(client.waitingSince, this.plane.reactor.nowMs));
+    const waited = ticksSince(client.waitingSince, this.plane.reactor.nowMs);
+    this.counters.took(Histogram.Wait, Counter.WaitTime, waited);
   }
 }
 

@@ -21,7 +21,7 @@ import { isAnswer, Meaning } from './backend-meaning.js';
 import type { ClientSession } from './client-session.js';
 import type { CloseReason } from './close-reason.js';
 import { dirtFromTag, ServerDirt } from './command-tag.js';
-import { Counter } from './counters.js';
+import { Counter, Histogram } from './counters.js';
 import type { ServerRecord } from './hand-over.js';
 import { ANSWERS_OWED_MAX } from './limits.js';
 import { isPlainAnswer } from './plain-answer.js';
@@ -31,7 +31,7 @@ import { ServerStatements } from './server-statements.js';
 import { Fate, ServerState, ServerStream } from './server-stream.js';
 import { PoolMode } from './settings.js';
 import type { ServerSnapshot } from './thread-messages.js';
-import { ticksAt, usSince, wholeMsAt } from './ticks.js';
+import { ticksAt, wholeMsAt } from './ticks.js';
 import { TrackedParameters } from './tracked-parameters.js';
 import { NO_WORKER } from './worker-board.js';
 
@@ -115,7 +115,7 @@ export class ServerSession extends ServerStream implements TimerTarget, Leaver {
   /** One that another worker had, clean and idle. */
   static takenOver(pool: Pool, record: ServerRecord, detached: DetachedSocket): ServerSession {
     const server = new ServerSession(pool, record.id, record.createdMs, record.expiresAtS, detached);
-    server.state = ServerState.Idle;
+    server.moveTo(ServerState.Idle);
     server.processId = record.processId;
     server.cancelKey = record.cancelKey;
     server.idleSince = record.idleSince;
@@ -153,14 +153,14 @@ export class ServerSession extends ServerStream implements TimerTarget, Leaver {
   /** It is idle, and clients of another worker need it more. */
   leaveFor(worker: number): void {
     this.destination = worker;
-    this.state = ServerState.Leaving;
+    this.moveTo(ServerState.Leaving);
     this.pool.plane.reactor.clearTimer(this.timer);
     this.socket.detach(this);
   }
 
   onDetached(detached: DetachedSocket): void {
     this.pool.hasLeft(this, detached);
-    this.state = ServerState.Closed; // here
+    this.moveTo(ServerState.Closed); // here
   }
 
   get isClosed(): boolean {
@@ -246,7 +246,7 @@ export class ServerSession extends ServerStream implements TimerTarget, Leaver {
   link(client: ClientSession): void {
     if (this.state !== ServerState.Idle || !this.queue.isEmpty)
       throw new Bug(`server ${this.id} is not clean`);
-    this.state = ServerState.Active;
+    this.moveTo(ServerState.Active);
     this.client = client;
     if (client.mode === PoolMode.Session) this.soil(ServerDirt.Session);
   }
@@ -289,7 +289,7 @@ export class ServerSession extends ServerStream implements TimerTarget, Leaver {
     if (this.isClosed) return;
     if (isHalfway || this.copy !== Copy.None || this.queue.skipsToSync) return this.close('client_lost');
     this.client = null;
-    this.state = ServerState.Cleaning;
+    this.moveTo(ServerState.Cleaning);
     this.socket.resume();
     this.isSettled = this.queue.isEmpty;
     if (this.isSettled && !this.isInside) this.settle();
@@ -346,7 +346,7 @@ export class ServerSession extends ServerStream implements TimerTarget, Leaver {
 
   /** Asks a server that was idle for long whether it is alive; it offers itself to the pool when it is. */
   checkLiveness(timeoutMs: number): void {
-    this.state = ServerState.Checking;
+    this.moveTo(ServerState.Checking);
     this.ask(LIVENESS_CHECK);
     this.pool.plane.reactor.setTimer(this.timer, timeoutMs);
   }
@@ -395,7 +395,7 @@ export class ServerSession extends ServerStream implements TimerTarget, Leaver {
   loggedIn(): void {
     this.pool.plane.reactor.clearTimer(this.timer);
     this.login = null;
-    this.state = ServerState.Cleaning;
+    this.moveTo(ServerState.Cleaning);
     this.becomeIdle();
     this.pool.opened(this);
   }
@@ -533,7 +533,7 @@ export class ServerSession extends ServerStream implements TimerTarget, Leaver {
       this.lose('cleanup_failed', 0, new SessionRefused(fields));
       return Fate.Stop;
     }
-    this.pool.counters.add(Counter.Errors, 1);
+    this.pool.counters.countError(fields.sqlstate);
     if (this.client !== null) this.client.errors++;
     if (head !== Owed.Query && head !== Owed.FunctionCall && head !== Owed.Nothing) {
       if (this.statements.areDoubtedBy(head, fields)) this.soil(ServerDirt.Prepare);
@@ -582,7 +582,7 @@ export class ServerSession extends ServerStream implements TimerTarget, Leaver {
     if (this.mayBeHit) return this.close('cancelled');
     if (this.hadError) return this.close('cleanup_failed');
     this.client = null;
-    this.state = ServerState.Cleaning;
+    this.moveTo(ServerState.Cleaning);
     if (this.cancelsUnderway > 0) {
       this.isSettled = true; // cancelDelivered goes on
       return;
@@ -628,7 +628,7 @@ export class ServerSession extends ServerStream implements TimerTarget, Leaver {
   }
 
   private clean(message: Uint8Array): void {
-    this.state = ServerState.Cleaning;
+    this.moveTo(ServerState.Cleaning);
     this.ask(message);
   }
 
@@ -639,16 +639,16 @@ export class ServerSession extends ServerStream implements TimerTarget, Leaver {
   }
 
   private becomeIdle(): void {
-    this.state = ServerState.Idle;
+    this.moveTo(ServerState.Idle);
     this.idleSince = wholeMsAt(this.pool.plane.reactor.nowMs);
   }
 
   private countQuery(): void {
     const { counters, plane } = this.pool;
     counters.add(Counter.Queries, 1);
-    const { nowMs } = plane.reactor;
-    counters.add(Counter.QueryTime, usSince(this.busySince, nowMs));
-    this.busySince = ticksAt(nowMs);
+    const now = ticksAt(plane.reactor.nowMs);
+    counters.took(Histogram.Query, Counter.QueryTime, (now - this.busySince) >>> 0);
+    this.busySince = now;
     this.queries++;
   }
 
@@ -702,7 +702,7 @@ export class ServerSession extends ServerStream implements TimerTarget, Leaver {
 
   private ends(reason: CloseReason, errno: number): void {
     const before = this.state;
-    this.state = ServerState.Closed;
+    this.moveTo(ServerState.Closed);
     this.client = null;
     this.queue.clear();
     this.pool.plane.reactor.clearTimer(this.timer);

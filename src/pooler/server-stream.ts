@@ -9,11 +9,12 @@ import { Backend, HEADER_LENGTH } from '../wire/tags.js';
 import { AnswerQueue } from './answer-queue.js';
 import { isWhole, Meaning, meaningOf } from './backend-meaning.js';
 import type { ClientSession } from './client-session.js';
-import { Counter } from './counters.js';
+import { Counter, Gauge } from './counters.js';
 import { SERVER_MESSAGE_MAX, WHOLE_MESSAGE_MAX } from './limits.js';
 import type { Pool } from './pool.js';
 import { Attempts, type Caller } from './server-tls.js';
 
+/** Gauge counts them in this order. */
 export const enum ServerState {
   /** Connecting and logging in; counted against pool_size. */
   Login,
@@ -69,6 +70,15 @@ export abstract class ServerStream implements Caller {
     this.framer = new Framer(SERVER_MESSAGE_MAX);
     this.attempts = new Attempts(pool);
     this.socket = detached === null ? this.attempts.dial(this) : pool.plane.reactor.attach(detached, this);
+    pool.counters.change(Gauge.ServersLogin, 1);
+  }
+
+  /** The state changes here and nowhere else: what is counted of the pool's servers follows it. */
+  protected moveTo(next: ServerState): void {
+    const { counters } = this.pool;
+    counters.change(Gauge.ServersLogin + this.state, -1);
+    if (next !== ServerState.Closed) counters.change(Gauge.ServersLogin + next, 1);
+    this.state = next;
   }
 
   /** Connects again, with TLS when it was without and the other way round, if that is wanted; false when it is not. */

@@ -4,6 +4,7 @@ import { DESCRIPTORS_BYTES } from '../reactor/descriptors.js';
 import type { Fd, MappedRange } from '../reactor/libc.js';
 import type { ListeningSocket } from '../reactor/reactor.js';
 import type { ClientProof, ProofVerdict } from './client-proof.js';
+import { connectionCountsBytes } from './connection-counts.js';
 import { countersBytes } from './counters.js';
 import { POOLS_MAX } from './limits.js';
 import type { DataPlaneSettings, PoolSettings } from './settings.js';
@@ -38,6 +39,7 @@ export interface WorkerStart {
 export interface SharedState {
   /** For each worker a row for each pool: see counterRow. */
   readonly counters: SharedArrayBuffer;
+  readonly connections: SharedArrayBuffer;
   readonly pools: SharedArrayBuffer;
   readonly board: SharedArrayBuffer;
   readonly descriptors: SharedArrayBuffer;
@@ -47,6 +49,7 @@ export interface SharedState {
 export function sharedState(workers: number): SharedState {
   return {
     counters: new SharedArrayBuffer(countersBytes(workers * POOLS_MAX)),
+    connections: new SharedArrayBuffer(connectionCountsBytes(workers)),
     pools: new SharedArrayBuffer(sharedPoolsBytes(POOLS_MAX, workers)),
     board: new SharedArrayBuffer(workerBoardBytes(workers)),
     descriptors: new SharedArrayBuffer(DESCRIPTORS_BYTES),

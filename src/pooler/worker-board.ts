@@ -94,16 +94,18 @@ export class WorkerBoard {
   /** What it had of a processor in the last second, and what those who have come since may come to ask for. Permille. */
   load(worker: number): number {
     const row = rowOf(worker);
-    return (
-      Atomics.load(this.words, row + Part.Busy) +
-      Atomics.load(this.words, row + Part.Newcomers) * PERMILLE_PER_NEWCOMER
-    );
+    return this.busyPermille(worker) + Atomics.load(this.words, row + Part.Newcomers) * PERMILLE_PER_NEWCOMER;
   }
 
   /** A second is over, in which this worker has had so much of a processor. */
   setBusy(permille: number): void {
     Atomics.store(this.words, rowOf(this.self) + Part.Busy, permille);
     Atomics.store(this.words, rowOf(this.self) + Part.Newcomers, 0);
+  }
+
+  /** Of a processor, in the last second. */
+  busyPermille(worker: number): number {
+    return Atomics.load(this.words, rowOf(worker) + Part.Busy);
   }
 
   /** Requests in the last second. */

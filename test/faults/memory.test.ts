@@ -1,7 +1,8 @@
 /** Memory runs short: the budget for unfinished messages, and the heap of the process. */
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { Doorman } from '../support/doorman.js';
+import { Doorman, type DoormanOptions } from '../support/doorman.js';
+import { readExposition, sampleValue } from '../support/exposition.js';
 import { bind, execute, parse, query, sync, values } from '../support/messages.js';
 import { Postgres } from '../support/postgres.js';
 import { sqlstateOf, tagsOf, WireClient } from '../support/wire-client.js';
@@ -82,13 +83,7 @@ test('a worker whose heap does not suffice takes down its own clients alone, and
   const [greedy, ...others] = [await login(), await login(), await login()];
   const bystander = await WireClient.login(doorman.port, 'postgres', 'postgres'); // of the same worker
   for (const each of [...others, bystander]) assert.equal(await each.value('select 1'), '1');
-  let hasEnded = false;
-  for (let batch = 0; batch < BATCHES_MAX && !hasEnded; batch++) {
-    const statements = Array.from({ length: 1000 }, (_, index) => `s${batch}_${index}`);
-    greedy.send(...statements.map((name) => parse(name, `select '${name}'`)), sync());
-    hasEnded = (await greedy.until('Z')).at(-1)?.tag !== 'Z';
-  }
-  assert.ok(hasEnded, 'the heap was large enough');
+  await useUpTheHeap(greedy);
   await bystander.closed();
   await doorman.logged(/worker \d has died, and its clients have lost their connections: .*memory limit/);
   for (const each of others) assert.equal(await each.value('select 2'), '2');
@@ -99,8 +94,48 @@ test('a worker whose heap does not suffice takes down its own clients alone, and
   await fallsQuiet(doorman, postgres, POOL_SIZE, descriptors);
 });
 
-function withHeap(megabytes: number, worker_threads = 1): Promise<Doorman> {
+test('metrics do not count what a worker had that has died', async () => {
+  const prometheus = { enabled: true, host: '127.0.0.1', port: 0 };
+  const doorman = await withHeap(20, 2, { prometheus });
+  after(() => doorman.stop());
+  const [, page = ''] = await doorman.logged(/metrics on (http:.*\/metrics)/);
+  const login = () => WireClient.login(doorman.port, 'postgres', 'postgres');
+  await useUpTheHeap(await login());
+  await doorman.logged(/worker \d serves again/);
+  const newcomer = await login();
+  assert.equal(await newcomer.value('select 1'), '1');
+  // Of the dead worker's servers and clients nothing is left; the page is not always a new one.
+  for (let isRight = false; !isRight; ) {
+    const families = readExposition(await (await fetch(page)).text());
+    const of = (what: string): number =>
+      (families.get(`pg_doorman_pools_${what}`)?.samples ?? []).reduce((sum, { value }) => sum + value, 0);
+    isRight = of('clients') === 1 && of('servers') === 1;
+    if (isRight) {
+      assert.equal(sampleValue(families, 'pg_doorman_worker_deaths_total'), 1);
+      assert.equal(sampleValue(families, 'pg_doorman_connections_accepted_total'), 2);
+      assert.equal(sampleValue(families, 'pg_doorman_worker_up', { worker: '0' }), 1);
+    }
+  }
+  newcomer.close();
+});
+
+/** Has its worker die of too many statements. */
+async function useUpTheHeap(client: WireClient): Promise<void> {
+  for (let batch = 0; batch < BATCHES_MAX; batch++) {
+    const statements = Array.from({ length: 1000 }, (_, index) => `s${batch}_${index}`);
+    client.send(...statements.map((name) => parse(name, `select '${name}'`)), sync());
+    if ((await client.until('Z')).at(-1)?.tag !== 'Z') return;
+  }
+  assert.fail('the heap was large enough');
+}
+
+function withHeap(
+  megabytes: number,
+  worker_threads = 1,
+  more: Partial<DoormanOptions> = {},
+): Promise<Doorman> {
   return Doorman.start({
+    ...more,
     general: { worker_threads },
     under: ['env', `NODE_OPTIONS=--max-old-space-size=${megabytes}`],
     pools: { postgres: poolAt(postgres.port) },

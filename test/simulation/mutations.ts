@@ -3,6 +3,7 @@
 import { AnswerQueue } from '../../src/pooler/answer-queue.js';
 import { ClientSession } from '../../src/pooler/client-session.js';
 import { ClientStatements } from '../../src/pooler/client-statements.js';
+import { Counters, Gauge } from '../../src/pooler/counters.js';
 import { MemoryBudget } from '../../src/pooler/memory-budget.js';
 import { NameChanges } from '../../src/pooler/name-changes.js';
 import { Pool } from '../../src/pooler/pool.js';
@@ -157,6 +158,17 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a batch does not wait for DISCARD ALL before it',
     plant: instead(ServerStatements, 'discardsBegin', nothing),
+  },
+  {
+    name: 'metrics count a server as being cleaned that has come back',
+    plant: instead(
+      Counters,
+      'change',
+      (original) =>
+        function (this: Counters, gauge: Gauge, by: number) {
+          if (gauge !== Gauge.ServersCleaning || by === 1) original.call(this, gauge, by);
+        },
+    ),
   },
   {
     name: 'some clients keep their server after the transaction',

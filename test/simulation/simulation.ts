@@ -2,7 +2,7 @@
  *  What must hold is checked at every turn, and at the end when all is quiet. */
 import { configurationSchema } from '../../src/config/settings/configuration.js';
 import { type Resolved, resolveSettings } from '../../src/control/data-plane-settings.js';
-import { Counter } from '../../src/pooler/counters.js';
+import { Counter, Gauge } from '../../src/pooler/counters.js';
 import { DataPlane } from '../../src/pooler/data-plane.js';
 import type { ToPeer } from '../../src/pooler/peers.js';
 import type { Pool } from '../../src/pooler/pool.js';
@@ -10,7 +10,12 @@ import type { ServerSession } from '../../src/pooler/server-session.js';
 import { ServerState } from '../../src/pooler/server-stream.js';
 import { PoolMode } from '../../src/pooler/settings.js';
 import { SharedPool } from '../../src/pooler/shared-pool.js';
-import { type SharedState, sharedState, type WorkerStart } from '../../src/pooler/thread-messages.js';
+import {
+  type SharedState,
+  sharedState,
+  type WorkerSnapshot,
+  type WorkerStart,
+} from '../../src/pooler/thread-messages.js';
 import type { Fd } from '../../src/reactor/libc.js';
 import { TransactionStatus } from '../../src/wire/tags.js';
 import { NO_TOKEN_KEYS } from '../support/token-keys.js';
@@ -175,6 +180,8 @@ export class Simulation {
   private readonly clients = new Set<SimulatedClient>();
   /** Servers that have answered all and are outside of a transaction, and still a client's. */
   private readonly kept = new WeakMap<ServerSession, { transactions: number; since: number }>();
+  /** What a worker has told of itself when it was asked last. */
+  private seen: WorkerSnapshot | null = null;
   private clientsSoFar = 0;
   private moves = 0;
   private isQuiet = false;
@@ -235,7 +242,8 @@ export class Simulation {
     const { resolved } = this.scenario;
     const reactor = new SimulatedReactor(world, () => () => this.postgres.accept(), kernel);
     const plane = new DataPlane(workerStart(resolved, shared, index), reactor, (message) => {
-      if (message.type === 'log') world.tell(`pooler ${index}, ${message.level}: ${message.text}`);
+      if (message.type === 'snapshot') this.seen = message.snapshot;
+      else if (message.type === 'log') world.tell(`pooler ${index}, ${message.level}: ${message.text}`);
     });
     reactor.onBug = (error) => {
       throw error instanceof Broken
@@ -331,8 +339,40 @@ export class Simulation {
       const now = pool.snapshot(0);
       const counted = now.serversActive + now.serversIdle + now.serversUsed + now.serversLogin;
       if (counted !== servers.size) throw new Broken(`${counted} servers are counted of ${servers.size}`);
-      if (waiters.length > pool.clients) throw new Broken('more clients wait than there are');
+      if (waiters.length > pool.counters.now(Gauge.Clients))
+        throw new Broken('more clients wait than there are');
+      this.checkCounts(plane, pool);
       if (plane.memory.takenKb < 0) throw new Broken('more memory was given back than taken');
+    }
+  }
+
+  private look(plane: DataPlane): WorkerSnapshot {
+    plane.onMessage({ type: 'snapshot', request: 0 });
+    if (this.seen === null) throw new Broken('a worker does not tell what there is');
+    return this.seen;
+  }
+
+  /** What metrics and the console are told from shared memory is what a look at the sessions shows. */
+  private checkCounts(plane: DataPlane, pool: Pool): void {
+    const clients = this.look(plane).clients;
+    const clientsIn = (state: string): number => clients.filter((each) => each.state === state).length;
+    const serversIn = (...states: ServerState[]): number =>
+      [...pool.servers].filter(({ state }) => states.includes(state)).length;
+    const { counters } = pool;
+    const pairs = [
+      [Gauge.Clients, clients.length],
+      [Gauge.ClientsWaiting, clientsIn('waiting')],
+      [Gauge.ServersActive, clientsIn('active')],
+      [Gauge.ServersLogin, serversIn(ServerState.Login)],
+      [Gauge.ServersIdle, serversIn(ServerState.Idle)],
+      [Gauge.ServersActive, serversIn(ServerState.Active)],
+      [Gauge.ServersCleaning, serversIn(ServerState.Cleaning)],
+      [Gauge.ServersChecking, serversIn(ServerState.Checking)],
+      [Gauge.ServersLeaving, serversIn(ServerState.Leaving)],
+    ] as const;
+    for (const [gauge, there] of pairs) {
+      const counted = counters.now(gauge);
+      if (counted !== there) throw new Broken(`gauge ${gauge} says ${counted}, and there are ${there}`);
     }
   }
 
@@ -357,7 +397,8 @@ export class Simulation {
     for (const { pool, plane, reactor } of this.workers) {
       const { waiters, servers, shared } = pool;
       if (waiters.length > 0) throw new Broken('somebody who has gone is still waiting');
-      if (pool.clients !== 0) throw new Broken(`${pool.clients} clients are counted that have gone`);
+      const clients = pool.counters.now(Gauge.Clients);
+      if (clients !== 0) throw new Broken(`${clients} clients are counted that have gone`);
       if (plane.memory.takenKb !== 0)
         throw new Broken(`${plane.memory.takenKb} KB of memory are still taken`);
       const now = pool.snapshot(0);

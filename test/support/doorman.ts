@@ -21,6 +21,7 @@ export type Section = Record<string, unknown>;
 export interface DoormanOptions {
   readonly general?: Section;
   readonly pools: Record<string, Section>;
+  readonly prometheus?: Section;
   /** A command that starts what its arguments say, under limits. */
   readonly under?: readonly string[];
 }
@@ -39,10 +40,12 @@ export class Doorman {
   }
 
   /** Starts it on a free port; returns when it listens. The backend is the one that the run is about. */
-  static async start({ general = {}, pools, under = [] }: DoormanOptions): Promise<Doorman> {
+  static async start({ general = {}, pools, prometheus, under = [] }: DoormanOptions): Promise<Doorman> {
     const directory = mkdtempSync(join(tmpdir(), 'pg-doorman-'));
     const file = join(directory, FILE);
-    writeFileSync(file, fileText({ general, pools }), { mode: 0o600 });
+    writeFileSync(file, fileText({ general, pools, ...(prometheus !== undefined && { prometheus }) }), {
+      mode: 0o600,
+    });
     const command = [...under, process.execPath, COMMAND, '--log-level', 'debug', file];
     const child = spawn(command[0] ?? '', command.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] });
     child.once(
@@ -121,7 +124,7 @@ export class Doorman {
   }
 }
 
-function fileText({ general = {}, pools }: DoormanOptions): string {
+function fileText({ general = {}, pools, prometheus }: DoormanOptions): string {
   return stringify({
     general: {
       host: '127.0.0.1',
@@ -134,6 +137,7 @@ function fileText({ general = {}, pools }: DoormanOptions): string {
       ...general,
     },
     pools,
+    ...(prometheus !== undefined && { prometheus }),
   });
 }
 

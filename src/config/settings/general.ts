@@ -2,7 +2,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { parsePgHba, ruleOfNetwork } from '../hba.js';
-import { docs, duration, integer, port, serverTlsMode, size, word, YEAR_MS } from './fields.js';
+import { docs, duration, integer, serverTlsMode, size, word, YEAR_MS } from './fields.js';
 
 const INT32_MAX = 0x7fffffff;
 const SECONDS_MAX = 32_767;
@@ -283,12 +283,17 @@ export const general = z.strictObject({
 });
 
 export const prometheus = z.strictObject({
-  enabled: z
-    .boolean()
-    .default(false)
-    .register(docs, { en: 'Serve metrics for Prometheus.', reload: 'restart' }),
-  host: word.default('0.0.0.0').register(docs, { en: 'Address of the metrics.', reload: 'restart' }),
-  port: port.default(9127).register(docs, { en: 'Port of the metrics.', reload: 'restart' }),
+  enabled: z.boolean().default(false).register(docs, {
+    en: 'Serve /metrics for Prometheus, and /health and /ready for orchestrators. When the address cannot be listened on, clients are served all the same, and it is tried again every 5 seconds.',
+    reload: 'restart',
+  }),
+  host: word.default('0.0.0.0').register(docs, {
+    en: 'Address of the metrics: a name, or an IPv4 or IPv6 address.',
+    reload: 'restart',
+  }),
+  port: integer(0, 65_535)
+    .default(9127)
+    .register(docs, { en: 'Port of the metrics; 0 is any that is free.', reload: 'restart' }),
 });
 
 export type GeneralSettings = z.output<typeof general>;

@@ -337,7 +337,7 @@ pools:
   b:
     pool_mode: none
 prometheus:
-  port: 0
+  port: 70000
 `;
   assert.deepEqual(
     yamlComplaints(context, content).map((line) => line.split(': ').slice(0, 2).join(': ')),

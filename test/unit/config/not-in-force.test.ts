@@ -6,7 +6,7 @@ import { loaded, loadedYaml } from './files.js';
 test('a file with nothing but what is in force has an empty list', (context) => {
   const { notInForce } = loadedYaml(
     context,
-    'general:\n  port: 6432\n  worker_threads: 1\nprometheus:\n  enabled: false\npools:\n  x:\n    users: [{ username: a, pool_size: 3 }]\n',
+    'general:\n  port: 6432\n  worker_threads: 1\nprometheus:\n  enabled: true\npools:\n  x:\n    users: [{ username: a, pool_size: 3 }]\n',
   );
   assert.deepEqual(notInForce, []);
 });
@@ -18,8 +18,6 @@ test('settings of each section are told as fields', (context) => {
 general:
   syslog_prog_name: doorman
   worker_threads: 4
-prometheus:
-  enabled: true
 pools:
   x:
     auth_query: { query: q, user: u }
@@ -27,11 +25,7 @@ pools:
       - username: a
 `,
   );
-  assert.deepEqual(notInForce.toSorted(), [
-    'general.syslog_prog_name',
-    'pools.x.auth_query',
-    'prometheus.enabled',
-  ]);
+  assert.deepEqual(notInForce.toSorted(), ['general.syslog_prog_name', 'pools.x.auth_query']);
 });
 
 test('settings of included files are told, too', (context) => {

@@ -3,16 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Statistics } from '../../../src/control/statistics.js';
-import { Counter, Counters, countersBytes } from '../../../src/pooler/counters.js';
-import type { PoolSettings } from '../../../src/pooler/settings.js';
+import { Counter, Counters, countersBytes, Gauge, Histogram } from '../../../src/pooler/counters.js';
 import { counterRow } from '../../../src/pooler/thread-messages.js';
-
-/** As far as the statistics look at it. */
-const POOL = { database: 'x', user: 'alice' } as PoolSettings;
-
-function poolsOf(count: number): () => Iterable<readonly [number, PoolSettings]> {
-  return () => Array.from({ length: count }, () => POOL).entries();
-}
+import { poolsOf } from './pools-of.js';
 
 function bench(pools: number): { statistics: Statistics; counters: Counters[] } {
   const memory = new SharedArrayBuffer(countersBytes(counterRow(1, 0)));
@@ -142,4 +135,26 @@ test('a pool is counted over all workers', () => {
   new Counters(memory, counterRow(1, SECOND_POOL)).add(Counter.Queries, 4);
   assert.equal(statistics.ofPool(SECOND_POOL).total(Counter.Queries), 7);
   assert.equal(statistics.ofPool(0).total(Counter.Queries), 0);
+});
+
+test('percentiles are those of the last whole period', () => {
+  const { statistics, counters } = benchOfOne();
+  const ofQueries = (): readonly number[] => statistics.ofPool(0).lastPeriodPercentiles(Histogram.Query);
+  for (let i = 0; i < 100; i++) counters.took(Histogram.Query, Counter.QueryTime, 320); // 10 ms
+  assert.deepEqual(ofQueries(), [0, 0, 0, 0]);
+  statistics.beginPeriod();
+  for (const each of ofQueries()) assert.ok(each >= 10 && each <= 12);
+  for (let i = 0; i < 100; i++) counters.took(Histogram.Query, Counter.QueryTime, 3200);
+  for (const each of ofQueries()) assert.ok(each <= 12);
+  statistics.beginPeriod();
+  for (const each of ofQueries()) assert.ok(each >= 96 && each <= 112);
+  statistics.beginPeriod();
+  assert.deepEqual(ofQueries(), [0, 0, 0, 0]);
+});
+
+test('a row has what there is now, in all workers', () => {
+  const memory = new SharedArrayBuffer(countersBytes(counterRow(2, 0)));
+  const statistics = new Statistics(memory, 2, poolsOf(1));
+  for (const worker of [0, 1]) new Counters(memory, counterRow(worker, 0)).change(Gauge.ServersIdle, 1);
+  assert.equal(statistics.ofPool(0).row.now(Gauge.ServersIdle), 2);
 });

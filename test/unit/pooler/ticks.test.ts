@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { msSince, ticksAt, usSince } from '../../../src/pooler/ticks.js';
+import { msSince, ticksAt, ticksSince, usOf } from '../../../src/pooler/ticks.js';
 
 const TICK_MS = 1 / 32;
 /** When the ticks come round: 2^32 of them, 37 hours. */
@@ -53,6 +53,6 @@ test('a tick is a 32-bit integer', () => {
 });
 
 test('microseconds are thousandths of the same', () => {
-  assert.equal(usSince(ticksAt(1_000), 1_002.5), 2_500);
-  assert.equal(usSince(ticksAt(ROUND_MS - 1), ROUND_MS + 1), 2_000);
+  assert.equal(usOf(ticksSince(ticksAt(1_000), 1_002.5)), 2_500);
+  assert.equal(usOf(ticksSince(ticksAt(ROUND_MS - 1), ROUND_MS + 1)), 2_000);
 });

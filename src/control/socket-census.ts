@@ -1,0 +1,5 @@
+/** The program of the thread that counts sockets: tells what it has found, and ends. */
+import { parentPort } from 'node:worker_threads';
+import { socketCounts } from './socket-counts.js';
+
+parentPort?.postMessage(socketCounts());
