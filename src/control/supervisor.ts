@@ -7,11 +7,14 @@ import type { ToControl } from '../pooler/thread-messages.js';
 import { SystemError } from '../reactor/libc.js';
 import { deriveScramKeys } from '../wire/scram-verifier.js';
 import { AdminConsole } from './admin/console.js';
+import { Consoles } from './admin/consoles.js';
 import { addressOf, toDataPlaneSettings } from './data-plane-settings.js';
 import type { Log } from './logs.js';
+import { PoolAdministration } from './pool-administration.js';
 import { fillPools, retainCycle } from './retain-cycle.js';
 import { Statistics } from './statistics.js';
 import { VERSION } from './version.js';
+import type { WorkerHandle } from './worker-handle.js';
 import { Workers } from './workers.js';
 
 const RESOLVE_INTERVAL_MS = 15_000;
@@ -23,7 +26,8 @@ export class Supervisor {
   private readonly settings: DataPlaneSettings;
   private readonly log: Log;
   private readonly workers: Workers;
-  private readonly console: AdminConsole;
+  private readonly administration = new PoolAdministration(() => this.workers.all());
+  private readonly consoles: Consoles;
   private readonly finish: (status: number) => void;
   private isEnding = false;
 
@@ -39,14 +43,21 @@ export class Supervisor {
     this.finish = finish;
     this.workers = new Workers(settings, this);
     const { counters } = this.workers.shared;
-    this.console = new AdminConsole({
-      configuration: loaded.configuration,
-      settings,
+    const console = new AdminConsole({
+      configuration: () => loaded.configuration,
+      pools: { all: () => settings.pools.entries(), at: (pool) => settings.pools[pool] ?? null },
       statistics: new Statistics(counters, settings.workerThreads, settings.pools.length),
       snapshot: () => this.workers.snapshot(),
+      statements: () => this.workers.statements(),
       workers: () => this.workers.status(),
+      log,
+      poolControl: this.administration,
+      killClient: (id) => this.administration.killClient(id),
       shutDown: () => this.shutDown('SHUTDOWN'),
     });
+    this.consoles = new Consoles(console, (error) =>
+      log.error(`bug: ${error instanceof Error ? error.stack : String(error)}`),
+    );
   }
 
   /** Runs until the end and returns the exit status. */
@@ -83,8 +94,12 @@ export class Supervisor {
         return this.finish(1);
       case 'log':
         return this.log.log(message.level, message.text);
-      case 'adminQuery':
-        return void this.answerAdmin(worker, message.client, message.sql);
+      case 'adminMessages':
+        return void this.answerAdmin(worker, message.client, message.bytes);
+      case 'adminCancel':
+        return this.consoles.cancel(message.client);
+      case 'adminEnded':
+        return this.consoles.ended(message.client);
       case 'deriveScramKeys':
         return void this.deriveKeys(worker, message);
       case 'stopped':
@@ -95,7 +110,12 @@ export class Supervisor {
     }
   }
 
+  onStarting(worker: WorkerHandle): void {
+    this.administration.greet(worker);
+  }
+
   onDied(worker: number, why: string): void {
+    this.consoles.forget(worker);
     this.log.error(`worker ${worker} has died, and its clients have lost their connections: ${why}`);
   }
 
@@ -125,8 +145,8 @@ export class Supervisor {
     this.workers.postToAll({ type: 'shutdown', graceMs: this.settings.shutdownTimeoutMs });
   }
 
-  private async answerAdmin(worker: number, client: number, sql: string): Promise<void> {
-    const bytes = await this.console.answer(sql);
+  private async answerAdmin(worker: number, client: number, messages: Uint8Array): Promise<void> {
+    const bytes = await this.consoles.answer(worker, client, messages);
     this.workers.post(worker, { type: 'adminAnswer', client, bytes });
   }
 

@@ -8,6 +8,7 @@ import type { DataPlaneSettings } from '../pooler/settings.js';
 import { SharedPool } from '../pooler/shared-pool.js';
 import {
   type SharedState,
+  type StatementSnapshot,
   sharedState,
   type ToControl,
   type ToWorker,
@@ -34,6 +35,8 @@ export interface WorkersEvents {
   onReady(port: number, backend: string, why: string): void;
   onMessage(worker: number, message: ToControl): void;
   onDied(worker: number, why: string): void;
+  /** It is being started, and is to be told what the others know. */
+  onStarting(worker: WorkerHandle): void;
   /** Another one serves in its place. */
   onReplaced(worker: number): void;
 }
@@ -94,6 +97,11 @@ export class Workers {
     return mergeSnapshots(snapshots.filter((each) => each !== null));
   }
 
+  /** What each of them knows of prepared statements. */
+  async statements(): Promise<StatementSnapshot[]> {
+    return (await Promise.all([...this.handles.values()].map((each) => each.statements()))).flat();
+  }
+
   /** What each of them has and does now. */
   status(): WorkerStatus[] {
     const { workerThreads, pools } = this.settings;
@@ -144,6 +152,7 @@ export class Workers {
     });
     for (const other of this.handles.values()) this.join(handle, other);
     this.handles.set(index, handle);
+    this.events.onStarting(handle);
   }
 
   private join(a: WorkerHandle, b: WorkerHandle): void {

@@ -6,9 +6,12 @@ const CLOSE_REASONS = [
   'connect_failed',
   'connect_timeout',
   'idle_timeout',
+  'killed', // KILL of the console
   'liveness_check_failed',
   'login_failed',
+  'paused', // PAUSE of the console
   'protocol_violation',
+  'reconnect', // RECONNECT of the console
   'server_closed',
   'server_fatal', // PostgreSQL said why before it closed
   'server_lifetime',

@@ -76,6 +76,11 @@ export class Pool implements TimerTarget, Serials {
   private readonly warmSize: number;
   /** Above it, whoever waits hopes for so long. */
   private readonly cooldownMs: number;
+  /** Servers that were opened before are not given to clients any more. The reactors' clock. */
+  private validSinceMs = 0;
+  private whyRenewed: CloseReason = 'reconnect';
+  /** No client gets a server, and none is kept. */
+  isPaused: boolean;
   private isFilling = false;
   private hasToldParameters = false;
   private isShutDown = false;
@@ -87,6 +92,7 @@ export class Pool implements TimerTarget, Serials {
     this.index = index;
     this.settings = settings;
     this.address = settings.address;
+    this.isPaused = plane.administration.isPaused(settings.database);
     const { start, settings: general } = plane;
     this.counters = new Counters(start.shared.counters, start.index * general.pools.length + index);
     this.shared = new SharedPool(start.shared.pools, index, start.workers, start.index);
@@ -107,6 +113,42 @@ export class Pool implements TimerTarget, Serials {
 
   get knowsParameters(): boolean {
     return this.parameters.size > 0;
+  }
+
+  // ── its own life ───────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Whoever needs a server waits; those that are free are closed now, the others when they come back. */
+  pause(): void {
+    this.isPaused = true;
+    for (const each of this.idle.all()) this.closeUnwanted(each);
+  }
+
+  /** Those who wait get servers again. */
+  resume(): void {
+    this.isPaused = false;
+    this.fill();
+    this.grow();
+  }
+
+  /** No client gets a server that has been opened before now. */
+  renewServers(why: CloseReason): void {
+    this.validSinceMs = this.plane.reactor.nowMs;
+    this.whyRenewed = why;
+    for (const each of this.idle.all()) this.closeUnwanted(each);
+  }
+
+  /** Closes a server that is free and should not be used again. Returns whether it has. */
+  private closeUnwanted(server: ServerSession): boolean {
+    const reason = this.whyUnwanted(server);
+    if (reason === null) return false;
+    server.close(reason);
+    return true;
+  }
+
+  private whyUnwanted(server: ServerSession): CloseReason | null {
+    if (this.isShutDown) return 'shutdown';
+    if (this.isPaused) return 'paused';
+    return server.createdMs < this.validSinceMs ? this.whyRenewed : null;
   }
 
   // ── statements ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -166,8 +208,7 @@ export class Pool implements TimerTarget, Serials {
 
   /** A clean server is there: for the client that has waited longest, here or elsewhere, or for later. */
   offer(server: ServerSession): void {
-    if (this.isShutDown) return server.close('shutdown');
-    if (this.handOver(server)) return;
+    if (this.closeUnwanted(server) || this.handOver(server)) return;
     const client = this.nextWaiter();
     if (client === null) return this.keep(server);
     this.countWait(client);
@@ -220,7 +261,7 @@ export class Pool implements TimerTarget, Serials {
     this.logFailure(error.message);
     const { reactor } = this.plane;
     if (!this.pauseTimer.isSet) reactor.setTimer(this.pauseTimer, CREATE_PAUSE_MS);
-    if (this.shared.size > this.shared.opening) return;
+    if (this.isPaused || this.shared.size > this.shared.opening) return;
     for (let client = this.nextWaiter(); client !== null; client = this.nextWaiter()) client.noServer(error);
     const greeters = [...this.greeters];
     this.greeters.clear();
@@ -297,12 +338,12 @@ export class Pool implements TimerTarget, Serials {
   /** No new servers; idle ones close now, the others when they come back. */
   shutDown(): void {
     this.isShutDown = true;
-    for (const each of this.idle.all()) each.close('shutdown');
+    for (const each of this.idle.all()) this.closeUnwanted(each);
   }
 
   /** Closes everything at once. */
-  closeAll(): void {
-    for (const each of [...this.servers]) each.close('shutdown');
+  closeAll(reason: CloseReason = 'shutdown'): void {
+    for (const each of [...this.servers]) each.close(reason);
   }
 
   onTimer(timer: Timer): void {
@@ -320,7 +361,7 @@ export class Pool implements TimerTarget, Serials {
     if (first !== null) reactor.setTimer(this.waitTimer, limit - msSince(first.waitingSince, reactor.nowMs));
   }
 
-  snapshot(clientsActive: number): PoolSnapshot {
+  snapshot(clientsActive: number, oldestActiveMs = 0): PoolSnapshot {
     const now = this.plane.reactor.nowMs;
     const first = this.waiters.first;
     let active = 0;
@@ -340,6 +381,8 @@ export class Pool implements TimerTarget, Serials {
       serversUsed: used,
       serversLogin: this.opening,
       longestWaitMs: first === null ? 0 : msSince(first.waitingSince, now),
+      oldestActiveMs,
+      isPaused: this.isPaused,
     };
   }
 
@@ -369,7 +412,7 @@ export class Pool implements TimerTarget, Serials {
   }
 
   private get mayOpen(): boolean {
-    return !this.pauseTimer.isSet && !this.isShutDown;
+    return !this.pauseTimer.isSet && !this.isShutDown && !this.isPaused;
   }
 
   /** Whether somebody waits for whom no server is on its way, and a new one should be opened. */
