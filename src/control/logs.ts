@@ -27,11 +27,14 @@ const STDOUT = 1;
 const CONTROL = /[\x00-\x09\x0b-\x1f\x7f-\x9f]/g;
 
 export class Log {
+  /** What is less urgent is not written. May be changed at any time. */
+  level: LogLevel;
   private readonly options: LogOptions;
   private readonly write: (line: string) => void;
 
   constructor(options: LogOptions, write: (line: string) => void = writeLine) {
     this.options = options;
+    this.level = options.level;
     this.write = write;
   }
 
@@ -52,7 +55,7 @@ export class Log {
   }
 
   log(level: LogLevel, text: string): void {
-    if (LOG_LEVELS.indexOf(level) > LOG_LEVELS.indexOf(this.options.level)) return;
+    if (LOG_LEVELS.indexOf(level) > LOG_LEVELS.indexOf(this.level)) return;
     this.write(this.line(level, text, new Date().toISOString()));
   }
 

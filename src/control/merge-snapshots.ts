@@ -6,6 +6,7 @@ export function mergeSnapshots(snapshots: readonly WorkerSnapshot[]): WorkerSnap
     clients: snapshots.flatMap(({ clients }) => clients),
     servers: snapshots.flatMap(({ servers }) => servers),
     pools: mergePools(snapshots.flatMap(({ pools }) => pools)),
+    waits: snapshots.flatMap(({ waits }) => waits),
     logins: sumOf(snapshots, ({ logins }) => logins),
     connections: {
       total: sumOf(snapshots, ({ connections }) => connections.total),
@@ -32,6 +33,8 @@ function mergePools(rows: readonly PoolSnapshot[]): PoolSnapshot[] {
     serversUsed: sumOf(parts, (each) => each.serversUsed),
     serversLogin: sumOf(parts, (each) => each.serversLogin),
     longestWaitMs: Math.max(...parts.map((each) => each.longestWaitMs)),
+    oldestActiveMs: Math.max(...parts.map((each) => each.oldestActiveMs)),
+    isPaused: parts.some((each) => each.isPaused),
   }));
 }
 

@@ -2,4 +2,4 @@
 import { parentPort } from 'node:worker_threads';
 import { socketCounts } from './socket-counts.js';
 
-parentPort?.postMessage(socketCounts());
+parentPort?.postMessage(await socketCounts());

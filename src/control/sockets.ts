@@ -1,7 +1,9 @@
 /** The sockets of this process, counted in a thread of their own: with thousands of them it takes too long for the main
  *  thread. */
 import { Worker } from 'node:worker_threads';
-import type { SocketCounts } from './socket-counts.js';
+
+/** By kind: see SOCKET_KINDS. */
+type SocketCounts = ReadonlyMap<string, number>;
 
 /** What was counted is told again for so long. */
 const FRESH_MS = 30_000;
@@ -45,7 +47,7 @@ export class SocketWatch {
 }
 
 /** How many of each type: tcp, tcp6, unix and unknown. */
-export function socketTypes(counts: SocketCounts): Readonly<Record<string, number>> {
+function socketTypes(counts: SocketCounts): Readonly<Record<string, number>> {
   const types = { tcp: 0, tcp6: 0, unix: 0, unknown: 0 };
   for (const [what, count] of counts) {
     const [type] = what.split('_', 1);

@@ -9,16 +9,19 @@ import type { ToControl } from '../pooler/thread-messages.js';
 import { SystemError } from '../reactor/libc.js';
 import { deriveScramKeys } from '../wire/scram-verifier.js';
 import { AdminConsole } from './admin/console.js';
+import { Consoles } from './admin/consoles.js';
 import { Proofs } from './authentication/proofs.js';
 import { addressOf, ClientSecrets, type Resolved, resolveSettings } from './data-plane-settings.js';
 import type { Log } from './logs.js';
 import { liveSource } from './metrics/live-source.js';
 import { MonitoringServer } from './metrics/monitoring-server.js';
+import { PoolAdministration } from './pool-administration.js';
 import { TooManyPools } from './pools.js';
 import { changesText, nextClientTls, type ReadAnew, readAnew } from './reload.js';
 import { fillPools, retainCycle } from './retain-cycle.js';
 import { Statistics } from './statistics.js';
 import { VERSION } from './version.js';
+import type { WorkerHandle } from './worker-handle.js';
 import { Workers } from './workers.js';
 
 const RESOLVE_INTERVAL_MS = 15_000;
@@ -31,8 +34,9 @@ export class Supervisor {
   private readonly secrets: ClientSecrets;
   private readonly log: Log;
   private readonly workers: Workers;
-  private readonly console: AdminConsole;
   private readonly proofs: Proofs;
+  private readonly administration = new PoolAdministration(() => this.workers.all());
+  private readonly consoles: Consoles;
   private readonly finish: (status: number) => void;
   /** Clients can connect. */
   isReady = false;
@@ -58,15 +62,22 @@ export class Supervisor {
     this.workers = new Workers(settings, pools, this);
     const { shared, pools: all } = this.workers;
     const statistics = new Statistics(shared.counters, settings.workerThreads, () => all.all());
-    this.console = new AdminConsole({
+    const console = new AdminConsole({
       configuration: () => this.loaded.configuration,
       pools: all,
       statistics,
       snapshot: () => this.workers.snapshot(),
+      statements: () => this.workers.statements(),
       workers: () => this.workers.status(),
+      log,
+      poolControl: this.administration,
+      killClient: (id) => this.administration.killClient(id),
       shutDown: () => this.shutDown('SHUTDOWN'),
       reload: () => this.reload('RELOAD'),
     });
+    this.consoles = new Consoles(console, (error) =>
+      log.error(`bug: ${error instanceof Error ? error.stack : String(error)}`),
+    );
     this.openMonitoring(statistics);
   }
 
@@ -126,8 +137,12 @@ export class Supervisor {
         return this.finish(1);
       case 'log':
         return this.log.log(message.level, message.text);
-      case 'adminQuery':
-        return void this.answerAdmin(worker, message.client, message.sql);
+      case 'adminMessages':
+        return void this.answerAdmin(worker, message.client, message.bytes);
+      case 'adminCancel':
+        return this.consoles.cancel(message.client);
+      case 'adminEnded':
+        return this.consoles.ended(message.client);
       case 'deriveScramKeys':
         return void this.deriveKeys(worker, message);
       case 'checkProof':
@@ -142,7 +157,12 @@ export class Supervisor {
     }
   }
 
+  onStarting(worker: WorkerHandle): void {
+    this.administration.greet(worker);
+  }
+
   onDied(worker: number, why: string): void {
+    this.consoles.forget(worker);
     this.log.error(`worker ${worker} has died, and its clients have lost their connections: ${why}`);
   }
 
@@ -217,8 +237,8 @@ export class Supervisor {
     this.workers.postToAll({ type: 'shutdown', graceMs: this.settings.shutdownTimeoutMs });
   }
 
-  private async answerAdmin(worker: number, client: number, sql: string): Promise<void> {
-    const bytes = await this.console.answer(sql);
+  private async answerAdmin(worker: number, client: number, messages: Uint8Array): Promise<void> {
+    const bytes = await this.consoles.answer(worker, client, messages);
     this.workers.post(worker, { type: 'adminAnswer', client, bytes });
   }
 

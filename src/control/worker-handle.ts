@@ -3,6 +3,8 @@
 import { type MessagePort, Worker } from 'node:worker_threads';
 import type {
   ExpiredServer,
+  PoolCommand,
+  StatementSnapshot,
   ToControl,
   ToWorker,
   WorkerSnapshot,
@@ -39,7 +41,7 @@ export class WorkerHandle {
     this.worker.on('message', (message: ToControl) => {
       if (message.type === 'stopped' || message.type === 'cannotStart') this.hasEnded = true;
       if (message.type === 'dying') this.why = message.why;
-      if (message.type === 'snapshot' || message.type === 'expired') this.answered(message.request, message);
+      if (isAnswer(message)) this.answered(message.request, message);
       else events.onMessage(this.index, message);
     });
     this.worker.on('error', (error) => {
@@ -71,6 +73,22 @@ export class WorkerHandle {
     return answer?.type === 'expired' ? answer.servers : [];
   }
 
+  /** Has something done to its pools of a database, null for all: see the message administer. */
+  async administer(command: PoolCommand, database: string | null): Promise<number> {
+    return countOf(await this.ask((request) => ({ type: 'administer', request, command, database })));
+  }
+
+  /** Returns how many clients that were: 1 or 0. */
+  async killClient(client: number): Promise<number> {
+    return countOf(await this.ask((request) => ({ type: 'killClient', request, client })));
+  }
+
+  /** The prepared statements that it knows. */
+  async statements(): Promise<readonly StatementSnapshot[]> {
+    const answer = await this.ask((request) => ({ type: 'statements', request }));
+    return answer?.type === 'statements' ? answer.statements : [];
+  }
+
   private ask(question: (request: number) => ToWorker): Promise<ToControl | null> {
     const request = ++this.lastRequest;
     return new Promise((resolve) => {
@@ -84,4 +102,16 @@ export class WorkerHandle {
     this.requests.get(request)?.(message);
     this.requests.delete(request);
   }
+}
+
+type Answer = Extract<ToControl, { readonly type: 'snapshot' | 'expired' | 'statements' | 'done' }>;
+
+function isAnswer(message: ToControl): message is Answer {
+  const { type } = message;
+  return type === 'snapshot' || type === 'expired' || type === 'statements' || type === 'done';
+}
+
+/** A worker that has died has nothing any more. */
+function countOf(answer: ToControl | null): number {
+  return answer?.type === 'done' ? answer.count : 0;
 }

@@ -9,6 +9,7 @@ import { SharedPool } from '../pooler/shared-pool.js';
 import {
   counterRow,
   type SharedState,
+  type StatementSnapshot,
   sharedState,
   type ToControl,
   type ToWorker,
@@ -36,6 +37,8 @@ export interface WorkersEvents {
   onReady(port: number, backend: string, why: string): void;
   onMessage(worker: number, message: ToControl): void;
   onDied(worker: number, why: string): void;
+  /** It is being started, and is to be told what the others know. */
+  onStarting(worker: WorkerHandle): void;
   /** Another one serves in its place. */
   onReplaced(worker: number): void;
 }
@@ -111,6 +114,11 @@ export class Workers implements PoolHolders {
     return mergeSnapshots(snapshots.filter((each) => each !== null));
   }
 
+  /** What each of them knows of prepared statements. */
+  async statements(): Promise<StatementSnapshot[]> {
+    return (await Promise.all([...this.handles.values()].map((each) => each.statements()))).flat();
+  }
+
   /** What each of them has and does now. */
   status(): WorkerStatus[] {
     const { workerThreads } = this.settings;
@@ -161,6 +169,7 @@ export class Workers implements PoolHolders {
     });
     for (const other of this.handles.values()) this.join(handle, other);
     this.handles.set(index, handle);
+    this.events.onStarting(handle);
   }
 
   private join(a: WorkerHandle, b: WorkerHandle): void {

@@ -1,37 +1,39 @@
-/** A client of the admin console: what it asks goes to the control plane, which answers in whole messages. */
+/** A client of the admin console: its messages go to the control plane, whole, and what that answers is sent. Not for:
+ *  what they mean (control/admin). */
 import type { Receiver, Socket } from '../reactor/reactor.js';
-import { textBetween } from '../wire/bytes.js';
-import {
-  type ClientFacingError,
-  FeatureNotSupported,
-  ProtocolViolation,
-} from '../wire/client-facing-error.js';
+import { type ClientFacingError, ProtocolViolation } from '../wire/client-facing-error.js';
 import { errorResponse } from '../wire/error-response.js';
 import { Frame, Framer } from '../wire/framer.js';
-import { READY_FOR_QUERY_IDLE } from '../wire/ready-made.js';
 import { Frontend } from '../wire/tags.js';
+import type { KeySeed } from './cancel.js';
 import type { DataPlane } from './data-plane.js';
 import { LOGIN_MESSAGE_MAX } from './limits.js';
 
+/** Messages that wait while others are being answered. Bytes. */
+const WAITING_MAX = 4 * LOGIN_MESSAGE_MAX;
+
 export class AdminSession implements Receiver {
-  readonly id: number;
+  readonly keySeed: KeySeed;
   readonly user: string;
   readonly connectedMs: number;
   private readonly plane: DataPlane;
   private readonly socket: Socket;
   private readonly framer = new Framer(LOGIN_MESSAGE_MAX);
   private kept: Buffer = Buffer.alloc(0);
-  /** One question at a time: the control plane has one and has not answered. */
+  /** The control plane has messages and has not answered. */
   private isAsking = false;
-  private skipsToSync = false;
   private isClosed = false;
 
-  constructor(plane: DataPlane, socket: Socket, id: number, user: string) {
+  constructor(plane: DataPlane, socket: Socket, keySeed: KeySeed, user: string) {
     this.plane = plane;
     this.socket = socket;
-    this.id = id;
+    this.keySeed = keySeed;
     this.user = user;
     this.connectedMs = plane.reactor.nowMs;
+  }
+
+  get id(): number {
+    return this.keySeed.id;
   }
 
   onConnected(): void {
@@ -39,7 +41,7 @@ export class AdminSession implements Receiver {
   }
 
   onWritable(): void {
-    // answers are short
+    this.askOn();
   }
 
   onClosed(_errno: number): void {
@@ -48,55 +50,52 @@ export class AdminSession implements Receiver {
 
   onBytes(bytes: Uint8Array, begin: number, end: number): number {
     this.kept = Buffer.concat([this.kept, bytes.subarray(begin, end)]);
-    if (this.kept.length > 2 * LOGIN_MESSAGE_MAX) this.fail(new ProtocolViolation('too much at once'));
-    this.takeMessages();
+    if (this.kept.length > WAITING_MAX) this.fail(new ProtocolViolation('too much at once'));
+    this.askOn();
     return end;
   }
 
-  /** The control plane's answer, ReadyForQuery included. */
-  answer(message: Uint8Array): void {
+  /** What the control plane answers to the messages that it has. */
+  answer(messages: Uint8Array): void {
     if (this.isClosed) return;
     this.isAsking = false;
-    this.send(message);
-    this.takeMessages();
+    this.send(messages);
+    this.askOn();
   }
 
-  private takeMessages(): void {
-    const { framer } = this;
-    while (!this.isAsking && !this.isClosed) {
-      const frame = framer.next(this.kept, 0, this.kept.length);
-      if (frame === Frame.Violation) return this.fail(new ProtocolViolation('invalid message length'));
-      if (frame === Frame.Starved || framer.remaining > 0) return framer.reset();
-      const { bodyAt, bodyEnd, tag } = framer;
-      const body = this.kept;
-      this.kept = this.kept.subarray(bodyEnd);
-      this.message(tag, body, bodyAt, bodyEnd);
+  /** A CancelRequest for it has come. */
+  cancel(): void {
+    this.plane.post({ type: 'adminCancel', client: this.id });
+  }
+
+  /** Sends the control plane all messages that are whole, unless it has some already, or the client does not read. */
+  private askOn(): void {
+    if (this.isAsking || this.isClosed || this.socket.isCongested) return;
+    const end = this.wholeEnd();
+    if (end > 0) {
+      this.isAsking = true;
+      this.plane.post({
+        type: 'adminMessages',
+        client: this.id,
+        bytes: new Uint8Array(this.kept.subarray(0, end)),
+      });
+      this.kept = this.kept.subarray(end);
+    } else if (this.kept[0] === Frontend.Terminate) {
+      this.socket.closeAfterSend();
+      this.end();
     }
   }
 
-  private message(tag: number, bytes: Uint8Array, bodyAt: number, bodyEnd: number): void {
-    switch (tag) {
-      case Frontend.Query:
-        this.isAsking = true;
-        return this.plane.post({
-          type: 'adminQuery',
-          client: this.id,
-          sql: textBetween(bytes, bodyAt, Math.max(bodyAt, bodyEnd - 1)),
-        });
-      case Frontend.Sync:
-        this.skipsToSync = false;
-        return this.send(READY_FOR_QUERY_IDLE);
-      case Frontend.Terminate:
-        this.socket.closeAfterSend();
-        return this.end();
-      case Frontend.Flush:
-        return;
-      default:
-        if (this.skipsToSync) return;
-        this.skipsToSync = true;
-        this.send(
-          errorResponse(new FeatureNotSupported('the admin console speaks the simple query protocol only')),
-        );
+  /** Where the messages end that are whole; Terminate is not one of them. */
+  private wholeEnd(): number {
+    const { framer, kept } = this;
+    for (let at = 0; ; at = framer.bodyEnd) {
+      const frame = framer.next(kept, at, kept.length);
+      if (frame === Frame.Violation) this.fail(new ProtocolViolation('invalid message length'));
+      const isWhole = frame === Frame.Message && framer.remaining === 0;
+      if (isWhole && framer.tag !== Frontend.Terminate) continue;
+      framer.reset();
+      return this.isClosed ? 0 : at;
     }
   }
 
@@ -105,6 +104,7 @@ export class AdminSession implements Receiver {
   }
 
   private fail(error: ClientFacingError): void {
+    if (this.isClosed) return;
     this.send(errorResponse(error));
     this.socket.closeAfterSend();
     this.end();
@@ -113,6 +113,7 @@ export class AdminSession implements Receiver {
   private end(): void {
     if (this.isClosed) return;
     this.isClosed = true;
+    this.kept = Buffer.alloc(0);
     this.plane.adminEnded(this);
   }
 }

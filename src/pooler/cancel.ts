@@ -6,6 +6,7 @@ import type { Socket } from '../reactor/reactor.js';
 import { Timer, type TimerTarget } from '../reactor/timers.js';
 import { QueryCancelled } from '../wire/client-facing-error.js';
 import { type CancelKey, cancelRequest } from '../wire/startup.js';
+import type { AdminSession } from './admin-session.js';
 import type { ClientSession } from './client-session.js';
 import { Connection } from './connection-counts.js';
 import type { DataPlane } from './data-plane.js';
@@ -35,13 +36,15 @@ export interface CancelBringer {
   cancelEnded(): void;
 }
 
+const NOBODY: CancelBringer = { cancelEnded: () => undefined };
+
 /** Passes a cancel on if the key is that of a client at work, in this worker or another. `bringer`, which brought it, is
  *  closed when that is done. */
 export function sendCancel(plane: DataPlane, key: CancelKey, bringer: Socket): void {
   plane.countKind(Connection.Cancel);
   // A reset would be an error to whoever cancels.
   const end: CancelBringer = { cancelEnded: () => bringer.closeAfterSend() };
-  if (clientOf(plane, key) !== null) cancelHere(plane, key, end);
+  if (clientOf(plane, key) !== null || adminOf(plane, key) !== null) cancelHere(plane, key, end);
   else if (plane.peers.count === 0) end.cancelEnded();
   else plane.cancels.ask(key, end);
 }
@@ -49,18 +52,21 @@ export function sendCancel(plane: DataPlane, key: CancelKey, bringer: Socket): v
 /** … in this worker, where it may be nobody's. */
 export function cancelHere(plane: DataPlane, key: CancelKey, bringer: CancelBringer): void {
   const client = clientOf(plane, key);
-  if (client?.server != null) {
-    try {
-      new CancelDelivery(plane, client.server, bringer);
-    } catch (error) {
-      if (!(error instanceof SystemError)) throw error;
-      plane.log('warn', `a cancel of client ${client.id} cannot be passed on: ${error.message}`);
-      bringer.cancelEnded();
-    }
-    return;
-  }
+  if (client?.server != null) return cancelQuery(plane, client.server, bringer);
   client?.stopWaiting(new QueryCancelled());
+  adminOf(plane, key)?.cancel();
   bringer.cancelEnded();
+}
+
+/** Has PostgreSQL cancel what this server is doing. */
+export function cancelQuery(plane: DataPlane, server: ServerSession, bringer: CancelBringer = NOBODY): void {
+  try {
+    new CancelDelivery(plane, server, bringer);
+  } catch (error) {
+    if (!(error instanceof SystemError)) throw error;
+    plane.log('warn', `a cancel for ${server.description} cannot be passed on: ${error.message}`);
+    bringer.cancelEnded();
+  }
 }
 
 /** Cancels whose clients are in another worker, nobody knows which: all are asked. */
@@ -96,9 +102,17 @@ export class RemoteCancels {
 
 function clientOf(plane: DataPlane, { processId, secret }: CancelKey): ClientSession | null {
   const client = plane.findClient(processId);
-  if (client === null) return null;
-  const expected = cancelSecret(plane, client.keySeed);
-  return expected.length === secret.length && timingSafeEqual(expected, secret) ? client : null;
+  return client !== null && isSecretOf(plane, client.keySeed, secret) ? client : null;
+}
+
+function adminOf(plane: DataPlane, { processId, secret }: CancelKey): AdminSession | null {
+  const admin = plane.findAdmin(processId);
+  return admin !== null && isSecretOf(plane, admin.keySeed, secret) ? admin : null;
+}
+
+function isSecretOf(plane: DataPlane, seed: KeySeed, secret: Uint8Array): boolean {
+  const expected = cancelSecret(plane, seed);
+  return expected.length === secret.length && timingSafeEqual(expected, secret);
 }
 
 /** One connection that brings a CancelRequest to PostgreSQL. */

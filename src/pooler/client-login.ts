@@ -480,7 +480,7 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
   private welcomeAdmin(): void {
     const { plane, socket, startup } = this;
     const seed = plane.newKeySeed(startup?.minorVersion ?? 0);
-    const session = new AdminSession(plane, socket, seed.id, startup?.user ?? '');
+    const session = new AdminSession(plane, socket, seed, startup?.user ?? '');
     this.sendGreeting([...ADMIN_PARAMETERS, ['server_version', plane.start.version]], seed);
     plane.adminBegins(session);
     this.handOver(session);

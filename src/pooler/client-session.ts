@@ -11,6 +11,7 @@ import {
   PoolRemoved,
   ProtocolViolation,
   ShuttingDown,
+  TerminatedByAdmin,
 } from '../wire/client-facing-error.js';
 import { errorResponse } from '../wire/error-response.js';
 import { query } from '../wire/message-builder.js';
@@ -46,9 +47,10 @@ import {
   SpecialQuery,
   specialQueryIn,
 } from './simple-query.js';
+import { StatementBeginning } from './statement-beginning.js';
 import type { Statement } from './statements.js';
 import type { ClientSnapshot } from './thread-messages.js';
-import { ticksAt } from './ticks.js';
+import { msSince, ticksAt, wholeMsAt } from './ticks.js';
 import { TrackedParameters } from './tracked-parameters.js';
 import type { Waiter } from './waiters.js';
 
@@ -71,6 +73,10 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
   /** Ticks. */
   waitingSince = 0;
   private transactionSince = 0;
+  /** Since when it has its server. Whole milliseconds, see ticks.ts. */
+  heldSince = 0;
+  /** How the statement begins that it waits with, or has last waited with. Made with the first wait. */
+  waitsWith: StatementBeginning | null = null;
   queries = 0;
   transactions = 0;
   /** Made with the first. */
@@ -208,13 +214,16 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
 
   private plainQuery(bytes: Uint8Array, begin: number, end: number): number {
     if (this.server === null && (this.isWaiting || !this.pool.acquire(this))) {
+      this.waiting(Frontend.Query, bytes, begin + HEADER_LENGTH, end);
       this.socket.pause(true);
       return begin;
     }
     this.waitsForAnswers = false;
     this.queries++;
     this.owes(Owed.Query);
-    this.server?.send(bytes, begin, end);
+    const { server } = this;
+    server?.beginning.keepText(bytes, begin + HEADER_LENGTH, end);
+    server?.send(bytes, begin, end);
     return end;
   }
 
@@ -237,6 +246,7 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     this.server = server;
     this.statements?.begins();
     this.transactionSince = ticksAt(this.plane.reactor.nowMs);
+    this.heldSince = wholeMsAt(this.plane.reactor.nowMs);
     if (this.parameters !== null) server.take(this.parameters);
     if (!this.beginIsDeferred) return;
     this.beginIsDeferred = false;
@@ -325,6 +335,13 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     this.end(error.message);
   }
 
+  /** An administrator ends it. False when it is on its way to another worker, which is asked as well. */
+  kill(): boolean {
+    if (this.isClosed || this.socket.receiver !== this) return false;
+    this.fail(new TerminatedByAdmin());
+    return true;
+  }
+
   snapshot(): ClientSnapshot {
     const { settings } = this.pool;
     return {
@@ -350,6 +367,11 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
 
   get isActive(): boolean {
     return this.server !== null;
+  }
+
+  /** How long it has been in its transaction, when it is active. */
+  get transactionMs(): number {
+    return msSince(this.transactionSince, this.plane.reactor.nowMs);
   }
 
   // ── messages ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -429,12 +451,13 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     const { server } = this;
     if (server === null || server.isFull()) {
       if (this.checkoutError !== null) return this.refuse(bytes, this.checkoutError);
-      const step = this.getServer();
+      const step = this.getServer(bytes);
       if (step !== Step.Done) return step;
     }
     this.queries++;
     this.isMidBatch = false;
     if (discards) this.server?.statements.discardsBegin();
+    if (owed === Owed.Query) this.server?.beginning.keepText(bytes, this.bodyAt(bytes), this.bodyEnd(bytes));
     this.owes(owed);
     return this.relay(bytes);
   }
@@ -445,6 +468,7 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     if (!this.mapsStatements) {
       const step = this.onExtended(bytes, Owed.ParseComplete);
       if (step === Step.Done && nameEnd > bodyAt) this.server?.soil(ServerDirt.Prepare);
+      if (step === Step.Done) this.server?.beginning.keepText(bytes, nameEnd + 1, bodyEnd);
       return step;
     }
     const step = this.beginExtended(bytes);
@@ -469,6 +493,7 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
       statements.change(queue, bytes, bodyAt, nameEnd, statement);
     }
     server.statements.parse(statement, isKnown);
+    server.beginning.keepStatement(statement);
     return Step.Done;
   }
 
@@ -488,6 +513,8 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     server.begins();
     server.statements.prepare(statement);
     server.queue.push(Owed.BindComplete);
+    server.beginning.keepStatement(statement);
+    statement.uses++;
     this.statements?.bound(statement, bytes, bodyAt, portalEnd);
     // The same message with another name in it: what lies behind the name goes out from where it is.
     const { name } = statement;
@@ -597,7 +624,7 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
         this.skipsToSync = true;
         return this.drop(bytes);
       }
-      const step = this.getServer();
+      const step = this.getServer(bytes);
       if (step !== Step.Done) return step;
     }
     this.isMidBatch = true;
@@ -654,7 +681,7 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
 
   // ── servers ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  private getServer(): Step {
+  private getServer(bytes: Uint8Array): Step {
     const { server } = this;
     if (server !== null) return this.waitForAnswers();
     if (this.isWaiting) {
@@ -663,8 +690,33 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     }
     if (this.plane.isShuttingDown) return this.ended(new ShuttingDown());
     if (this.pool.acquire(this)) return Step.Done;
+    this.waiting(this.framer.tag, bytes, this.bodyAt(bytes), this.bodyEnd(bytes));
     this.socket.pause(true);
     return Step.Later;
+  }
+
+  /** It waits for a server with this message. */
+  private waiting(tag: number, bytes: Uint8Array, bodyAt: number, bodyEnd: number): void {
+    this.waitsWith ??= new StatementBeginning();
+    this.waitsWith.clear();
+    const firstEnd = tag === Frontend.Query ? bodyAt - 1 : zeroAt(bytes, bodyAt, bodyEnd);
+    if (firstEnd < 0) return;
+    if (tag === Frontend.Query || tag === Frontend.Parse) {
+      return this.waitsWith.keepText(bytes, firstEnd + 1, bodyEnd);
+    }
+    if (tag !== Frontend.Bind) return;
+    const nameEnd = zeroAt(bytes, firstEnd + 1, bodyEnd);
+    const statement = nameEnd < 0 ? null : (this.statements?.get(bytes, firstEnd + 1, nameEnd) ?? null);
+    if (statement !== null) this.waitsWith.keepStatement(statement);
+  }
+
+  /** Where the body of the current message begins in these bytes, and where what is here of it ends. */
+  private bodyAt(bytes: Uint8Array): number {
+    return bytes === this.whole ? HEADER_LENGTH : this.framer.bodyAt;
+  }
+
+  private bodyEnd(bytes: Uint8Array): number {
+    return bytes === this.whole ? bytes.length : this.framer.bodyEnd;
   }
 
   /** The server owes as many answers as there is room for. */

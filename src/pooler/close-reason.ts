@@ -6,11 +6,14 @@ const CLOSE_REASONS = [
   'connect_failed',
   'connect_timeout',
   'idle_timeout',
+  'killed', // KILL of the console
   'liveness_check_failed',
   'login_failed',
+  'paused', // PAUSE of the console
   'pool_closed', // it is not configured any more
   'pool_shrunk', // there are more than pool_size since that was made smaller
   'protocol_violation',
+  'reconnect', // RECONNECT of the console
   'reloaded', // it was opened with settings that have changed
   'server_closed',
   'server_fatal', // PostgreSQL said why before it closed

@@ -18,6 +18,7 @@ import { type ClientFacingError, ShuttingDown } from '../wire/client-facing-erro
 import { PROTOCOL_MINOR } from '../wire/startup.js';
 import { AccessRules } from './access.js';
 import type { AdminSession } from './admin-session.js';
+import { Administration } from './administration.js';
 import { Balance } from './balance.js';
 import { cancelHere, type KeySeed, RemoteCancels } from './cancel.js';
 import { ClientLogin } from './client-login.js';
@@ -70,6 +71,7 @@ export class DataPlane implements Acceptor, TimerTarget {
   readonly clientTls: ClientTls;
   readonly serverTls = new ServerTls();
   readonly proofs: OpenProofs;
+  readonly administration = new Administration(this);
   isShuttingDown = false;
   /** Many clients have left and few are there: a good moment to give memory back. */
   onManyLeft: () => void = () => undefined;
@@ -185,6 +187,19 @@ export class DataPlane implements Acceptor, TimerTarget {
     return this.clients.get(id) ?? null;
   }
 
+  /** The client of the console that was greeted with this process id. */
+  findAdmin(id: number): AdminSession | null {
+    return this.admins.get(id) ?? null;
+  }
+
+  allClients(): Iterable<ClientSession> {
+    return this.clients.values();
+  }
+
+  allPools(): Iterable<Pool> {
+    return this.pools.values();
+  }
+
   /** For the key of a new client: a number that no client has now, and chance. */
   newKeySeed(protocolMinor: number): KeySeed {
     let id = this.board.nextClientId();
@@ -254,6 +269,7 @@ export class DataPlane implements Acceptor, TimerTarget {
 
   adminEnded(admin: AdminSession): void {
     this.admins.delete(admin.id);
+    this.post({ type: 'adminEnded', client: admin.id });
     this.board.clientLeaves();
   }
 
@@ -338,6 +354,16 @@ export class DataPlane implements Acceptor, TimerTarget {
         return this.post({ type: 'snapshot', request: message.request, snapshot: this.snapshot() });
       case 'adminAnswer':
         return this.admins.get(message.client)?.answer(message.bytes);
+      case 'administer': {
+        const { request, command, database } = message;
+        return this.post({ type: 'done', request, count: this.administration.run(command, database) });
+      }
+      case 'killClient': {
+        const { request, client } = message;
+        return this.post({ type: 'done', request, count: this.administration.killClient(client) });
+      }
+      case 'statements':
+        return this.post({ ...message, statements: this.administration.statements() });
       case 'scramKeys': {
         const login = this.scramRequests.get(message.request);
         this.scramRequests.delete(message.request);
@@ -476,15 +502,21 @@ export class DataPlane implements Acceptor, TimerTarget {
   }
 
   private snapshot(): WorkerSnapshot {
-    const active = new Map<Pool, number>();
-    for (const { pool, isActive } of this.clients.values()) {
-      if (isActive) active.set(pool, (active.get(pool) ?? 0) + 1);
+    const active = new Map<Pool, { count: number; oldestMs: number }>();
+    for (const { pool, isActive, transactionMs } of this.clients.values()) {
+      if (!isActive) continue;
+      const { count, oldestMs } = active.get(pool) ?? { count: 0, oldestMs: 0 };
+      active.set(pool, { count: count + 1, oldestMs: Math.max(oldestMs, transactionMs) });
     }
     const pools = [...this.pools.values()];
     return {
       clients: [...this.clients.values()].map((client) => client.snapshot()),
       servers: pools.flatMap((pool) => [...pool.servers].map((server) => server.snapshot())),
-      pools: pools.map((pool) => pool.snapshot(active.get(pool) ?? 0)),
+      pools: pools.map((pool) => {
+        const { count, oldestMs } = active.get(pool) ?? { count: 0, oldestMs: 0 };
+        return pool.snapshot(count, oldestMs);
+      }),
+      waits: this.administration.waits(),
       logins: this.logins,
       connections: {
         total: this.connections.get(Connection.Total),
@@ -517,6 +549,9 @@ const ORDINARY: ReadonlySet<CloseReason> = new Set([
   'pool_closed',
   'pool_shrunk',
   'reloaded',
+  'killed',
+  'paused',
+  'reconnect',
 ]);
 
 function keyOf(database: string, user: string): string {

@@ -81,6 +81,9 @@ export class Pool implements TimerTarget, Serials {
   private cooldownMs: number;
   /** Servers that were opened before are not given to clients any more. The reactors' clock. */
   private validSinceMs = 0;
+  private whyRenewed: CloseReason = 'reconnect';
+  /** No client gets a server, and none is kept. */
+  isPaused: boolean;
   private isFilling = false;
   private hasToldParameters = false;
   private isShutDown = false;
@@ -94,6 +97,7 @@ export class Pool implements TimerTarget, Serials {
     this.index = index;
     this.settings = settings;
     this.address = settings.address;
+    this.isPaused = plane.administration.isPaused(settings.database);
     const { start, settings: general } = plane;
     this.counters = new Counters(start.shared.counters, counterRow(start.index, index));
     this.shared = new SharedPool(start.shared.pools, index, start.workers, start.index);
@@ -132,7 +136,7 @@ export class Pool implements TimerTarget, Serials {
       this.address = settings.address;
       this.parameters.clear();
       this.hasToldParameters = false;
-      this.renewServers();
+      this.renewServers('reloaded');
     }
     for (const each of this.idle.all()) if (!this.closeUnwanted(each)) break;
     this.fill();
@@ -159,9 +163,23 @@ export class Pool implements TimerTarget, Serials {
     this.plane.poolIsClosed(this, this.closeRequest);
   }
 
+  /** Whoever needs a server waits; those that are free are closed now, the others when they come back. */
+  pause(): void {
+    this.isPaused = true;
+    for (const each of this.idle.all()) this.closeUnwanted(each);
+  }
+
+  /** Those who wait get servers again. */
+  resume(): void {
+    this.isPaused = false;
+    this.fill();
+    this.grow();
+  }
+
   /** No client gets a server that has been opened before now. */
-  renewServers(): void {
+  renewServers(why: CloseReason): void {
     this.validSinceMs = this.plane.reactor.nowMs;
+    this.whyRenewed = why;
     for (const each of this.idle.all()) this.closeUnwanted(each);
   }
 
@@ -175,7 +193,8 @@ export class Pool implements TimerTarget, Serials {
 
   private whyUnwanted(server: ServerSession): CloseReason | null {
     if (this.isShutDown) return this.isClosing ? 'pool_closed' : 'shutdown';
-    if (server.createdMs < this.validSinceMs) return 'reloaded';
+    if (this.isPaused) return 'paused';
+    if (server.createdMs < this.validSinceMs) return this.whyRenewed;
     return this.shared.size > this.settings.poolSize ? 'pool_shrunk' : null;
   }
 
@@ -321,7 +340,7 @@ export class Pool implements TimerTarget, Serials {
     this.logFailure(error.message);
     const { reactor } = this.plane;
     if (!this.pauseTimer.isSet) reactor.setTimer(this.pauseTimer, CREATE_PAUSE_MS);
-    if (this.shared.size > this.shared.opening) return;
+    if (this.isPaused || this.shared.size > this.shared.opening) return;
     for (let client = this.nextWaiter(); client !== null; client = this.nextWaiter()) client.noServer(error);
     this.giveUpGreeters(error);
   }
@@ -407,8 +426,8 @@ export class Pool implements TimerTarget, Serials {
   }
 
   /** Closes everything at once. */
-  closeAll(): void {
-    for (const each of [...this.servers]) each.close('shutdown');
+  closeAll(reason: CloseReason = 'shutdown'): void {
+    for (const each of [...this.servers]) each.close(reason);
   }
 
   onTimer(timer: Timer): void {
@@ -426,7 +445,7 @@ export class Pool implements TimerTarget, Serials {
     if (first !== null) reactor.setTimer(this.waitTimer, limit - msSince(first.waitingSince, reactor.nowMs));
   }
 
-  snapshot(clientsActive: number): PoolSnapshot {
+  snapshot(clientsActive: number, oldestActiveMs = 0): PoolSnapshot {
     const now = this.plane.reactor.nowMs;
     const first = this.waiters.first;
     let active = 0;
@@ -446,6 +465,8 @@ export class Pool implements TimerTarget, Serials {
       serversUsed: used,
       serversLogin: this.opening,
       longestWaitMs: first === null ? 0 : msSince(first.waitingSince, now),
+      oldestActiveMs,
+      isPaused: this.isPaused,
     };
   }
 
@@ -476,7 +497,7 @@ export class Pool implements TimerTarget, Serials {
   }
 
   private get mayOpen(): boolean {
-    return !this.pauseTimer.isSet && !this.isShutDown;
+    return !this.pauseTimer.isSet && !this.isShutDown && !this.isPaused;
   }
 
   /** Whether somebody waits for whom no server is on its way, and a new one should be opened. */

@@ -30,6 +30,7 @@ import { ServerLogin } from './server-login.js';
 import { ServerStatements } from './server-statements.js';
 import { Fate, ServerState, ServerStream } from './server-stream.js';
 import { PoolMode } from './settings.js';
+import { StatementBeginning } from './statement-beginning.js';
 import type { ServerSnapshot } from './thread-messages.js';
 import { ticksAt, wholeMsAt } from './ticks.js';
 import { TrackedParameters } from './tracked-parameters.js';
@@ -70,6 +71,8 @@ export class ServerSession extends ServerStream implements TimerTarget, Leaver {
   bytesSent = 0;
   bytesReceived = 0;
   readonly statements: ServerStatements;
+  /** Of the statement that its client has sent last. */
+  readonly beginning = new StatementBeginning();
   /** What its session says of the parameters that clients take along; null when they take none. */
   private readonly parameters: TrackedParameters | null;
   /** How much had been relayed when the timer was set that watches a large message. */
@@ -248,6 +251,7 @@ export class ServerSession extends ServerStream implements TimerTarget, Leaver {
       throw new Bug(`server ${this.id} is not clean`);
     this.moveTo(ServerState.Active);
     this.client = client;
+    this.beginning.clear();
     if (client.mode === PoolMode.Session) this.soil(ServerDirt.Session);
   }
 

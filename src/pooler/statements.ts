@@ -2,7 +2,7 @@
  *  follows from them, and prepared on whichever server needs it. The name is a keyed hash, so that every worker finds
  *  the same one and nobody outside can guess it. PostgreSQL manual, "Extended Query". */
 import { createHash, createHmac } from 'node:crypto';
-import { byteAt, copyOf, equalsAt, putInt32, zeroAt } from '../wire/bytes.js';
+import { byteAt, copyOf, equalsAt, putInt32, textBetween, zeroAt } from '../wire/bytes.js';
 import { Frontend, HEADER_LENGTH, LENGTH_LENGTH } from '../wire/tags.js';
 import { STATEMENT_BYTES_MAX } from './limits.js';
 import { deallocatedName, readsSession, SpecialQuery, specialQueryIn } from './simple-query.js';
@@ -41,6 +41,8 @@ export class Statement {
   epoch = NEVER;
   /** Of one Parse alone, since what it returns depends on the session. */
   isOwn = false;
+  /** How often it was bound. */
+  uses = 0;
   /** DEALLOCATE of a name that is a client's, DEALLOCATE ALL, DISCARD ALL. */
   readonly special: SpecialQuery;
 
@@ -63,6 +65,11 @@ export class Statement {
   /** Behind the zero that ends the query text. */
   private get textEnd(): number {
     return zeroAt(this.content, 0, this.content.length) + 1;
+  }
+
+  /** So much of its text. Bytes. */
+  beginning(lengthMax: number): string {
+    return textUpTo(this.content, Math.min(this.content.length, lengthMax));
   }
 
   /** The name in a SpecialQuery.Deallocate. */
@@ -230,7 +237,8 @@ export class StatementCache {
     }
   }
 
-  private all(): Statement[] {
+  /** Those that may be found, in no order. */
+  all(): Statement[] {
     return [...this.byHash.values()].flatMap((first) => chain(first));
   }
 
@@ -388,6 +396,12 @@ class Named {
     this.statement = statement;
     this.next = next;
   }
+}
+
+/** The text at the front of so many bytes, up to its zero. A character that was cut is left out. */
+export function textUpTo(bytes: Uint8Array, length: number): string {
+  const zero = zeroAt(bytes, 0, length);
+  return textBetween(bytes, 0, zero < 0 ? length : zero).replace(/\ufffd$/, '');
 }
 
 function digestOf(content: Uint8Array): string {

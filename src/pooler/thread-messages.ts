@@ -66,6 +66,8 @@ export interface PoolStart {
   readonly pool: number;
   readonly settings: PoolSettings;
 }
+/** What the console may want of pools. */
+export type PoolCommand = 'pause' | 'resume' | 'reconnect' | 'kill';
 
 export type ToWorker =
   /** Finish transactions, then end; at the latest after so long. */
@@ -73,8 +75,20 @@ export type ToWorker =
   /** End now. */
   | { readonly type: 'stop' }
   | { readonly type: 'snapshot'; readonly request: number }
-  /** The console's answer to a client, ready to be sent. */
+  /** What the console answers to the messages of a client, ready to be sent; it may be nothing yet. */
   | { readonly type: 'adminAnswer'; readonly client: number; readonly bytes: Uint8Array }
+  /** A command for the pools of a database, null for all. Answered with done: how many servers these pools have in the
+   *  whole process, and for kill how many clients of this worker were ended. */
+  | {
+      readonly type: 'administer';
+      readonly request: number;
+      readonly command: PoolCommand;
+      readonly database: string | null;
+    }
+  /** Answered with done: 1 when it was a client of this worker. */
+  | { readonly type: 'killClient'; readonly request: number; readonly client: number }
+  /** What prepared statements does it know? */
+  | { readonly type: 'statements'; readonly request: number }
   | {
       readonly type: 'scramKeys';
       readonly request: number;
@@ -117,7 +131,17 @@ export type ToControl =
   /** It ends, and nobody has told it to. */
   | { readonly type: 'dying'; readonly why: string }
   | { readonly type: 'log'; readonly level: LogLevel; readonly text: string }
-  | { readonly type: 'adminQuery'; readonly client: number; readonly sql: string }
+  /** Whole messages of a client of the console. The next ones come when these have been answered. */
+  | { readonly type: 'adminMessages'; readonly client: number; readonly bytes: Uint8Array }
+  /** A CancelRequest for it. */
+  | { readonly type: 'adminCancel'; readonly client: number }
+  | { readonly type: 'adminEnded'; readonly client: number }
+  | { readonly type: 'done'; readonly request: number; readonly count: number }
+  | {
+      readonly type: 'statements';
+      readonly request: number;
+      readonly statements: readonly StatementSnapshot[];
+    }
   | { readonly type: 'snapshot'; readonly request: number; readonly snapshot: WorkerSnapshot }
   | {
       readonly type: 'deriveScramKeys';
@@ -150,6 +174,7 @@ export interface WorkerSnapshot {
   readonly clients: readonly ClientSnapshot[];
   readonly servers: readonly ServerSnapshot[];
   readonly pools: readonly PoolSnapshot[];
+  readonly waits: readonly WaitSnapshot[];
   /** Clients that have connected and not logged in yet. */
   readonly logins: number;
   readonly connections: ConnectionCounts;
@@ -209,4 +234,36 @@ export interface PoolSnapshot {
   readonly serversUsed: number;
   readonly serversLogin: number;
   readonly longestWaitMs: number;
+  /** Of the transactions that clients are in. */
+  readonly oldestActiveMs: number;
+  readonly isPaused: boolean;
+}
+
+/** A client that waits for a server, or has one. */
+export interface WaitSnapshot {
+  readonly pool: number;
+  readonly client: number;
+  readonly applicationName: string;
+  readonly address: string;
+  /** As pg_stat_activity says it; `waiting`: it has no server yet. */
+  readonly state: 'waiting' | 'active' | 'idle in transaction' | 'idle in transaction (aborted)' | 'idle';
+  /** Since when it waits, or has the server. */
+  readonly ms: number;
+  /** 0: none. */
+  readonly server: number;
+  readonly processId: number;
+  /** How the statement begins that it waits with, or has sent last. As it came: it may contain secrets. */
+  readonly statement: string;
+}
+
+/** A prepared statement of a pool. */
+export interface StatementSnapshot {
+  readonly pool: number;
+  readonly hash: number;
+  /** On servers. */
+  readonly name: string;
+  /** The beginning of its text. */
+  readonly query: string;
+  /** How often it was bound. */
+  readonly uses: number;
 }

@@ -145,6 +145,14 @@ export class ShuttingDown extends ClientFacingError {
   }
 }
 
+/** KILL or KILL_CLIENT of the console. The text is PostgreSQL's. */
+export class TerminatedByAdmin extends ClientFacingError {
+  readonly sqlstate = SQLSTATE.admin_shutdown;
+  constructor() {
+    super('terminating connection due to administrator command');
+  }
+}
+
 /** The thread that served the client has come to an unforeseen end. */
 export class WorkerFailed extends ClientFacingError {
   readonly sqlstate = SQLSTATE.crash_shutdown;

@@ -5,7 +5,6 @@ import { MessageWriter } from './message-writer.js';
 import { Authentication, Backend, Frontend, STATEMENT_KIND } from './tags.js';
 
 const NULL_LENGTH = -1;
-const TEXT_FORMAT = 0;
 const NO_TABLE = 0;
 const NO_TYPE_MODIFIER = -1;
 const VARIABLE_SIZE = -1;
@@ -18,6 +17,12 @@ export const enum TypeOid {
   Text = 25,
   Float8 = 701,
   Numeric = 1700,
+}
+
+/** How a value is written: as people read it, or as its type has it. PostgreSQL manual, "Formats and Format Codes". */
+export const enum ValueFormat {
+  Text = 0,
+  Binary = 1,
 }
 
 export interface Column {
@@ -94,24 +99,30 @@ export function backendKeyData(processId: number, secret: Uint8Array): Uint8Arra
   return MessageWriter.tagged(Backend.BackendKeyData).int32(processId).raw(secret).finish();
 }
 
-/** RowDescription (T) of columns that belong to no table, in text format. */
-export function rowDescription(columns: readonly Column[]): Uint8Array {
+/** RowDescription (T) of columns that belong to no table, in these formats; text where none is said. */
+export function rowDescription(columns: readonly Column[], formats: readonly ValueFormat[] = []): Uint8Array {
   const writer = MessageWriter.tagged(Backend.RowDescription).int16(columns.length);
-  for (const { name, typeOid } of columns) {
+  for (const [index, { name, typeOid }] of columns.entries()) {
     writer.string(name).int32(NO_TABLE).int16(NO_TABLE);
-    writer.int32(typeOid).int16(typeSize(typeOid)).int32(NO_TYPE_MODIFIER).int16(TEXT_FORMAT);
+    writer.int32(typeOid).int16(typeSize(typeOid)).int32(NO_TYPE_MODIFIER);
+    writer.int16(formats[index] ?? ValueFormat.Text);
   }
   return writer.finish();
 }
 
-/** DataRow (D) in text format; null is NULL. */
-export function dataRow(values: readonly (string | null)[]): Uint8Array {
+/** DataRow (D): texts, or bytes in whatever format the value has; null is NULL. */
+export function dataRow(values: readonly (string | Uint8Array | null)[]): Uint8Array {
   const writer = MessageWriter.tagged(Backend.DataRow).int16(values.length);
   for (const value of values) {
     if (value === null) writer.int32(NULL_LENGTH);
-    else putCounted(writer, Buffer.from(value, 'utf8'));
+    else putCounted(writer, typeof value === 'string' ? Buffer.from(value, 'utf8') : value);
   }
   return writer.finish();
+}
+
+/** ParameterDescription (t) of a statement without parameters. */
+export function noParameters(): Uint8Array {
+  return MessageWriter.tagged(Backend.ParameterDescription).int16(0).finish();
 }
 
 /** CommandComplete (C) with the command's tag, as `SHOW` or `SELECT 5`. */

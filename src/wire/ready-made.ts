@@ -1,6 +1,6 @@
 /** Messages that never vary, made once. They are shared: nobody writes into them.
  *  PostgreSQL manual, "Message Formats". */
-import { closeStatement, commandComplete } from './message-builder.js';
+import { closeStatement, commandComplete, noParameters } from './message-builder.js';
 import { MessageWriter } from './message-writer.js';
 import { Authentication, Backend, Frontend, TransactionStatus } from './tags.js';
 
@@ -16,6 +16,9 @@ export const READY_FOR_QUERY_IN_TRANSACTION = readyForQuery(TransactionStatus.In
 export const READY_FOR_QUERY_FAILED = readyForQuery(TransactionStatus.Failed);
 export const PARSE_COMPLETE = withoutBody(Backend.ParseComplete);
 export const BIND_COMPLETE = withoutBody(Backend.BindComplete);
+export const NO_DATA = withoutBody(Backend.NoData);
+export const NO_PARAMETERS = noParameters();
+export const PORTAL_SUSPENDED = withoutBody(Backend.PortalSuspended);
 export const CLOSE_COMPLETE = withoutBody(Backend.CloseComplete);
 export const EMPTY_QUERY_RESPONSE = withoutBody(Backend.EmptyQueryResponse);
 export const COMMAND_COMPLETE_BEGIN = commandComplete('BEGIN');

@@ -72,9 +72,11 @@ export const enum StartupCode {
   GssEncRequest = 80877104,
 }
 
-/** Bytes of a tag and of the length behind it. */
 /** In Describe and Close: the name is that of a statement. */
 export const STATEMENT_KIND = 0x53; // S
+/** … of a portal. */
+export const PORTAL_KIND = 0x50; // P
+/** Bytes of a tag and of the length behind it. */
 export const TAG_LENGTH = 1;
 export const LENGTH_LENGTH = 4;
 export const HEADER_LENGTH = TAG_LENGTH + LENGTH_LENGTH;

@@ -20,16 +20,31 @@ const COLUMNS = [
   numeric('maxwait_us'),
 ];
 
+/** What PgDoorman gained after 3.3.1. In POOLS_EXTENDED it stands behind what that had, so that columns that scripts
+ *  know by their place are where they were. */
+const LATER_COLUMNS = [
+  numeric('pool_size'),
+  numeric('avg_xact_time'),
+  numeric('paused'),
+  numeric('oldest_active_age_ms'),
+];
+
 export const SHOW_POOLS: ShowCommand = {
   name: 'POOLS',
-  columns: COLUMNS,
+  columns: [...COLUMNS, ...LATER_COLUMNS],
   rows: (context) => rowsOf(context, () => []),
 };
 
 /** `bytes_recieved` is spelt as scripts know it. */
 export const SHOW_POOLS_EXTENDED: ShowCommand = {
   name: 'POOLS_EXTENDED',
-  columns: [...COLUMNS, numeric('bytes_recieved'), numeric('bytes_sent'), numeric('avg_wait_time')],
+  columns: [
+    ...COLUMNS,
+    numeric('bytes_recieved'),
+    numeric('bytes_sent'),
+    numeric('avg_wait_time'),
+    ...LATER_COLUMNS,
+  ],
   rows: (context) =>
     rowsOf(context, (pool) => [
       pool.total(Counter.Received),
@@ -38,13 +53,23 @@ export const SHOW_POOLS_EXTENDED: ShowCommand = {
     ]),
 };
 
-async function rowsOf(context: ConsoleContext, more: (pool: PoolStatistics) => Row): Promise<Row[]> {
+async function rowsOf(context: ConsoleContext, extended: (pool: PoolStatistics) => Row): Promise<Row[]> {
   const { pools } = await context.snapshot();
   return pools.flatMap((pool) => {
     const settings = context.pools.at(pool.pool);
     if (settings === null) return [];
-    return [[...rowOf(settings, pool), ...more(context.statistics.ofPool(pool.pool))]];
+    const statistics = context.statistics.ofPool(pool.pool);
+    return [[...rowOf(settings, pool), ...extended(statistics), ...laterOf(settings, pool, statistics)]];
   });
+}
+
+function laterOf({ poolSize }: PoolSettings, pool: PoolSnapshot, statistics: PoolStatistics): Row {
+  return [
+    poolSize,
+    statistics.lastPeriodMean(Counter.TransactionTime, Counter.Transactions),
+    pool.isPaused ? 1 : 0,
+    Math.round(pool.oldestActiveMs),
+  ];
 }
 
 function rowOf({ database, user, mode }: PoolSettings, pool: PoolSnapshot): Row {

@@ -2,8 +2,9 @@
  *  a server of each kind. */
 import type { Configuration } from '../../../../src/config/load.js';
 import { configurationSchema } from '../../../../src/config/settings/configuration.js';
-import type { ConsoleContext } from '../../../../src/control/admin/command.js';
+import type { ConsoleContext, PoolControl } from '../../../../src/control/admin/command.js';
 import { AdminConsole } from '../../../../src/control/admin/console.js';
+import { ConsoleSession } from '../../../../src/control/admin/console-session.js';
 import { resolveSettings } from '../../../../src/control/data-plane-settings.js';
 import { Statistics } from '../../../../src/control/statistics.js';
 import { Counter, Counters, countersBytes } from '../../../../src/pooler/counters.js';
@@ -11,9 +12,11 @@ import type {
   ClientSnapshot,
   PoolSnapshot,
   ServerSnapshot,
+  StatementSnapshot,
+  WaitSnapshot,
   WorkerSnapshot,
 } from '../../../../src/pooler/thread-messages.js';
-import { type Message, takeMessages, values } from '../../../support/messages.js';
+import { type Message, query, takeMessages, values } from '../../../support/messages.js';
 import { NO_TOKEN_KEYS } from '../../../support/token-keys.js';
 
 const CONFIGURATION: Configuration = configurationSchema.parse({
@@ -90,6 +93,30 @@ const POOL: PoolSnapshot = {
   serversUsed: 7,
   serversLogin: 8,
   longestWaitMs: 2500.25,
+  oldestActiveMs: 1234.5,
+  isPaused: false,
+};
+
+const WAIT: WaitSnapshot = {
+  pool: 0,
+  client: 5,
+  applicationName: 'till',
+  address: '10.1.2.3:4567',
+  state: 'active',
+  ms: 1500.9,
+  server: 8,
+  processId: 4242,
+  statement: "select * from t where name = 'Smith'",
+};
+
+const WAITING: WaitSnapshot = { ...WAIT, client: 7, state: 'waiting', server: 0, processId: 0 };
+
+const STATEMENT: StatementSnapshot = {
+  pool: 0,
+  hash: 0xbeef,
+  name: 'DOORMAN_abc',
+  query: "select 'x' from t where i = $1",
+  uses: 3,
 };
 
 export const SNAPSHOT: WorkerSnapshot = {
@@ -99,7 +126,14 @@ export const SNAPSHOT: WorkerSnapshot = {
     { ...CLIENT, id: 7, state: 'waiting' },
   ],
   servers: [SERVER, { ...SERVER, id: 9, state: 'idle' }, { ...SERVER, id: 10, state: 'login' }],
-  pools: [POOL, { ...POOL, pool: 1, longestWaitMs: 0 }, { ...POOL, pool: 2 }],
+  pools: [POOL, { ...POOL, pool: 1, longestWaitMs: 0, isPaused: true }, { ...POOL, pool: 2 }],
+  waits: [
+    { ...WAIT, pool: 1, client: 20, ms: 9000 },
+    WAIT,
+    { ...WAITING, client: 8, ms: 10 },
+    WAITING,
+    { ...WAIT, client: 9, state: 'idle in transaction', ms: 2000 },
+  ],
   logins: 2,
   connections: { total: 100, errors: 9, tls: 30, plain: 60, cancel: 10 },
 };
@@ -110,11 +144,15 @@ const WORKERS = [
 ];
 
 export interface Bench {
-  readonly console: AdminConsole;
+  readonly console: ConsoleSession;
   readonly counters: (pool: number) => Counters;
   readonly statistics: Statistics;
   /** How often the console asked for the end. */
   readonly shutDowns: () => number;
+  /** What it asked of the pools. */
+  readonly asked: string[];
+  /** What went wrong that no client should see. */
+  readonly failures: unknown[];
 }
 
 /** A console and what it looks at, in a state of its own. */
@@ -131,20 +169,45 @@ export async function bench(changes: Partial<ConsoleContext> = {}): Promise<Benc
   const memory = new SharedArrayBuffer(countersBytes(pools.length));
   const statistics = new Statistics(memory, 1, () => pools.entries());
   let shutDowns = 0;
+  const asked: string[] = [];
+  const note = (command: string, database: string | null): void => {
+    asked.push(database === null ? command : `${command} ${database}`);
+  };
+  const poolControl: PoolControl = {
+    pause: async (database) => note('pause', database),
+    resume: async (database) => {
+      note('resume', database);
+      return database !== 'mail';
+    },
+    reconnect: async (database) => note('reconnect', database),
+    kill: async (database) => note('kill', database),
+  };
   const context: ConsoleContext = {
     configuration: () => CONFIGURATION,
     pools: { all: () => pools.entries(), at: (pool) => pools[pool] ?? null },
     statistics,
     snapshot: () => Promise.resolve(SNAPSHOT),
+    statements: () =>
+      Promise.resolve([STATEMENT, { ...STATEMENT, name: 'DOORMAN_def', pool: 2 }, { ...STATEMENT, uses: 4 }]),
     workers: () => WORKERS,
+    log: { level: 'info' },
+    poolControl,
+    killClient: async (id) => {
+      note('kill_client', String(id));
+      return id === 5;
+    },
     shutDown: () => {
       shutDowns++;
     },
     reload: () => Promise.resolve([]),
+    upgrade: () => Promise.resolve(),
     ...changes,
   };
+  const failures: unknown[] = [];
   return {
-    console: new AdminConsole(context),
+    console: new ConsoleSession(new AdminConsole(context), (error) => failures.push(error)),
+    asked,
+    failures,
     counters: (pool) => new Counters(memory, pool),
     statistics,
     shutDowns: () => shutDowns,
@@ -152,8 +215,13 @@ export async function bench(changes: Partial<ConsoleContext> = {}): Promise<Benc
 }
 
 /** The messages that answer a command. */
-export async function answer(console: AdminConsole, sql: string): Promise<Message[]> {
-  const { messages, rest } = takeMessages(Buffer.from(await console.answer(sql)));
+export function answer(console: ConsoleSession, sql: string): Promise<Message[]> {
+  return answerTo(console, query(sql));
+}
+
+/** The messages that answer these. */
+export async function answerTo(console: ConsoleSession, ...sent: Buffer[]): Promise<Message[]> {
+  const { messages, rest } = takeMessages(Buffer.from(await console.answer(Buffer.concat(sent))));
   if (rest.length > 0) throw new Error(`${rest.length} bytes are no message`);
   return messages;
 }
@@ -166,7 +234,7 @@ export interface Table {
 }
 
 /** Columns and rows of an answer. */
-export async function table(console: AdminConsole, sql: string): Promise<Table> {
+export async function table(console: ConsoleSession, sql: string): Promise<Table> {
   const messages = await answer(console, sql);
   const description = messages.find(({ tag }) => tag === 'T');
   return {

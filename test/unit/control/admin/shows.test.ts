@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { configurationSchema } from '../../../../src/config/settings/configuration.js';
 import { VERSION } from '../../../../src/control/version.js';
 import { Counter } from '../../../../src/pooler/counters.js';
+import { query } from '../../../support/messages.js';
 import { bench, counted, SNAPSHOT, type Table, table } from './console-context.js';
 
 const TEXT = 25;
@@ -33,6 +34,10 @@ const POOL_COLUMNS = [
   'maxwait:n',
   'maxwait_us:n',
 ];
+const LATER_COLUMNS = ['pool_size:n', 'avg_xact_time:n', 'paused:n', 'oldest_active_age_ms:n'];
+const TCP_STATES =
+  'established syn_sent syn_recv fin_wait1 fin_wait2 time_wait close close_wait last_ack listen closing new_syn_recv';
+const UNIX_STATES = 'free unconnected connecting connected disconnecting';
 
 const COLUMNS: Readonly<Record<string, Table['columns']>> = {
   VERSION: columns('version'),
@@ -41,8 +46,34 @@ const COLUMNS: Readonly<Record<string, Table['columns']>> = {
   USERS: columns('name', 'pool_mode'),
   CONFIG: columns('key', 'value', 'default', 'changeable'),
   CONNECTIONS: columns('total:n', 'errors:n', 'tls:n', 'plain:n', 'cancel:n'),
-  POOLS: columns(...POOL_COLUMNS),
-  POOLS_EXTENDED: columns(...POOL_COLUMNS, 'bytes_recieved:n', 'bytes_sent:n', 'avg_wait_time:n'),
+  POOLS: columns(...POOL_COLUMNS, ...LATER_COLUMNS),
+  POOLS_EXTENDED: columns(
+    ...POOL_COLUMNS,
+    'bytes_recieved:n',
+    'bytes_sent:n',
+    'avg_wait_time:n',
+    ...LATER_COLUMNS,
+  ),
+  LOG_LEVEL: columns('log_level'),
+  PREPARED_STATEMENTS: columns('pool', 'hash', 'name', 'query', 'count_used:n'),
+  SOCKETS: columns(
+    ...TCP_STATES.split(' ').map((state) => `tcp_${state}:n`),
+    ...TCP_STATES.split(' ').map((state) => `tcp6_${state}:n`),
+    ...UNIX_STATES.split(' ').map((state) => `unix_${state}:n`),
+    'unknown:n',
+  ),
+  WAITS: columns(
+    'database',
+    'user',
+    'state',
+    'for_ms:n',
+    'client_id',
+    'application_name',
+    'addr',
+    'server_id',
+    'server_process_id:n',
+    'statement',
+  ),
   DATABASES: columns(
     'name',
     'host',
@@ -172,10 +203,56 @@ test('SHOW CONNECTIONS says what came since the start', async () => {
 test('SHOW POOLS has a row for each pool, with the longest wait in seconds and microseconds', async () => {
   const counts = ['1', '2', '3', '4', '5', '6', '7', '8'];
   assert.deepEqual(await rows('POOLS'), [
-    ['shop', 'alice', 'transaction', ...counts, '2', '500250'],
-    ['shop', 'bob', 'session', ...counts, '0', '0'],
-    ['mail', 'alice', 'transaction', ...counts, '2', '500250'],
+    ['shop', 'alice', 'transaction', ...counts, '2', '500250', '7', '0', '0', '1235'],
+    ['shop', 'bob', 'session', ...counts, '0', '0', '40', '0', '1', '1235'],
+    ['mail', 'alice', 'transaction', ...counts, '2', '500250', '40', '0', '0', '1235'],
   ]);
+});
+
+test('SHOW POOLS tells the mean transaction of the last period in microseconds', async () => {
+  const { console, counters, statistics } = await bench();
+  counted(counters(0), [
+    [Counter.TransactionTime, 4000],
+    [Counter.Transactions, 2],
+  ]);
+  statistics.beginPeriod();
+  const { rows: pools } = await table(console, 'SHOW POOLS');
+  assert.equal(pools[0]?.at(-3), '2000');
+});
+
+test('SHOW WAITS begins with pools in which somebody waits, and there with the longest wait', async () => {
+  const waits = await rows('WAITS');
+  assert.deepEqual(
+    waits.map(([database, user, state, ms, client]) => [database, user, state, ms, client]),
+    [
+      ['shop', 'alice', 'waiting', '1500', '#c7'],
+      ['shop', 'alice', 'waiting', '10', '#c8'],
+      ['shop', 'alice', 'idle in transaction', '2000', '#c9'],
+      ['shop', 'alice', 'active', '1500', '#c5'],
+      ['shop', 'bob', 'active', '9000', '#c20'],
+    ],
+  );
+});
+
+test('SHOW WAITS names the server that is held, and none for those who wait', async () => {
+  const [waiting, , , active] = await rows('WAITS');
+  assert.deepEqual(waiting?.slice(5, 9), ['till', '10.1.2.3:4567', null, null]);
+  assert.deepEqual(active?.slice(5, 9), ['till', '10.1.2.3:4567', '#s8', '4242']);
+});
+
+test('SHOW WAITS and SHOW PREPARED_STATEMENTS hide what stands in quotes', async () => {
+  assert.equal((await rows('WAITS'))[0]?.at(-1), "select * from t where name = '***'");
+  assert.equal((await rows('PREPARED_STATEMENTS'))[0]?.[3], "select '***' from t where i = $1");
+});
+
+test('SHOW PREPARED_STATEMENTS has a statement once, with what all workers have counted', async () => {
+  assert.deepEqual(
+    (await rows('PREPARED_STATEMENTS')).map(([pool, hash, name, , uses]) => [pool, hash, name, uses]),
+    [
+      ['alice@shop', '0000beef', 'DOORMAN_abc', '7'],
+      ['alice@mail', '0000beef', 'DOORMAN_def', '3'],
+    ],
+  );
 });
 
 test('SHOW POOLS leaves out a pool that the settings do not know', async () => {
@@ -202,8 +279,8 @@ test('SHOW POOLS_EXTENDED adds bytes, and the mean wait of the last period', asy
   const {
     rows: [first, second],
   } = await table(console, 'SHOW POOLS_EXTENDED');
-  assert.deepEqual(first?.slice(-3), ['0', '0', '0']);
-  assert.deepEqual(second?.slice(-3), ['1000', '2000', '300']);
+  assert.deepEqual(first?.slice(-7, -4), ['0', '0', '0']);
+  assert.deepEqual(second?.slice(-7, -4), ['1000', '2000', '300']);
 });
 
 test('SHOW DATABASES has a row for each pool, with where its servers are and how many', async () => {
@@ -326,7 +403,7 @@ test('SHOW CONFIG has every setting of every section once', async () => {
 
 test('SHOW CONFIG masks every secret, also where it is a default or stands inside a section', async () => {
   const { console } = await bench();
-  const bytes = Buffer.from(await console.answer('SHOW CONFIG')).toString('latin1');
+  const bytes = Buffer.from(await console.answer(query('SHOW CONFIG'))).toString('latin1');
   assert.ok(!bytes.includes('secret'), 'a secret is shown');
   const settings = await config();
   assert.deepEqual(settings.get('general.admin_password'), ['*****', '*****', 'yes']);
@@ -336,9 +413,9 @@ test('SHOW CONFIG masks every secret, also where it is a default or stands insid
 });
 
 test('the tables of an idle worker without pools are empty', async () => {
-  const empty = { ...SNAPSHOT, clients: [], servers: [], pools: [] };
+  const empty = { ...SNAPSHOT, clients: [], servers: [], pools: [], waits: [] };
   const { console } = await bench({ snapshot: () => Promise.resolve(empty) });
-  for (const name of ['CLIENTS', 'SERVERS', 'POOLS', 'POOLS_EXTENDED']) {
+  for (const name of ['CLIENTS', 'SERVERS', 'POOLS', 'POOLS_EXTENDED', 'WAITS']) {
     assert.deepEqual((await table(console, `SHOW ${name}`)).rows, [], name);
   }
 });
