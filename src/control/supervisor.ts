@@ -11,6 +11,10 @@ import { addressOf, toDataPlaneSettings } from './data-plane-settings.js';
 import type { Log } from './logs.js';
 import { fillPools, retainCycle } from './retain-cycle.js';
 import { Statistics } from './statistics.js';
+import { UpgradeFailed } from './upgrade/failure.js';
+import { interruptEnds } from './upgrade/interrupt.js';
+import { Predecessor } from './upgrade/predecessor.js';
+import { Upgrade, type UpgradeHooks } from './upgrade/upgrade.js';
 import { VERSION } from './version.js';
 import { Workers } from './workers.js';
 
@@ -25,19 +29,25 @@ export class Supervisor {
   private readonly workers: Workers;
   private readonly console: AdminConsole;
   private readonly finish: (status: number) => void;
+  private readonly predecessor: Predecessor | null;
+  private readonly upgrading: Upgrade;
   private isEnding = false;
 
   private constructor(
     loaded: LoadedConfiguration,
     settings: DataPlaneSettings,
     log: Log,
+    predecessor: Predecessor | null,
     finish: (status: number) => void,
   ) {
     this.loaded = loaded;
     this.settings = settings;
     this.log = log;
     this.finish = finish;
-    this.workers = new Workers(settings, this);
+    this.predecessor = predecessor;
+    this.workers = new Workers(settings, this, predecessor?.heritage ?? null);
+    predecessor?.serve(this.workers, settings, log);
+    this.upgrading = new Upgrade({ workers: this.workers, settings, log, predecessor, hooks: NO_HOOKS });
     const { counters } = this.workers.shared;
     this.console = new AdminConsole({
       configuration: loaded.configuration,
@@ -52,11 +62,13 @@ export class Supervisor {
   /** Runs until the end and returns the exit status. */
   static async run(loaded: LoadedConfiguration, log: Log): Promise<number> {
     if (loaded.notInForce.length > 0) log.warn(`not in force yet: ${loaded.notInForce.join(', ')}`);
-    const settings = await toDataPlaneSettings(loaded, 1);
+    const predecessor = await Predecessor.find(process.env);
+    const own = await toDataPlaneSettings(loaded, 1);
+    const settings = predecessor?.adapt(own) ?? own;
     warnOfDescriptors(settings, log);
     return new Promise((resolve) => {
       try {
-        const supervisor = new Supervisor(loaded, settings, log, resolve);
+        const supervisor = new Supervisor(loaded, settings, log, predecessor, resolve);
         supervisor.listenToSignals();
         setInterval(() => void supervisor.resolveHosts(), RESOLVE_INTERVAL_MS).unref();
       } catch (error) {
@@ -72,6 +84,7 @@ export class Supervisor {
     this.log.info(`I/O by ${backend}: ${why}; ${counted(workerThreads, 'worker thread')}`);
     this.log.info(`listening on ${host}:${port}, pg_doorman ${VERSION}, pid ${process.pid}`);
     fillPools(pools, [...this.workers.all()]);
+    this.predecessor?.ready();
     const cycle = () => void retainCycle(this.settings, [...this.workers.all()]);
     setInterval(cycle, retainConnectionsTimeMs).unref();
   }
@@ -89,9 +102,12 @@ export class Supervisor {
         return void this.deriveKeys(worker, message);
       case 'stopped':
         if (this.workers.count > 0) return;
-        this.log.info('stopped');
-        return this.finish(0);
-      default: // others have taken it
+        return void this.upgrading.finished().then(() => {
+          this.log.info('stopped');
+          this.finish(0);
+        });
+      default:
+        this.upgrading.onMessage(worker, message);
     }
   }
 
@@ -106,18 +122,38 @@ export class Supervisor {
   private listenToSignals(): void {
     process.on('SIGTERM', () => {
       this.log.info('SIGTERM: stopping at once');
+      this.upgrading.giveUp();
       this.workers.end();
       this.workers.postToAll({ type: 'stop' });
     });
     process.on('SIGINT', () => {
-      this.shutDown('SIGINT');
+      const { pid, stdin, stdout, stderr } = process;
+      if (interruptEnds(pid, [stdin, stdout, stderr])) this.shutDown('SIGINT');
+      else void this.upgradeBy('SIGINT');
     });
+    process.on('SIGUSR2', () => void this.upgradeBy('SIGUSR2'));
+  }
+
+  /** Another process takes this one's place. Throws UpgradeFailed when this one goes on. */
+  upgrade(): Promise<void> {
+    return this.upgrading.upgrade();
+  }
+
+  private async upgradeBy(signal: NodeJS.Signals): Promise<void> {
+    this.log.info(`${signal}: binary upgrade`);
+    try {
+      await this.upgrade();
+    } catch (error) {
+      if (!(error instanceof UpgradeFailed)) throw error;
+      this.log.error(`upgrade: nothing has changed, this process goes on: ${error.message}`);
+    }
   }
 
   /** A second one changes nothing. */
   private shutDown(by: string): void {
     if (this.isEnding) return;
     this.isEnding = true;
+    this.upgrading.giveUp();
     this.log.info(
       `${by}: graceful shutdown, transactions have ${this.settings.shutdownTimeoutMs} ms to finish`,
     );
@@ -145,6 +181,9 @@ export class Supervisor {
     }
   }
 }
+
+/** Nobody has said that there is a service manager or a file that names the process. */
+const NO_HOOKS: UpgradeHooks = { handedOver: () => undefined, takenBack: () => undefined };
 
 function counted(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? '' : 's'}`;

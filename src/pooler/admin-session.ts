@@ -25,6 +25,8 @@ export class AdminSession implements Receiver {
   private isAsking = false;
   private skipsToSync = false;
   private isClosed = false;
+  /** What it is told when it has its answer. */
+  private farewell: ClientFacingError | null = null;
 
   constructor(plane: DataPlane, socket: Socket, id: number, user: string) {
     this.plane = plane;
@@ -58,7 +60,14 @@ export class AdminSession implements Receiver {
     if (this.isClosed) return;
     this.isAsking = false;
     this.send(message);
+    if (this.farewell !== null) return this.fail(this.farewell, 'FATAL');
     this.takeMessages();
+  }
+
+  /** FATAL and the end, when nothing of it is unanswered. */
+  endWith(error: ClientFacingError): void {
+    this.farewell = error;
+    if (!this.isAsking) this.fail(error, 'FATAL');
   }
 
   private takeMessages(): void {
@@ -104,8 +113,9 @@ export class AdminSession implements Receiver {
     this.socket.send(message, 0, message.length);
   }
 
-  private fail(error: ClientFacingError): void {
-    this.send(errorResponse(error));
+  private fail(error: ClientFacingError, severity = error.severity): void {
+    if (this.isClosed) return;
+    this.send(errorResponse(error, severity));
     this.socket.closeAfterSend();
     this.end();
   }

@@ -29,7 +29,8 @@ import { ClientStream, Step } from './client-stream.js';
 import { ServerDirt } from './command-tag.js';
 import { Counter } from './counters.js';
 import type { DataPlane } from './data-plane.js';
-import type { ClientRecord } from './hand-over.js';
+import type { Traveller } from './departure.js';
+import type { ClientRecord, TravellingClient } from './hand-over.js';
 import { GATHERED_BEFORE_CHECKOUT_MAX } from './limits.js';
 import type { Pool } from './pool.js';
 import type { ServerSession } from './server-session.js';
@@ -49,7 +50,7 @@ import type { Waiter } from './waiters.js';
 
 const BEGIN = query('BEGIN');
 
-export class ClientSession extends ClientStream implements Receiver, Waiter<ClientSession> {
+export class ClientSession extends ClientStream implements Receiver, Traveller, Waiter<ClientSession> {
   /** The server owes so many answers that this client is not read for so long. */
   waitsForAnswers = false;
   /** Messages of the extended protocol have gone to the server and no Sync behind them. */
@@ -136,9 +137,13 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
   // ── between workers ────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Whether nothing of it is underway: it has no server and needs none, and nothing that it has sent is half read. */
-  get mayMove(): boolean {
-    if (this.server !== null || this.isWaiting || this.isClosed || this.beginIsDeferred) return false;
+  get isAtRest(): boolean {
+    if (this.server !== null || this.isWaiting || this.isClosed) return false;
     return !this.isInside && this.whole === null && !this.isMidBatch && !this.skipsToSync;
+  }
+
+  get mayMove(): boolean {
+    return this.isAtRest && !this.beginIsDeferred;
   }
 
   moveTo(worker: number): void {
@@ -150,6 +155,30 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     this.isClosed = true; // here
     this.pool.clients--;
     this.plane.clientMoved(this, worker, detached);
+  }
+
+  // ── between processes, see passage.ts ──────────────────────────────────────────────────────────────────────────
+
+  /** One that another process had. */
+  static arrived(plane: DataPlane, pool: Pool, socket: Socket, record: TravellingClient): ClientSession {
+    const client = ClientSession.takenOver(plane, pool, socket, { ...record, pool: pool.index });
+    client.beginIsDeferred = record.beginIsDeferred;
+    return client;
+  }
+
+  /** It waits for a server, and is to wait in the other process. */
+  putOffWait(): void {
+    this.pool.leave(this);
+    this.plane.passage.putsOff(this);
+  }
+
+  hasGone(detached: DetachedSocket, unread: Uint8Array): void {
+    this.isClosed = true; // here
+    this.pool.clients--;
+    const { database, user } = this.pool.settings;
+    const client = { ...this.record(), database, user, beginIsDeferred: this.beginIsDeferred, unread };
+    this.plane.clientGone(this);
+    this.plane.post({ type: 'clientGoes', detached, client });
   }
 
   get statementCount(): number {
@@ -260,13 +289,14 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     this.releaseIsDue = this.isMidMessage;
     if (this.releaseIsDue) return;
     this.countTransaction();
-    const ends = this.plane.isShuttingDown;
+    const ends = this.plane.isShuttingDown && !this.plane.passage.takes(this);
     if (this.pool.settings.mode === PoolMode.Session && !ends) return;
     this.server = null;
     server.checkIn();
     if (ends) return this.fail(new ShuttingDown());
     this.socket.resume(); // what it was paused for, this server does not tell it any more
-    if (this.plane.balance.isWanted) this.plane.balance.consider(this);
+    if (this.plane.isShuttingDown) this.plane.passage.consider(this);
+    else if (this.plane.balance.isWanted) this.plane.balance.consider(this);
   }
 
   /** The server has ignored the Sync that ended the batch: it came into a COPY. */
@@ -638,8 +668,17 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
       this.socket.pause(true);
       return Step.Later;
     }
-    if (this.plane.isShuttingDown) return this.ended(new ShuttingDown());
+    if (this.plane.isShuttingDown) return this.goesOrEnds();
     if (this.pool.acquire(this)) return Step.Done;
+    this.socket.pause(true);
+    return Step.Later;
+  }
+
+  /** There are no servers for new transactions any more. */
+  private goesOrEnds(): Step {
+    const { passage } = this.plane;
+    if (!passage.takes(this)) return this.ended(new ShuttingDown());
+    passage.putsOff(this);
     this.socket.pause(true);
     return Step.Later;
   }
@@ -763,6 +802,7 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     this.isClosed = true;
     this.forgetWhole();
     this.pool.leave(this);
+    this.plane.passage.forget(this);
     this.pool.clients--;
     const { server } = this;
     this.server = null;
