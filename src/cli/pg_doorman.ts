@@ -5,6 +5,7 @@ import { type LoadedConfiguration, loadConfiguration } from '../config/load.js';
 import { warningsOf } from '../config/warnings.js';
 import { Log } from '../control/logs.js';
 import { Supervisor } from '../control/supervisor.js';
+import { isSuccessor } from '../control/upgrade/predecessor.js';
 import { readCommandLine, USAGE_ERROR } from './options.js';
 import { Subcommands } from './subcommands.js';
 
@@ -28,7 +29,7 @@ async function main(): Promise<number> {
     console.log(`the configuration file ${configFile} is in order`);
     return 0;
   }
-  if (isDaemon) {
+  if (isDaemon && !isSuccessor(process.env)) {
     console.error('pg_doorman: --daemon is not built yet; run it in the foreground under systemd');
     return USAGE_ERROR;
   }

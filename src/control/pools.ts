@@ -182,7 +182,8 @@ export class Pools {
     this.sharedPool(pool).isOpen = true;
   }
 
-  private sharedPool(pool: number, worker = 0): SharedPool {
+  /** What all workers have in common of a pool, as one of them sees it. */
+  sharedPool(pool: number, worker = 0): SharedPool {
     return new SharedPool(this.shared.pools, pool, this.workers, worker);
   }
 }

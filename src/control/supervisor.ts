@@ -20,6 +20,10 @@ import { TooManyPools } from './pools.js';
 import { changesText, nextClientTls, type ReadAnew, readAnew } from './reload.js';
 import { fillPools, retainCycle } from './retain-cycle.js';
 import { Statistics } from './statistics.js';
+import { UpgradeFailed } from './upgrade/failure.js';
+import { interruptEnds } from './upgrade/interrupt.js';
+import { Predecessor } from './upgrade/predecessor.js';
+import { Upgrade, type UpgradeHooks } from './upgrade/upgrade.js';
 import { VERSION } from './version.js';
 import type { WorkerHandle } from './worker-handle.js';
 import { Workers } from './workers.js';
@@ -38,6 +42,8 @@ export class Supervisor {
   private readonly administration = new PoolAdministration(() => this.workers.all());
   private readonly consoles: Consoles;
   private readonly finish: (status: number) => void;
+  private readonly predecessor: Predecessor | null;
+  private readonly upgrading: Upgrade;
   /** Clients can connect. */
   isReady = false;
   isEnding = false;
@@ -51,6 +57,7 @@ export class Supervisor {
     { settings, pools }: Resolved,
     secrets: ClientSecrets,
     log: Log,
+    predecessor: Predecessor | null,
     finish: (status: number) => void,
   ) {
     this.loaded = loaded;
@@ -58,8 +65,17 @@ export class Supervisor {
     this.secrets = secrets;
     this.log = log;
     this.finish = finish;
+    this.predecessor = predecessor;
     this.proofs = new Proofs(loaded, log);
-    this.workers = new Workers(settings, pools, this);
+    this.workers = new Workers(settings, pools, this, predecessor?.heritage ?? null);
+    predecessor?.serve(this.workers, log);
+    this.upgrading = new Upgrade({
+      workers: this.workers,
+      settings: () => this.settings,
+      log,
+      predecessor,
+      hooks: NO_HOOKS,
+    });
     const { shared, pools: all } = this.workers;
     const statistics = new Statistics(shared.counters, settings.workerThreads, () => all.all());
     const console = new AdminConsole({
@@ -74,6 +90,7 @@ export class Supervisor {
       killClient: (id) => this.administration.killClient(id),
       shutDown: () => this.shutDown('SHUTDOWN'),
       reload: () => this.reload('RELOAD'),
+      upgrade: () => this.upgrade(),
     });
     this.consoles = new Consoles(console, (error) =>
       log.error(`bug: ${error instanceof Error ? error.stack : String(error)}`),
@@ -86,11 +103,13 @@ export class Supervisor {
     if (loaded.notInForce.length > 0) log.warn(`not in force yet: ${loaded.notInForce.join(', ')}`);
     for (const warning of warningsOf(loaded.configuration)) log.warn(warning);
     const secrets = new ClientSecrets();
-    const resolved = await resolveSettings(loaded, secrets);
+    const predecessor = await Predecessor.find(process.env);
+    const own = await resolveSettings(loaded, secrets);
+    const resolved = { ...own, settings: predecessor?.adapt(own.settings) ?? own.settings };
     warnOfDescriptors(resolved, log);
     return new Promise((resolve) => {
       try {
-        const supervisor = new Supervisor(loaded, resolved, secrets, log, resolve);
+        const supervisor = new Supervisor(loaded, resolved, secrets, log, predecessor, resolve);
         supervisor.listenToSignals();
         setInterval(() => void supervisor.resolveHosts(), RESOLVE_INTERVAL_MS).unref();
       } catch (error) {
@@ -119,6 +138,7 @@ export class Supervisor {
     this.log.info(`listening on ${host}:${port}, pg_doorman ${VERSION}, pid ${process.pid}`);
     this.isReady = true;
     this.keepPools();
+    this.predecessor?.ready();
   }
 
   /** From now on, at this pace. */
@@ -151,9 +171,12 @@ export class Supervisor {
         return this.proofs.forget(worker, message.request);
       case 'stopped':
         if (this.workers.count > 0) return;
-        this.log.info('stopped');
-        return this.finish(0);
-      default: // others have taken it
+        return void this.upgrading.finished().then(() => {
+          this.log.info('stopped');
+          this.finish(0);
+        });
+      default:
+        this.upgrading.onMessage(worker, message);
     }
   }
 
@@ -173,13 +196,32 @@ export class Supervisor {
   private listenToSignals(): void {
     process.on('SIGTERM', () => {
       this.log.info('SIGTERM: stopping at once');
+      this.upgrading.giveUp();
       this.workers.end();
       this.workers.postToAll({ type: 'stop' });
     });
     process.on('SIGHUP', () => void this.reload('SIGHUP'));
     process.on('SIGINT', () => {
-      this.shutDown('SIGINT');
+      const { pid, stdin, stdout, stderr } = process;
+      if (interruptEnds(pid, [stdin, stdout, stderr])) this.shutDown('SIGINT');
+      else void this.upgradeBy('SIGINT');
     });
+    process.on('SIGUSR2', () => void this.upgradeBy('SIGUSR2'));
+  }
+
+  /** Another process takes this one's place. Throws UpgradeFailed when this one goes on. */
+  upgrade(): Promise<void> {
+    return this.upgrading.upgrade();
+  }
+
+  private async upgradeBy(signal: NodeJS.Signals): Promise<void> {
+    this.log.info(`${signal}: binary upgrade`);
+    try {
+      await this.upgrade();
+    } catch (error) {
+      if (!(error instanceof UpgradeFailed)) throw error;
+      this.log.error(`upgrade: nothing has changed, this process goes on: ${error.message}`);
+    }
   }
 
   /** Reads the configuration anew. Returns what is wrong with it, and then nothing has changed. However often it is
@@ -230,6 +272,7 @@ export class Supervisor {
   private shutDown(by: string): void {
     if (this.isEnding) return;
     this.isEnding = true;
+    this.upgrading.giveUp();
     this.log.info(
       `${by}: graceful shutdown, transactions have ${this.settings.shutdownTimeoutMs} ms to finish`,
     );
@@ -263,6 +306,9 @@ export class Supervisor {
     }
   }
 }
+
+/** Nobody has said that there is a service manager or a file that names the process. */
+const NO_HOOKS: UpgradeHooks = { handedOver: () => undefined, takenBack: () => undefined };
 
 function counted(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? '' : 's'}`;

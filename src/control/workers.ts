@@ -24,11 +24,14 @@ import { openListening } from '../reactor/listening.js';
 import type { ListeningSocket, SocketAddress } from '../reactor/reactor.js';
 import { mergeSnapshots } from './merge-snapshots.js';
 import { type PoolHolders, Pools } from './pools.js';
+import type { Heritage } from './upgrade/heritage.js';
 import { VERSION } from './version.js';
 import { WorkerHandle } from './worker-handle.js';
 
 const STATEMENT_KEY_BYTES = 32;
 const CANCEL_SIGNING_KEY_BYTES = 32;
+/** It accepts, and sends the others their share: who is least busy gets the next. */
+const ACCEPTING_WORKER = 0;
 /** One that dies again and again is not to keep the processor busy. */
 const REPLACE_AFTER_MS = 1000;
 
@@ -58,8 +61,11 @@ export class Workers implements PoolHolders {
   private settings: DataPlaneSettings;
   private readonly events: WorkersEvents;
   private readonly listening: ListeningSocket;
-  private readonly statementKey = randomBytes(STATEMENT_KEY_BYTES);
-  private readonly cancelSigningKey = randomBytes(CANCEL_SIGNING_KEY_BYTES);
+  private readonly statementKey: Uint8Array;
+  private readonly cancelSigningKey: Uint8Array;
+  /** Whether clients are to come in here: another process may still take them. */
+  private isAccepting: boolean;
+  private hasPredecessor: boolean;
   private readonly wakeFds = new Map<number, Fd>();
   private readonly mappings = new Map<number, readonly MappedRange[]>();
   private readonly handles = new Map<number, WorkerHandle>();
@@ -71,9 +77,14 @@ export class Workers implements PoolHolders {
   /** How many have died since the start. */
   deaths = 0;
 
-  /** Begins to listen, and starts the workers. Throws SystemError when the address cannot be listened on, and
-   *  TooManyPools. */
-  constructor(settings: DataPlaneSettings, configured: readonly PoolSettings[], events: WorkersEvents) {
+  /** Begins to listen, and starts the workers. `heritage`: of the process whose place this one takes; its workers accept
+   *  nobody before `accept`. Throws SystemError when the address cannot be listened on, and TooManyPools. */
+  constructor(
+    settings: DataPlaneSettings,
+    configured: readonly PoolSettings[],
+    events: WorkersEvents,
+    heritage: Heritage | null,
+  ) {
     this.settings = settings;
     this.events = events;
     const { workerThreads, host, port, backlog } = settings;
@@ -82,7 +93,13 @@ export class Workers implements PoolHolders {
     const address: SocketAddress = host.startsWith('/')
       ? { kind: 'unix', path: `${host}/.s.PGSQL.${port}` }
       : { kind: 'tcp', host, port };
-    this.listening = openListening(address, backlog, socketOptions(settings));
+    this.statementKey = heritage?.statementKey ?? randomBytes(STATEMENT_KEY_BYTES);
+    this.cancelSigningKey = heritage?.cancelSigningKey ?? randomBytes(CANCEL_SIGNING_KEY_BYTES);
+    this.isAccepting = heritage === null;
+    this.hasPredecessor = heritage !== null;
+    if (heritage !== null) new WorkerBoard(this.shared.board, 0).lastIds = heritage.lastIds;
+    this.listening =
+      heritage?.listeningAt(address) ?? openListening(address, backlog, socketOptions(settings));
     for (let index = 0; index < workerThreads; index++) this.start(index);
   }
 
@@ -140,6 +157,57 @@ export class Workers implements PoolHolders {
     });
   }
 
+  // ── upgrade ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** What the process that takes this one's place goes on with. */
+  heritage(): Omit<Heritage, 'listeningAt'> & { readonly listening: ListeningSocket } {
+    const { statementKey, cancelSigningKey, listening } = this;
+    return {
+      statementKey,
+      cancelSigningKey,
+      listening,
+      lastIds: new WorkerBoard(this.shared.board, 0).lastIds,
+    };
+  }
+
+  accept(): void {
+    this.isAccepting = true;
+    this.post(ACCEPTING_WORKER, { type: 'accept', listening: this.listening });
+  }
+
+  predecessorEnded(): void {
+    this.hasPredecessor = false;
+    this.postToAll({ type: 'predecessorEnded' });
+  }
+
+  /** Nobody comes in any more, and everybody leaves for another process. */
+  depart(graceMs: number): void {
+    this.end();
+    this.isAccepting = false;
+    this.postToAll({ type: 'depart', graceMs });
+  }
+
+  /** … but the other process has failed. */
+  remain(): void {
+    this.isEnding = false;
+    this.drained.clear();
+    this.postToAll({ type: 'remain' });
+    this.accept();
+  }
+
+  /** Chooses who is to serve a connection that comes from another process, which is this worker's from now on. */
+  assign(fd: number): number {
+    const board = new WorkerBoard(this.shared.board, ACCEPTING_WORKER, this.settings.workerFillPercent);
+    const worker = board.nextServing;
+    board.clientComes(worker);
+    new Descriptors(this.shared.descriptors, worker).take(fd);
+    return worker;
+  }
+
+  get hasTooManyClients(): boolean {
+    return new WorkerBoard(this.shared.board, ACCEPTING_WORKER).clients >= this.settings.maxConnections;
+  }
+
   /** The process ends: nobody is replaced any more. */
   end(): void {
     this.isEnding = true;
@@ -155,12 +223,12 @@ export class Workers implements PoolHolders {
       settings: shareOf(settings),
       pools: this.pools.starts(),
       shared,
-      // One accepts and sends the others their share: who is least busy gets the next.
-      listening: index === 0 ? this.listening : null,
+      listening: index === ACCEPTING_WORKER && this.isAccepting ? this.listening : null,
       wakeFd: this.wakeFdOf(index),
       processor: settings.workerCpuAffinityPinning ? index % availableParallelism() : null,
       statementKey: this.statementKey,
       cancelSigningKey: this.cancelSigningKey,
+      hasPredecessor: this.hasPredecessor,
       version: VERSION,
     };
     const handle = new WorkerHandle(start, {

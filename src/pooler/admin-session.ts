@@ -23,6 +23,8 @@ export class AdminSession implements Receiver {
   /** The control plane has messages and has not answered. */
   private isAsking = false;
   private isClosed = false;
+  /** What it is told when it has its answer. */
+  private farewell: ClientFacingError | null = null;
 
   constructor(plane: DataPlane, socket: Socket, keySeed: KeySeed, user: string) {
     this.plane = plane;
@@ -60,7 +62,14 @@ export class AdminSession implements Receiver {
     if (this.isClosed) return;
     this.isAsking = false;
     this.send(messages);
+    if (this.farewell !== null) return this.fail(this.farewell, 'FATAL');
     this.askOn();
+  }
+
+  /** FATAL and the end, when nothing of it is unanswered. */
+  endWith(error: ClientFacingError): void {
+    this.farewell = error;
+    if (!this.isAsking) this.fail(error, 'FATAL');
   }
 
   /** A CancelRequest for it has come. */
@@ -103,9 +112,9 @@ export class AdminSession implements Receiver {
     this.socket.send(message, 0, message.length);
   }
 
-  private fail(error: ClientFacingError): void {
+  private fail(error: ClientFacingError, severity = error.severity): void {
     if (this.isClosed) return;
-    this.send(errorResponse(error));
+    this.send(errorResponse(error, severity));
     this.socket.closeAfterSend();
     this.end();
   }

@@ -45,7 +45,7 @@ export function sendCancel(plane: DataPlane, key: CancelKey, bringer: Socket): v
   // A reset would be an error to whoever cancels.
   const end: CancelBringer = { cancelEnded: () => bringer.closeAfterSend() };
   if (clientOf(plane, key) !== null || adminOf(plane, key) !== null) cancelHere(plane, key, end);
-  else if (plane.peers.count === 0) end.cancelEnded();
+  else if (plane.peers.count === 0 && !plane.passage.hasPredecessor) end.cancelEnded();
   else plane.cancels.ask(key, end);
 }
 
@@ -69,7 +69,8 @@ export function cancelQuery(plane: DataPlane, server: ServerSession, bringer: Ca
   }
 }
 
-/** Cancels whose clients are in another worker, nobody knows which: all are asked. */
+/** Cancels whose clients are in another worker, or still in the process before this one, nobody knows which: all are
+ *  asked. */
 export class RemoteCancels {
   private readonly plane: DataPlane;
   private readonly asked = new Map<number, { readonly bringer: CancelBringer; answersLeft: number }>();
@@ -81,8 +82,10 @@ export class RemoteCancels {
 
   ask(key: CancelKey, bringer: CancelBringer): void {
     const request = ++this.lastRequest;
-    this.asked.set(request, { bringer, answersLeft: this.plane.peers.count });
-    this.plane.peers.postToAll({ type: 'cancel', request, key });
+    const { peers, passage } = this.plane;
+    this.asked.set(request, { bringer, answersLeft: peers.count + (passage.hasPredecessor ? 1 : 0) });
+    peers.postToAll({ type: 'cancel', request, key });
+    if (passage.hasPredecessor) this.plane.post({ type: 'cancelElsewhere', request, key });
   }
 
   /** One of them has delivered it, or has no such client. */

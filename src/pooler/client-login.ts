@@ -1,6 +1,6 @@
 /** A client that has connected and not yet logged in: startup packets, access rules, the password exchange, the
  *  greeting. Afterwards a ClientSession or an AdminSession takes its place. PostgreSQL manual, "Start-up". */
-import type { Receiver, Socket } from '../reactor/reactor.js';
+import type { DetachedSocket, Receiver, Socket } from '../reactor/reactor.js';
 import { Timer, type TimerTarget } from '../reactor/timers.js';
 import type { TlsSocket } from '../reactor/tls-socket.js';
 import {
@@ -63,6 +63,7 @@ import { type ProofMethod, type ProofVerdict, refusalError, TALOS_USER } from '.
 import { ClientSession } from './client-session.js';
 import { Connection } from './connection-counts.js';
 import type { DataPlane } from './data-plane.js';
+import { Departure, type Traveller } from './departure.js';
 import type { HandshakeWaiter } from './handshake-queue.js';
 import { LOGIN_MESSAGE_MAX, LOGIN_TIMEOUT_MS, TOKEN_MESSAGE_MAX } from './limits.js';
 import type { Pool } from './pool.js';
@@ -99,7 +100,7 @@ const ADMIN_PARAMETERS: readonly (readonly [string, string])[] = [
 /** The first byte of a TLS handshake, which a client may send without asking. No packet is so long as to begin so. */
 const TLS_HANDSHAKE = 0x16;
 
-export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
+export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Traveller {
   private readonly plane: DataPlane;
   private socket: Socket;
   private secured: TlsSocket | null = null;
@@ -186,6 +187,7 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
   private takeOne(): boolean {
     switch (this.state) {
       case LoginState.Startup:
+        if (this.plane.passage.isDeparting && !this.hasTls) return this.leaves();
         return this.kept[0] === TLS_HANDSHAKE && !this.hasTls ? this.beginDirectTls() : this.takePacket();
       case LoginState.Proof:
       case LoginState.Parameters:
@@ -197,6 +199,18 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
       default:
         return this.takeMessage();
     }
+  }
+
+  /** Another process goes on with it: it has been told nothing yet, or that there is no encryption. */
+  private leaves(): boolean {
+    new Departure(this, this.socket, this.kept);
+    this.kept = Buffer.alloc(0);
+    return false;
+  }
+
+  hasGone(detached: DetachedSocket, unread: Uint8Array): void {
+    this.ends();
+    this.plane.post({ type: 'loginGoes', detached, unread });
   }
 
   private takePacket(): boolean {
@@ -318,7 +332,7 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
     this.startup = startup;
     const { plane } = this;
     if (plane.clientTls.isRequired && !this.hasTls) throw new TlsRequired();
-    if (plane.isShuttingDown) throw new ShuttingDown();
+    if (plane.isShuttingDown && !plane.passage.isDeparting) throw new ShuttingDown();
     if (needsNegotiation(startup)) this.send(negotiateProtocolVersion(startup));
     const { user, database } = startup;
     if (isReplication(startup.others.get('replication'))) {

@@ -35,7 +35,8 @@ import { ClientStream, Step } from './client-stream.js';
 import { ServerDirt } from './command-tag.js';
 import { Counter, Histogram } from './counters.js';
 import type { DataPlane } from './data-plane.js';
-import type { ClientRecord } from './hand-over.js';
+import type { Traveller } from './departure.js';
+import type { ClientRecord, TravellingClient } from './hand-over.js';
 import { GATHERED_BEFORE_CHECKOUT_MAX } from './limits.js';
 import type { Pool } from './pool.js';
 import type { ServerSession } from './server-session.js';
@@ -56,7 +57,7 @@ import type { Waiter } from './waiters.js';
 
 const BEGIN = query('BEGIN');
 
-export class ClientSession extends ClientStream implements Receiver, Waiter<ClientSession> {
+export class ClientSession extends ClientStream implements Receiver, Traveller, Waiter<ClientSession> {
   /** The server owes so many answers that this client is not read for so long. */
   waitsForAnswers = false;
   /** Messages of the extended protocol have gone to the server and no Sync behind them. */
@@ -151,9 +152,13 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
   // ── between workers ────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Whether nothing of it is underway: it has no server and needs none, and nothing that it has sent is half read. */
-  get mayMove(): boolean {
-    if (this.server !== null || this.isWaiting || this.isClosed || this.beginIsDeferred) return false;
+  get isAtRest(): boolean {
+    if (this.server !== null || this.isWaiting || this.isClosed) return false;
     return !this.isInside && this.whole === null && !this.isMidBatch && !this.skipsToSync;
+  }
+
+  get mayMove(): boolean {
+    return this.isAtRest && !this.beginIsDeferred;
   }
 
   moveTo(worker: number): void {
@@ -165,6 +170,31 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     this.isClosed = true; // here
     this.pool.clientDeparts();
     this.plane.clientMoved(this, worker, detached);
+  }
+
+  // ── between processes, see passage.ts ──────────────────────────────────────────────────────────────────────────
+
+  /** One that another process had. */
+  static arrived(plane: DataPlane, pool: Pool, socket: Socket, record: TravellingClient): ClientSession {
+    const client = ClientSession.takenOver(plane, pool, socket, { ...record, pool: pool.index });
+    pool.clientComes();
+    client.beginIsDeferred = record.beginIsDeferred;
+    return client;
+  }
+
+  /** It waits for a server, and is to wait in the other process. */
+  putOffWait(): void {
+    this.pool.leave(this);
+    this.plane.passage.putsOff(this);
+  }
+
+  hasGone(detached: DetachedSocket, unread: Uint8Array): void {
+    this.isClosed = true; // here
+    const { database, user } = this.pool.settings;
+    const client = { ...this.record(), database, user, beginIsDeferred: this.beginIsDeferred, unread };
+    this.plane.clientGone(this);
+    this.plane.post({ type: 'clientGoes', detached, client });
+    this.pool.clientGoes();
   }
 
   get statementCount(): number {
@@ -285,12 +315,13 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     server.checkIn();
     if (ends !== null) return this.fail(ends);
     this.socket.resume(); // what it was paused for, this server does not tell it any more
-    if (this.plane.balance.isWanted) this.plane.balance.consider(this);
+    if (this.plane.isShuttingDown) this.plane.passage.consider(this);
+    else if (this.plane.balance.isWanted) this.plane.balance.consider(this);
   }
 
   /** Why it has to go as soon as it is outside of a transaction; null when it may stay. */
   private whyItEnds(): ClientFacingError | null {
-    if (this.plane.isShuttingDown) return new ShuttingDown();
+    if (this.plane.isShuttingDown && !this.plane.passage.takes(this)) return new ShuttingDown();
     const { isClosing, settings } = this.pool;
     return isClosing ? new PoolRemoved(settings.database, settings.user) : null;
   }
@@ -688,7 +719,7 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
       this.socket.pause(true);
       return Step.Later;
     }
-    if (this.plane.isShuttingDown) return this.ended(new ShuttingDown());
+    if (this.plane.isShuttingDown) return this.goesOrEnds();
     if (this.pool.acquire(this)) return Step.Done;
     this.waiting(this.framer.tag, bytes, this.bodyAt(bytes), this.bodyEnd(bytes));
     this.socket.pause(true);
@@ -717,6 +748,15 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
 
   private bodyEnd(bytes: Uint8Array): number {
     return bytes === this.whole ? bytes.length : this.framer.bodyEnd;
+  }
+
+  /** There are no servers for new transactions any more. */
+  private goesOrEnds(): Step {
+    const { passage } = this.plane;
+    if (!passage.takes(this)) return this.ended(new ShuttingDown());
+    passage.putsOff(this);
+    this.socket.pause(true);
+    return Step.Later;
   }
 
   /** The server owes as many answers as there is room for. */
@@ -838,6 +878,7 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     this.isClosed = true;
     this.forgetWhole();
     this.pool.leave(this);
+    this.plane.passage.forget(this);
     const { server } = this;
     this.server = null;
     if (server !== null) server.leave(this.isMidBatch || this.isMidMessage);

@@ -173,6 +173,21 @@ export abstract class ClientStream {
     return step;
   }
 
+  /** Takes what it has of a message that was put off and is not the socket's any more: the beginning of what is to be
+   *  read next. */
+  takePutOff(): Uint8Array {
+    const { framer, whole } = this;
+    if (whole !== null) {
+      this.forgetWhole();
+      return whole;
+    }
+    if (!framer.hasHeader) return new Uint8Array(0);
+    const header = new Uint8Array(HEADER_LENGTH);
+    framer.writeHeader(header, 0, framer.bodyLength);
+    framer.reset();
+    return header;
+  }
+
   protected forgetWhole(): void {
     if (this.whole === null) return;
     this.plane.memory.giveBack(this.whole.length - HEADER_LENGTH);

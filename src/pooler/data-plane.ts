@@ -7,6 +7,7 @@ import type {
   Acceptor,
   DetachedSocket,
   Listener,
+  ListeningSocket,
   Reactor,
   Receiver,
   Socket,
@@ -30,6 +31,7 @@ import { Connection, ConnectionCounts } from './connection-counts.js';
 import { Counter } from './counters.js';
 import type { ClientRecord } from './hand-over.js';
 import { MemoryBudget } from './memory-budget.js';
+import { Passage } from './passage.js';
 import { type PeerLink, Peers, type ToPeer } from './peers.js';
 import { Pool } from './pool.js';
 import type { ServerLogin } from './server-login.js';
@@ -51,6 +53,7 @@ import { WorkerBoard } from './worker-board.js';
 /** A scratch large enough for the beginning of any Bind that is rewritten. */
 const SCRATCH_BYTES = 4096;
 const SHUTDOWN_CHECK_MS = 250;
+const DEPARTURE_CHECK_MS = 50;
 const SECOND_MS = 1000;
 /** So many clients leave enough garbage to be worth a collection. */
 const MANY_CLIENTS = 1000;
@@ -68,6 +71,7 @@ export class DataPlane implements Acceptor, TimerTarget {
   readonly memory: MemoryBudget;
   readonly cancels: RemoteCancels;
   readonly balance: Balance;
+  readonly passage: Passage;
   readonly clientTls: ClientTls;
   readonly serverTls = new ServerTls();
   readonly proofs: OpenProofs;
@@ -107,6 +111,7 @@ export class DataPlane implements Acceptor, TimerTarget {
     this.memory = new MemoryBudget(this.board, settings.maxMemoryUsage);
     this.cancels = new RemoteCancels(this);
     this.balance = new Balance(this);
+    this.passage = new Passage(this);
     this.clientTls = new ClientTls(reactor, settings.clientTls);
     this.proofs = new OpenProofs(reactor, post);
     this.access = new AccessRules(settings.accessRules);
@@ -119,10 +124,20 @@ export class DataPlane implements Acceptor, TimerTarget {
   begin(): void {
     const { listening, index } = this.start;
     this.board.setAlive(index, true);
-    if (listening !== null) this.listener = this.reactor.acceptFrom(listening, this);
+    if (listening !== null) this.acceptFrom(listening);
     this.cpuBeforeMs = this.reactor.cpuMs();
     this.countedMs = this.reactor.nowMs;
     this.reactor.setTimer(this.secondTimer, SECOND_MS);
+  }
+
+  acceptFrom(listening: ListeningSocket): void {
+    this.listener = this.reactor.acceptFrom(listening, this);
+  }
+
+  /** Another process goes on with the listening socket. */
+  stopAccepting(): void {
+    this.listener?.release();
+    this.listener = null;
   }
 
   // ── clients ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -152,9 +167,11 @@ export class DataPlane implements Acceptor, TimerTarget {
     return new ClientLogin(this, socket, isTooMany);
   }
 
-  private takeNewClient(detached: DetachedSocket, isTooMany: boolean): void {
+  /** `unread`: what it has sent already. */
+  takeNewClient(detached: DetachedSocket, isTooMany: boolean, unread?: Uint8Array): void {
     const socket = this.reactor.attach(detached, nobody);
     socket.receiver = this.welcome(socket, isTooMany);
+    if (unread !== undefined) socket.unread(unread, 0, unread.length);
     socket.resume();
   }
 
@@ -245,6 +262,18 @@ export class DataPlane implements Acceptor, TimerTarget {
     }
     this.board.clientReturns(worker);
     this.takeClient(record, detached);
+  }
+
+  /** One that another process had. */
+  clientArrived(client: ClientSession): void {
+    this.clients.set(client.id, client);
+  }
+
+  /** … that another process has from now on. */
+  clientGone(client: ClientSession): void {
+    this.clients.delete(client.id);
+    this.passage.forget(client);
+    this.board.clientLeaves();
   }
 
   private takeClient(record: ClientRecord, detached: DetachedSocket): void {
@@ -391,6 +420,8 @@ export class DataPlane implements Acceptor, TimerTarget {
         this.peers.disconnect(message.worker);
         this.cancels.giveUp();
         return this.post({ type: 'peerForgotten', worker: message.worker });
+      default:
+        return this.passage.onMessage(message);
     }
   }
 
@@ -465,7 +496,7 @@ export class DataPlane implements Acceptor, TimerTarget {
     this.onManyLeft();
   }
 
-  private shutDown(graceMs: number): void {
+  shutDown(graceMs: number): void {
     if (this.isShuttingDown) return;
     this.isShuttingDown = true;
     this.board.setAlive(this.start.index, false); // for new clients
@@ -476,16 +507,34 @@ export class DataPlane implements Acceptor, TimerTarget {
   }
 
   private checkShutdown(): void {
+    const { isDeparting } = this.passage;
+    if (isDeparting) this.letGo();
     // The others may still need this worker: all stop together.
-    if (this.clients.size === 0 && this.logins === 0) this.post({ type: 'drained' });
+    if (isDeparting ? this.board.clients === 0 : this.clients.size === 0 && this.logins === 0)
+      this.post({ type: 'drained' });
     if (this.reactor.nowMs < this.shutdownDeadlineMs) {
-      this.reactor.setTimer(this.shutdownTimer, SHUTDOWN_CHECK_MS);
+      this.reactor.setTimer(this.shutdownTimer, isDeparting ? DEPARTURE_CHECK_MS : SHUTDOWN_CHECK_MS);
       return;
     }
     let active = 0;
     for (const client of this.clients.values()) if (client.isActive) active++;
     if (active > 0) this.log('error', `shutdown_timeout is over with ${active} clients in a transaction`);
+    if (isDeparting) this.tellClients(new ShuttingDown());
     this.stop();
+  }
+
+  /** Whoever can go to the other process goes. */
+  private letGo(): void {
+    for (const client of this.clients.values()) this.passage.consider(client);
+    for (const admin of [...this.admins.values()]) admin.endWith(new ShuttingDown());
+  }
+
+  /** The other process has failed: as if nobody had been told to shut down. */
+  goOn(): void {
+    this.isShuttingDown = false;
+    this.reactor.clearTimer(this.shutdownTimer);
+    this.board.setAlive(this.start.index, true);
+    for (const pool of this.pools.values()) pool.goOn();
   }
 
   private stop(): void {
@@ -534,7 +583,7 @@ export class DataPlane implements Acceptor, TimerTarget {
     );
   }
 
-  private poolAt(index: number): Pool | null {
+  poolAt(index: number): Pool | null {
     return this.pools.get(index) ?? null;
   }
 }

@@ -1,4 +1,4 @@
-/** What goes along when a connection moves from one worker to another: plain data, everything that the next session
+/** What goes along when a connection moves from one worker to another, or to another process: plain data, everything that the next session
  *  must know. The descriptor itself is the process's and stays what it is. */
 
 import type { KeySeed } from './cancel.js';
@@ -25,8 +25,21 @@ export interface ServerRecord {
 }
 
 /** A client that has no server. */
-export interface ClientRecord {
+export interface ClientRecord extends ClientFacts {
   readonly pool: number;
+}
+
+/** … on its way to the process that takes this one's place, or back. */
+export interface TravellingClient extends ClientFacts {
+  readonly database: string;
+  readonly user: string;
+  /** It was told that its BEGIN is done, and no server has heard of it. */
+  readonly beginIsDeferred: boolean;
+  /** What it has sent and nobody has looked at: the beginning of what it sends next. */
+  readonly unread: Uint8Array;
+}
+
+interface ClientFacts {
   readonly seed: KeySeed;
   readonly applicationName: string;
   readonly mode: PoolMode;

@@ -12,6 +12,7 @@ import {
   PoolExhausted,
   PoolRemoved,
   ServerUnavailable,
+  ShuttingDown,
 } from '../wire/client-facing-error.js';
 import type { ClientLogin } from './client-login.js';
 import type { ClientSession } from './client-session.js';
@@ -21,6 +22,7 @@ import type { DataPlane } from './data-plane.js';
 import type { ServerRecord } from './hand-over.js';
 import { IdleServers } from './idle-servers.js';
 import { CREATE_PAUSE_MS, FAST_RETRY_MS } from './limits.js';
+import type { PoolFacts } from './passage-messages.js';
 import type { PeerLink, ToPeer } from './peers.js';
 import { ServerSession } from './server-session.js';
 import { ServerState } from './server-stream.js';
@@ -324,6 +326,7 @@ export class Pool implements TimerTarget, Serials {
 
   /** Tells the client's login when the pool knows its servers' parameters; opens a server to ask if need be. */
   wantParameters(login: ClientLogin): void {
+    if (this.isShutDown) return login.noParameters(new ShuttingDown());
     this.greeters.add(login);
     this.grow();
   }
@@ -423,6 +426,23 @@ export class Pool implements TimerTarget, Serials {
   shutDown(): void {
     this.isShutDown = true;
     for (const each of this.idle.all()) this.closeUnwanted(each);
+  }
+
+  /** It goes on after all. */
+  goOn(): void {
+    this.isShutDown = false;
+  }
+
+  /** What the pool of another process would have to find out. */
+  facts(): PoolFacts {
+    const { database, user } = this.settings;
+    return { database, user, parameters: [...this.parameters], clientKey: this.clientKey };
+  }
+
+  /** … as that process has found it out. */
+  factsCame({ parameters, clientKey }: PoolFacts): void {
+    this.parametersCame(parameters);
+    if (clientKey !== null) this.clientKeyCame(clientKey);
   }
 
   /** Closes everything at once. */

@@ -117,6 +117,11 @@ export class SharedPool {
     return Atomics.load(this.words, Whole.Size);
   }
 
+  /** So many servers more, or less, are another process's, and count here as well. */
+  occupy(change: number): void {
+    Atomics.add(this.words, Whole.Size, change);
+  }
+
   /** Servers of one worker. */
   sizeOf(worker: number): number {
     return Atomics.load(this.words, rowOf(worker) + Part.Size);

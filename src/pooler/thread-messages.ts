@@ -7,6 +7,7 @@ import type { ClientProof, ProofVerdict } from './client-proof.js';
 import { connectionCountsBytes } from './connection-counts.js';
 import { countersBytes } from './counters.js';
 import { POOLS_MAX } from './limits.js';
+import type { PassageToControl, PassageToWorker } from './passage-messages.js';
 import type { DataPlaneSettings, PoolSettings } from './settings.js';
 import { sharedPoolsBytes } from './shared-pool.js';
 import { workerBoardBytes } from './worker-board.js';
@@ -25,12 +26,14 @@ export interface WorkerStart {
   readonly wakeFd: Fd;
   /** The processor that it is bound to, null for any. */
   readonly processor: number | null;
-  /** Where clients come in; null for a worker that gets them from another. */
+  /** Where clients come in; null for a worker that gets them from another, or is told later. */
   readonly listening: ListeningSocket | null;
   /** What the secret part of cancel keys is made with: the same in every worker. */
   readonly cancelSigningKey: Uint8Array;
   /** The key that statement names are made with: the same in every worker. */
   readonly statementKey: Uint8Array;
+  /** Another process has clients that are to come here. */
+  readonly hasPredecessor: boolean;
   /** The pooler's version, for the console's greeting. */
   readonly version: string;
 }
@@ -70,6 +73,7 @@ export interface PoolStart {
 export type PoolCommand = 'pause' | 'resume' | 'reconnect' | 'kill';
 
 export type ToWorker =
+  | PassageToWorker
   /** Finish transactions, then end; at the latest after so long. */
   | { readonly type: 'shutdown'; readonly graceMs: number }
   /** End now. */
@@ -120,6 +124,7 @@ export type ToWorker =
   | { readonly type: 'address'; readonly pool: number; readonly host: string };
 
 export type ToControl =
+  | PassageToControl
   | {
       readonly type: 'ready';
       readonly backend: string;

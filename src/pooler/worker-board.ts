@@ -162,6 +162,16 @@ export class WorkerBoard {
     return this.nextId(Whole.LastClient);
   }
 
+  /** The numbers that were given last: of a client, of a server. */
+  get lastIds(): readonly [number, number] {
+    return [Atomics.load(this.words, Whole.LastClient), Atomics.load(this.words, Whole.LastServer)];
+  }
+
+  set lastIds([client, server]: readonly [number, number]) {
+    Atomics.store(this.words, Whole.LastClient, client & ID_MASK);
+    Atomics.store(this.words, Whole.LastServer, server & ID_MASK);
+  }
+
   nextServerId(): number {
     return this.nextId(Whole.LastServer);
   }

@@ -7,6 +7,7 @@ export const AF_UNIX = 1;
 export const AF_INET = 2;
 export const AF_INET6 = 10;
 export const SOCK_STREAM = 1;
+export const SOCK_SEQPACKET = 5;
 export const SOCK_NONBLOCK = 0x800;
 export const SOCK_CLOEXEC = 0x80000;
 export const SOL_SOCKET = 1;
@@ -17,6 +18,8 @@ export const SO_KEEPALIVE = 9;
 export const MSG_DONTWAIT = 0x40;
 export const MSG_WAITALL = 0x100;
 export const MSG_NOSIGNAL = 0x4000;
+export const MSG_CMSG_CLOEXEC = 0x40000000;
+export const SCM_RIGHTS = 1;
 export const SHUT_WR = 1;
 export const SHUT_RDWR = 2;
 
@@ -41,6 +44,9 @@ export const IOVEC_WORDS = 4;
 export const IOVEC_BYTES = 16;
 export const MSGHDR_WORDS = 14;
 export const MSGHDR_BYTES = 56;
+/** struct cmsghdr with one descriptor: its length, and with what aligns the next. cmsg(3). */
+export const CMSG_LENGTH = 20;
+export const CMSG_BYTES = 24;
 
 // epoll(7)
 export const EPOLL_CLOEXEC = 0x80000;

@@ -31,6 +31,8 @@ const nativeShutdown = declare('int shutdown(int, int)');
 const nativeRecv = declare('int64_t recv(int, uintptr_t, uint64_t, int)');
 const nativeSend = declare('int64_t send(int, uintptr_t, uint64_t, int)');
 const nativeSendmsg = declare('int64_t sendmsg(int, uintptr_t, int)');
+const nativeRecvmsg = declare('int64_t recvmsg(int, uintptr_t, int)');
+const nativeSocketpair = declare('int socketpair(int, int, int, void*)');
 const nativeRead = declare('int64_t read(int, void*, uint64_t)');
 const nativeWrite = declare('int64_t write(int, const void*, uint64_t)');
 const nativeSetAffinity = declare('int sched_setaffinity(int, uint64_t, const void*)');
@@ -207,6 +209,27 @@ export function send(fd: Fd, address: number, length: number, flags: number): nu
 /** sendmsg(2) of a struct msghdr at an address. Bytes or a negative errno. */
 export function sendmsg(fd: Fd, header: number, flags: number): number {
   return checked(nativeSendmsg(fd, header, flags));
+}
+
+/** recvmsg(2) into a struct msghdr at an address. Bytes, 0 at the end, or a negative errno. */
+export function recvmsg(fd: Fd, header: number, flags: number): number {
+  return checked(nativeRecvmsg(fd, header, flags));
+}
+
+/** socketpair(2): two unix sockets that are connected with one another. Throws SystemError. */
+export function socketPair(type: number): [Fd, Fd] {
+  const AF_UNIX = 1;
+  const pair = new Int32Array(2);
+  const result = checked(nativeSocketpair(AF_UNIX, type, 0, pair));
+  if (result < 0) throw new SystemError('socketpair', result);
+  return [...pair] as [Fd, Fd];
+}
+
+/** fcntl(2) F_SETFD of FD_CLOEXEC: programs that this one starts do not get it. 0 or a negative errno. */
+export function closeOnExec(fd: Fd): number {
+  const F_SETFD = 2;
+  const FD_CLOEXEC = 1;
+  return checked(nativeFcntl(fd, F_SETFD, FD_CLOEXEC));
 }
 
 /** read(2). Bytes or a negative errno. */

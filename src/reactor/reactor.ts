@@ -127,6 +127,8 @@ export interface Listener {
   /** The port that it got, for port 0. */
   readonly port: number;
   close(): void;
+  /** Takes no more connections: the socket stays open, and another process or listener goes on with it. */
+  release(): void;
 }
 
 export interface Reactor {

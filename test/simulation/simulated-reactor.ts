@@ -64,12 +64,10 @@ export class SimulatedReactor extends Rounds implements Reactor {
 
   acceptFrom({ port }: ListeningSocket, acceptor: Acceptor): Listener {
     this.acceptor = acceptor;
-    return {
-      port,
-      close: () => {
-        this.acceptor = null;
-      },
+    const close = (): void => {
+      this.acceptor = null;
     };
+    return { port, close, release: close };
   }
 
   /** A connection has come in; false when nobody listens. */

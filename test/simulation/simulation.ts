@@ -123,6 +123,7 @@ export function workerStart({ settings, pools }: Resolved, shared: SharedState, 
     listening: index === 0 ? { fd: -1, port: 1, address: { kind: 'unix', path: '' } } : null,
     wakeFd: -1 as Fd, // nothing writes to it
     processor: null,
+    hasPredecessor: false,
     statementKey: Buffer.from('key of the simulation'),
     cancelSigningKey: Buffer.from('another key of the simulation'),
     version: '0',

@@ -24,6 +24,8 @@ export interface DoormanOptions {
   readonly prometheus?: Section;
   /** A command that starts what its arguments say, under limits. */
   readonly under?: readonly string[];
+  /** The program, if it is not the compiled one itself. */
+  readonly program?: string;
 }
 
 export class Doorman {
@@ -31,22 +33,31 @@ export class Doorman {
   readonly directory: string;
   private readonly child: ChildProcess;
   private readonly output: Output;
+  /** Of the process that serves: another one after an upgrade. */
+  private servingPid: number;
 
   private constructor(port: number, directory: string, child: ChildProcess, output: Output) {
     this.port = port;
     this.directory = directory;
     this.child = child;
     this.output = output;
+    this.servingPid = child.pid ?? 0;
   }
 
   /** Starts it on a free port; returns when it listens. The backend is the one that the run is about. */
-  static async start({ general = {}, pools, prometheus, under = [] }: DoormanOptions): Promise<Doorman> {
+  static async start({
+    general = {},
+    pools,
+    prometheus,
+    under = [],
+    program = COMMAND,
+  }: DoormanOptions): Promise<Doorman> {
     const directory = mkdtempSync(join(tmpdir(), 'pg-doorman-'));
     const file = join(directory, FILE);
     writeFileSync(file, fileText({ general, pools, ...(prometheus !== undefined && { prometheus }) }), {
       mode: 0o600,
     });
-    const command = [...under, process.execPath, COMMAND, '--log-level', 'debug', file];
+    const command = [...under, process.execPath, program, '--log-level', 'debug', file];
     const child = spawn(command[0] ?? '', command.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] });
     child.once(
       'exit',
@@ -69,7 +80,35 @@ export class Doorman {
   }
 
   get pid(): number {
-    return this.child.pid ?? 0;
+    return this.servingPid;
+  }
+
+  /** Has it replaced; returns when the new process serves, the old one may still have clients. */
+  async upgrade(signal: NodeJS.Signals = 'SIGUSR2'): Promise<void> {
+    const from = this.log.length;
+    this.signal(signal);
+    await this.replaced(from);
+  }
+
+  /** Returns when another process serves. Throws when the log says from here on that none will. */
+  async replaced(from = 0): Promise<void> {
+    const outcome = new RegExp(
+      `process (\\d+) serves in place of ${this.servingPid};|nothing has changed[^]*`,
+    );
+    const [text, pid] = await this.output.find(outcome, from);
+    if (pid === undefined) throw new Error(text);
+    this.serves(Number(pid));
+    endWithFile(() => kill(Number(pid), 'SIGKILL'));
+  }
+
+  /** From now on it is the process of this pid that is meant. */
+  serves(pid: number): void {
+    this.servingPid = pid;
+  }
+
+  /** Returns when the process that had this pid has ended, and the one that serves knows. */
+  async isReplaced(pid: number): Promise<void> {
+    await this.output.find(new RegExp(`upgrade: process ${pid} has ended`));
   }
 
   /** All that it has logged until now. */
@@ -105,11 +144,15 @@ export class Doorman {
   }
 
   signal(name: NodeJS.Signals): void {
-    this.child.kill(name);
+    kill(this.servingPid, name);
   }
 
   /** Returns its exit status. */
   async ended(): Promise<number | null> {
+    if (this.servingPid !== this.child.pid) {
+      await this.output.closed();
+      return / stopped$/m.test(this.log) ? 0 : 1;
+    }
     if (this.child.exitCode === null && this.child.signalCode === null) await once(this.child, 'exit');
     return this.child.exitCode;
   }
@@ -141,6 +184,15 @@ function fileText({ general = {}, pools, prometheus }: DoormanOptions): string {
   });
 }
 
+/** It may have ended meanwhile. */
+function kill(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+  }
+}
+
 /** What a process writes, and who waits for it. */
 export class Output {
   text = '';
@@ -160,14 +212,26 @@ export class Output {
     });
   }
 
-  find(pattern: RegExp): Promise<RegExpExecArray> {
+  /** `from`: where in the text to begin. */
+  find(pattern: RegExp, from = 0): Promise<RegExpExecArray> {
     return new Promise((resolve, reject) => {
       const look = (): void => {
-        const found = pattern.exec(this.text);
+        const found = pattern.exec(from === 0 ? this.text : this.text.slice(from));
         if (found !== null) resolve(found);
         else if (this.hasEnded) reject(new Error(`it ended without logging ${pattern}:\n${this.text}`));
         else return;
         this.waiting.delete(look);
+      };
+      this.waiting.add(look);
+      look();
+    });
+  }
+
+  /** Returns when nobody can write any more: the process and those that went on in its place have ended. */
+  closed(): Promise<void> {
+    return new Promise((resolve) => {
+      const look = (): void => {
+        if (this.hasEnded) resolve();
       };
       this.waiting.add(look);
       look();

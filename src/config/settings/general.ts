@@ -226,7 +226,7 @@ export const general = z.strictObject({
     reload: 'at once',
   }),
   shutdown_timeout: duration().default(10_000).register(docs, {
-    en: 'How long a graceful shutdown waits for transactions.',
+    en: 'How long a graceful shutdown, and the old process of a binary upgrade, wait for transactions.',
     reload: 'at once',
   }),
   proxy_copy_data_timeout: duration().default(15_000).register(docs, {

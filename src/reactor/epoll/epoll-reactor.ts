@@ -243,6 +243,13 @@ class EpollListener implements Listener, TimerTarget {
     close(this.fd);
   }
 
+  release(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    if (this.again.isSet) this.reactor.clearTimer(this.again);
+    else this.reactor.watchListener(this.fd, this.slot, k.EPOLL_CTL_DEL);
+  }
+
   private take(fd: Fd): void {
     this.reactor.introduce(this.reactor.adopt(fd, SocketState.Open, nobody), this.acceptor);
   }

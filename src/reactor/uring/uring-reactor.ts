@@ -206,6 +206,7 @@ class UringListener implements Listener, TimerTarget {
   private readonly address: SocketAddress;
   private readonly again: Timer = new Timer(this);
   private isClosed = false;
+  private isReleased = false;
 
   constructor(
     reactor: UringReactor,
@@ -224,8 +225,10 @@ class UringListener implements Listener, TimerTarget {
 
   accepted(result: number, flags: number): void {
     if (result >= 0) this.take(result as Fd);
-    else if (!this.isClosed && !isPeersFault(result)) this.acceptor.onAcceptFailed(-result);
+    else if (!this.isClosed && !this.isReleased && !isPeersFault(result))
+      this.acceptor.onAcceptFailed(-result);
     if ((flags & IORING_CQE_F_MORE) !== 0) return;
+    if (this.isReleased) return;
     if (this.isClosed) close(this.fd);
     else if (result >= 0 || isPeersFault(result)) this.accept();
     else this.reactor.setTimer(this.again, ACCEPT_PAUSE_MS);
@@ -236,14 +239,23 @@ class UringListener implements Listener, TimerTarget {
   }
 
   close(): void {
-    if (this.isClosed) return;
+    if (this.isClosed || this.isReleased) return;
     this.isClosed = true;
     removeSocketFile(this.address);
-    if (this.again.isSet) {
-      this.reactor.clearTimer(this.again);
-      close(this.fd);
-      return;
-    }
+    if (!this.again.isSet) return this.cancelAccept();
+    this.reactor.clearTimer(this.again);
+    close(this.fd);
+  }
+
+  release(): void {
+    if (this.isClosed || this.isReleased) return;
+    this.isReleased = true;
+    if (this.again.isSet) this.reactor.clearTimer(this.again);
+    else this.cancelAccept();
+  }
+
+  /** What it accepts until then is still taken. */
+  private cancelAccept(): void {
     const { ring } = this.reactor;
     const at = ring.begin(Op.AsyncCancel, 0, 0, Kind.Ignored);
     ring.putTarget(at, this.index, Kind.Accept);
