@@ -1,27 +1,83 @@
 #!/usr/bin/env node
 /** The command pg_doorman. */
+import { writeSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { ConfigurationError } from '../config/complaints.js';
 import { type LoadedConfiguration, loadConfiguration } from '../config/load.js';
 import { Log } from '../control/logs.js';
+import { PidFile, PidFileError } from '../control/pid-file.js';
 import { Supervisor } from '../control/supervisor.js';
-import { readCommandLine, USAGE_ERROR } from './options.js';
+import { Syslog } from '../control/syslog.js';
+import { Daemon, startDaemon } from './daemon.js';
+import { type CommandLine, readCommandLine } from './options.js';
+
+const STDERR = 2;
 
 async function main(): Promise<number> {
-  const { configFile, logLevel, logFormat, hasColor, isDaemon, isTest } = readCommandLine(
-    process.argv,
-    process.env,
-  );
+  const command = readCommandLine(process.argv, process.env);
+  const configFile = command.isDaemon ? resolve(command.configFile) : command.configFile;
+  const daemon = Daemon.thisProcess();
+  if (command.isDaemon && !command.isTest && daemon === null) return startDaemon();
   const loaded = load(configFile);
   if (loaded === null) return 1;
-  if (isTest) {
+  if (command.isTest) {
     console.log(`the configuration file ${configFile} is in order`);
     return 0;
   }
-  if (isDaemon) {
-    console.error('pg_doorman: --daemon is not built yet; run it in the foreground under systemd');
-    return USAGE_ERROR;
+  return daemon === null
+    ? serve(loaded, openLog(loaded, command, false), () => undefined)
+    : serveAsDaemon(loaded, command, daemon);
+}
+
+async function serveAsDaemon(
+  loaded: LoadedConfiguration,
+  command: CommandLine,
+  daemon: Daemon,
+): Promise<number> {
+  const { daemon_pid_file, syslog_prog_name } = loaded.configuration.general;
+  if (syslog_prog_name === undefined) {
+    return refuse('daemon mode (-d) needs general.syslog_prog_name: syslog is where its log goes');
   }
-  return Supervisor.run(loaded, new Log({ level: logLevel, format: logFormat, hasColor }));
+  try {
+    const pidFile = PidFile.take(daemon_pid_file);
+    const log = openLog(loaded, command, true);
+    log.echo = (line, level) => {
+      if (level === 'error' || level === 'warn') say(line);
+    };
+    const status = await serve(loaded, log, () => {
+      log.echo = null;
+      daemon.serves();
+    });
+    pidFile.remove();
+    return status;
+  } catch (error) {
+    if (!(error instanceof PidFileError)) throw error;
+    return refuse(error.message);
+  }
+}
+
+async function serve(loaded: LoadedConfiguration, log: Log, onServing: () => void): Promise<number> {
+  process.on('uncaughtExceptionMonitor', (error) => {
+    log.error(`bug: ${error.stack ?? error.message}`);
+    log.flush();
+  });
+  const status = await Supervisor.run(loaded, log, onServing);
+  log.flush();
+  return status;
+}
+
+/** isDaemon: there is no other place than syslog, which may come later. */
+function openLog(loaded: LoadedConfiguration, command: CommandLine, isDaemon: boolean): Log {
+  const { logLevel: level, logFormat: format, hasColor } = command;
+  const name = loaded.configuration.general.syslog_prog_name;
+  if (name === undefined) return new Log({ level, format, hasColor });
+  const syslog = new Syslog(name, process.env.PG_DOORMAN_SYSLOG_SOCKET);
+  const failure = syslog.connect();
+  if (failure !== '') {
+    say(`syslog cannot be reached (${failure}): ${isDaemon ? 'trying again' : 'logging to standard output'}`);
+    if (!isDaemon) return new Log({ level, format, hasColor });
+  }
+  return new Log({ level, format, hasColor: false, syslog });
 }
 
 /** null when it cannot be used; everything that is wrong with it has then been said. */
@@ -30,8 +86,22 @@ function load(file: string): LoadedConfiguration | null {
     return loadConfiguration(file);
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
-    for (const line of error.message.split('\n')) console.error(`pg_doorman: ${line}`);
+    for (const line of error.message.split('\n')) say(line);
     return null;
+  }
+}
+
+function refuse(why: string): number {
+  say(why);
+  return 1;
+}
+
+/** On the terminal. console.error would keep it open, also for a daemon. */
+function say(text: string): void {
+  try {
+    writeSync(STDERR, `pg_doorman: ${text}\n`);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error; // nobody is there to be told
   }
 }
 

@@ -1,5 +1,4 @@
 /** The process: starts the workers, listens to signals, answers what workers ask, and brings everything to an end. */
-import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import type { LoadedConfiguration } from '../config/load.js';
 import type { DataPlaneSettings } from '../pooler/settings.js';
@@ -9,9 +8,11 @@ import { deriveScramKeys } from '../wire/scram-verifier.js';
 import { AdminConsole } from './admin/console.js';
 import { addressOf, toDataPlaneSettings } from './data-plane-settings.js';
 import type { Log } from './logs.js';
+import { notify } from './notify.js';
 import { fillPools, retainCycle } from './retain-cycle.js';
+import { openFilesMax, startLines, totals } from './run-report.js';
+import { listenToSignals } from './signals.js';
 import { Statistics } from './statistics.js';
-import { VERSION } from './version.js';
 import { Workers } from './workers.js';
 
 const RESOLVE_INTERVAL_MS = 15_000;
@@ -24,6 +25,8 @@ export class Supervisor {
   private readonly log: Log;
   private readonly workers: Workers;
   private readonly console: AdminConsole;
+  private readonly statistics: Statistics;
+  private readonly onServing: () => void;
   private readonly finish: (status: number) => void;
   private isEnding = false;
 
@@ -31,33 +34,41 @@ export class Supervisor {
     loaded: LoadedConfiguration,
     settings: DataPlaneSettings,
     log: Log,
+    onServing: () => void,
     finish: (status: number) => void,
   ) {
     this.loaded = loaded;
     this.settings = settings;
     this.log = log;
+    this.onServing = onServing;
     this.finish = finish;
-    this.workers = new Workers(settings, this);
+    this.workers = new Workers(settings, log.level, this);
+    log.onLevel = (level) => this.workers.setLogLevel(level);
     const { counters } = this.workers.shared;
+    this.statistics = new Statistics(counters, settings.workerThreads, settings.pools.length);
     this.console = new AdminConsole({
       configuration: loaded.configuration,
       settings,
-      statistics: new Statistics(counters, settings.workerThreads, settings.pools.length),
+      statistics: this.statistics,
       snapshot: () => this.workers.snapshot(),
       workers: () => this.workers.status(),
       shutDown: () => this.shutDown('SHUTDOWN'),
     });
   }
 
-  /** Runs until the end and returns the exit status. */
-  static async run(loaded: LoadedConfiguration, log: Log): Promise<number> {
+  /** Runs until the end and returns the exit status. `onServing` is called when clients may come. */
+  static async run(
+    loaded: LoadedConfiguration,
+    log: Log,
+    onServing: () => void = () => undefined,
+  ): Promise<number> {
     if (loaded.notInForce.length > 0) log.warn(`not in force yet: ${loaded.notInForce.join(', ')}`);
     const settings = await toDataPlaneSettings(loaded, 1);
     warnOfDescriptors(settings, log);
     return new Promise((resolve) => {
       try {
-        const supervisor = new Supervisor(loaded, settings, log, resolve);
-        supervisor.listenToSignals();
+        const supervisor = new Supervisor(loaded, settings, log, onServing, resolve);
+        listenToSignals(supervisor);
         setInterval(() => void supervisor.resolveHosts(), RESOLVE_INTERVAL_MS).unref();
       } catch (error) {
         if (!(error instanceof SystemError)) throw error;
@@ -68,9 +79,11 @@ export class Supervisor {
   }
 
   onReady(port: number, backend: string, why: string): void {
-    const { host, workerThreads, retainConnectionsTimeMs, pools } = this.settings;
-    this.log.info(`I/O by ${backend}: ${why}; ${counted(workerThreads, 'worker thread')}`);
-    this.log.info(`listening on ${host}:${port}, pg_doorman ${VERSION}, pid ${process.pid}`);
+    const { retainConnectionsTimeMs, pools } = this.settings;
+    for (const line of startLines(this.loaded, this.settings, { port, backend, why })) this.log.info(line);
+    notify.status(`Serving on port ${port}`);
+    notify.ready();
+    this.onServing();
     fillPools(pools, [...this.workers.all()]);
     const cycle = () => void retainCycle(this.settings, [...this.workers.all()]);
     setInterval(cycle, retainConnectionsTimeMs).unref();
@@ -82,14 +95,14 @@ export class Supervisor {
         this.log.error(`cannot start: ${message.why}`);
         return this.finish(1);
       case 'log':
-        return this.log.log(message.level, message.text);
+        return this.log.log(message.level, message.text, message.fields, worker);
       case 'adminQuery':
         return void this.answerAdmin(worker, message.client, message.sql);
       case 'deriveScramKeys':
         return void this.deriveKeys(worker, message);
       case 'stopped':
         if (this.workers.count > 0) return;
-        this.log.info('stopped');
+        this.log.info('stopped', totals(this.statistics, this.settings.pools.length));
         return this.finish(0);
       default: // others have taken it
     }
@@ -103,21 +116,24 @@ export class Supervisor {
     this.log.info(`worker ${worker} serves again`);
   }
 
-  private listenToSignals(): void {
-    process.on('SIGTERM', () => {
-      this.log.info('SIGTERM: stopping at once');
-      this.workers.end();
-      this.workers.postToAll({ type: 'stop' });
-    });
-    process.on('SIGINT', () => {
-      this.shutDown('SIGINT');
-    });
+  readonly upgrade = null;
+
+  note(text: string): void {
+    this.log.info(text);
+  }
+
+  stopAtOnce(by: string): void {
+    this.log.info(`${by}: stopping at once`);
+    notify.stopping();
+    this.workers.end();
+    this.workers.postToAll({ type: 'stop' });
   }
 
   /** A second one changes nothing. */
-  private shutDown(by: string): void {
+  shutDown(by: string): void {
     if (this.isEnding) return;
     this.isEnding = true;
+    notify.stopping(this.settings.shutdownTimeoutMs);
     this.log.info(
       `${by}: graceful shutdown, transactions have ${this.settings.shutdownTimeoutMs} ms to finish`,
     );
@@ -146,14 +162,8 @@ export class Supervisor {
   }
 }
 
-function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`;
-}
-
 function warnOfDescriptors({ maxConnections, pools }: DataPlaneSettings, log: Log): void {
-  const limit = Number(
-    /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1] ?? Number.NaN,
-  );
+  const limit = openFilesMax();
   const wanted = maxConnections + pools.reduce((sum, { poolSize }) => sum + poolSize, DESCRIPTORS_EXTRA);
   if (limit < wanted) {
     log.warn(

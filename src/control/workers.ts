@@ -7,6 +7,7 @@ import { socketOptions } from '../pooler/data-plane.js';
 import type { DataPlaneSettings } from '../pooler/settings.js';
 import { SharedPool } from '../pooler/shared-pool.js';
 import {
+  type LogLevel,
   type SharedState,
   sharedState,
   type ToControl,
@@ -61,11 +62,13 @@ export class Workers {
   /** Workers that have died, and the others that may still be posting to them. */
   private readonly mourners = new Map<number, Set<number>>();
   private readonly drained = new Set<number>();
+  private logLevel: LogLevel;
   private isEnding = false;
 
   /** Begins to listen, and starts the workers. Throws SystemError when the address cannot be listened on. */
-  constructor(settings: DataPlaneSettings, events: WorkersEvents) {
+  constructor(settings: DataPlaneSettings, logLevel: LogLevel, events: WorkersEvents) {
     this.settings = settings;
+    this.logLevel = logLevel;
     this.events = events;
     const { workerThreads, pools, host, port, backlog } = settings;
     this.shared = sharedState(workerThreads, pools.length);
@@ -74,6 +77,12 @@ export class Workers {
       : { kind: 'tcp', host, port };
     this.listening = openListening(address, backlog, socketOptions(settings));
     for (let index = 0; index < workerThreads; index++) this.start(index);
+  }
+
+  /** Those that are started later, too. */
+  setLogLevel(level: LogLevel): void {
+    this.logLevel = level;
+    this.postToAll({ type: 'logLevel', level });
   }
 
   post(worker: number, message: ToWorker): void {
@@ -136,6 +145,7 @@ export class Workers {
       processor: settings.workerCpuAffinityPinning ? index % availableParallelism() : null,
       statementKey: this.statementKey,
       cancelSigningKey: this.cancelSigningKey,
+      logLevel: this.logLevel,
       version: VERSION,
     };
     const handle = new WorkerHandle(start, {

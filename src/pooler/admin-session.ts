@@ -1,5 +1,6 @@
 /** A client of the admin console: what it asks goes to the control plane, which answers in whole messages. */
 import type { Receiver, Socket } from '../reactor/reactor.js';
+import { peerText } from '../reactor/socket-address.js';
 import { textBetween } from '../wire/bytes.js';
 import {
   type ClientFacingError,
@@ -12,11 +13,13 @@ import { READY_FOR_QUERY_IDLE } from '../wire/ready-made.js';
 import { Frontend } from '../wire/tags.js';
 import type { DataPlane } from './data-plane.js';
 import { LOGIN_MESSAGE_MAX } from './limits.js';
+import type { LogFields } from './log-fields.js';
 
 export class AdminSession implements Receiver {
   readonly id: number;
   readonly user: string;
   readonly connectedMs: number;
+  readonly logFields: LogFields;
   private readonly plane: DataPlane;
   private readonly socket: Socket;
   private readonly framer = new Framer(LOGIN_MESSAGE_MAX);
@@ -26,12 +29,13 @@ export class AdminSession implements Receiver {
   private skipsToSync = false;
   private isClosed = false;
 
-  constructor(plane: DataPlane, socket: Socket, id: number, user: string) {
+  constructor(plane: DataPlane, socket: Socket, id: number, user: string, database: string) {
     this.plane = plane;
     this.socket = socket;
     this.id = id;
     this.user = user;
     this.connectedMs = plane.reactor.nowMs;
+    this.logFields = { client_id: id, user, database, address: peerText(socket.peerAddress()) };
   }
 
   onConnected(): void {

@@ -53,7 +53,7 @@ export function cancelHere(plane: DataPlane, key: CancelKey, bringer: CancelBrin
       new CancelDelivery(plane, client.server, bringer);
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
-      plane.log('warn', `a cancel of client ${client.id} cannot be passed on: ${error.message}`);
+      plane.log('warn', `cancel not passed on: ${error.message}`, client.logFields);
       bringer.cancelEnded();
     }
     return;
@@ -144,7 +144,7 @@ class CancelDelivery implements Caller, TimerTarget {
   }
 
   dialFailed(why: string): void {
-    this.plane.log('warn', `a cancel cannot be passed on: ${this.pool.addressText} ${why}`);
+    this.pool.log('warn', `cancel not passed on: ${this.pool.addressText} ${why}`, this.server.logFields);
     this.ends(false);
   }
 

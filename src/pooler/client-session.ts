@@ -3,7 +3,6 @@
  *  (admin-session.ts), what servers answer (server-session.ts). PostgreSQL manual, "Message Flow". */
 import { errnoName } from '../reactor/libc.js';
 import type { DetachedSocket, Receiver, Socket } from '../reactor/reactor.js';
-import { peerText } from '../reactor/socket-address.js';
 import { Bug } from '../reactor/words.js';
 import { byteAt, int32At, zeroAt } from '../wire/bytes.js';
 import { type ClientFacingError, ProtocolViolation, ShuttingDown } from '../wire/client-facing-error.js';
@@ -31,7 +30,9 @@ import { Counter } from './counters.js';
 import type { DataPlane } from './data-plane.js';
 import type { ClientRecord } from './hand-over.js';
 import { GATHERED_BEFORE_CHECKOUT_MAX } from './limits.js';
+import type { LogFields } from './log-fields.js';
 import type { Pool } from './pool.js';
+import { Side, type Traced } from './protocol-trace.js';
 import type { ServerSession } from './server-session.js';
 import { PoolMode } from './settings.js';
 import {
@@ -49,7 +50,7 @@ import type { Waiter } from './waiters.js';
 
 const BEGIN = query('BEGIN');
 
-export class ClientSession extends ClientStream implements Receiver, Waiter<ClientSession> {
+export class ClientSession extends ClientStream implements Receiver, Traced, Waiter<ClientSession> {
   /** The server owes so many answers that this client is not read for so long. */
   waitsForAnswers = false;
   /** Messages of the extended protocol have gone to the server and no Sync behind them. */
@@ -81,6 +82,8 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
   private readonly keyRandom: number;
   private readonly hasLongKey: boolean;
   readonly applicationName: string;
+  /** Host and port, kept for the log: one that has gone has none any more. */
+  readonly address: string;
   connectedMs: number;
   /** What it takes along from server to server; null when sync_server_parameters is off. */
   readonly parameters: TrackedParameters | null;
@@ -91,6 +94,7 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     socket: Socket,
     { id, random, isLong }: KeySeed,
     applicationName: string,
+    address: string,
     parameters: TrackedParameters | null,
   ) {
     super(plane, pool, socket);
@@ -98,6 +102,7 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     this.keyRandom = random;
     this.hasLongKey = isLong;
     this.applicationName = applicationName;
+    this.address = address;
     this.parameters = parameters;
     this.connectedMs = plane.reactor.nowMs;
     pool.clients++;
@@ -107,7 +112,8 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
   static takenOver(plane: DataPlane, pool: Pool, socket: Socket, record: ClientRecord): ClientSession {
     const parameters = record.parameters === null ? null : new TrackedParameters();
     if (record.parameters !== null) parameters?.setAll(record.parameters);
-    const client = new ClientSession(plane, pool, socket, record.seed, record.applicationName, parameters);
+    const { seed, applicationName, address } = record;
+    const client = new ClientSession(plane, pool, socket, seed, applicationName, address, parameters);
     client.connectedMs = record.connectedMs;
     client.queries = record.queries;
     client.transactions = record.transactions;
@@ -124,6 +130,7 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
       pool: this.pool.index,
       seed: this.keySeed,
       applicationName: this.applicationName,
+      address: this.address,
       connectedMs: this.connectedMs,
       queries: this.queries,
       transactions: this.transactions,
@@ -177,6 +184,15 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
   }
 
   onBytes(bytes: Uint8Array, begin: number, end: number): number {
+    const { trace } = this.plane;
+    if (trace === null) return this.receive(bytes, begin, end);
+    trace.begins(this, Side.Client);
+    const read = this.receive(bytes, begin, end);
+    trace.read(this, bytes, begin, read);
+    return read;
+  }
+
+  private receive(bytes: Uint8Array, begin: number, end: number): number {
     const read = this.isPlainQuery(bytes, begin, end)
       ? this.plainQuery(bytes, begin, end)
       : this.readAny(bytes, begin, end);
@@ -310,7 +326,7 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
       user: settings.user,
       applicationName: this.applicationName,
       isTls: this.socket.isTls,
-      address: peerText(this.socket.peerAddress()),
+      address: this.address,
       state: this.isActive ? 'active' : this.isWaiting ? 'waiting' : 'idle',
       wait: this.socket.unsent > 0 ? 'write' : this.isActive ? 'read' : 'idle',
       transactions: this.transactions,
@@ -318,6 +334,21 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
       errors: this.errors,
       ageMs: this.plane.reactor.nowMs - this.connectedMs,
     };
+  }
+
+  get logFields(): LogFields {
+    const { server } = this;
+    const { user, database } = this.pool.settings;
+    const fields = { client_id: this.id, user, database, address: this.address };
+    return server === null ? fields : { ...fields, server_id: server.id, server_pid: server.processId };
+  }
+
+  get isBetweenMessages(): boolean {
+    return !this.isInside && this.whole === null;
+  }
+
+  get tracedFor(): number {
+    return 0;
   }
 
   /** For CancelRequests. */

@@ -28,6 +28,7 @@ export interface ClientRecord {
   readonly pool: number;
   readonly seed: KeySeed;
   readonly applicationName: string;
+  readonly address: string;
   readonly connectedMs: number;
   readonly queries: number;
   readonly transactions: number;

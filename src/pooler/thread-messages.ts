@@ -4,6 +4,7 @@ import { DESCRIPTORS_BYTES } from '../reactor/descriptors.js';
 import type { Fd, MappedRange } from '../reactor/libc.js';
 import type { ListeningSocket } from '../reactor/reactor.js';
 import { countersBytes } from './counters.js';
+import type { LogFields } from './log-fields.js';
 import type { ClientTlsSettings, DataPlaneSettings } from './settings.js';
 import { sharedPoolsBytes } from './shared-pool.js';
 import { workerBoardBytes } from './worker-board.js';
@@ -27,6 +28,7 @@ export interface WorkerStart {
   readonly cancelSigningKey: Uint8Array;
   /** The key that statement names are made with: the same in every worker. */
   readonly statementKey: Uint8Array;
+  readonly logLevel: LogLevel;
   /** The pooler's version, for the console's greeting. */
   readonly version: string;
 }
@@ -79,6 +81,8 @@ export type ToWorker =
   | { readonly type: 'fill'; readonly pool: number }
   /** Certificates and limits for clients that connect from now on. */
   | { readonly type: 'clientTls'; readonly settings: ClientTlsSettings }
+  /** From now on lines of this level and above are wanted. */
+  | { readonly type: 'logLevel'; readonly level: LogLevel }
   /** A host name of a pool stands for another address now. */
   | { readonly type: 'address'; readonly pool: number; readonly host: string };
 
@@ -93,7 +97,12 @@ export type ToControl =
   | { readonly type: 'cannotStart'; readonly why: string }
   /** It ends, and nobody has told it to. */
   | { readonly type: 'dying'; readonly why: string }
-  | { readonly type: 'log'; readonly level: LogLevel; readonly text: string }
+  | {
+      readonly type: 'log';
+      readonly level: LogLevel;
+      readonly text: string;
+      readonly fields: LogFields;
+    }
   | { readonly type: 'adminQuery'; readonly client: number; readonly sql: string }
   | { readonly type: 'snapshot'; readonly request: number; readonly snapshot: WorkerSnapshot }
   | {

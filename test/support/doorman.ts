@@ -21,6 +21,9 @@ export interface DoormanOptions {
   readonly pools: Record<string, Section>;
   /** A command that starts what its arguments say, under limits. */
   readonly under?: readonly string[];
+  /** More of the command line, and of the environment. */
+  readonly args?: readonly string[];
+  readonly environment?: NodeJS.ProcessEnv;
 }
 
 export class Doorman {
@@ -37,7 +40,13 @@ export class Doorman {
   }
 
   /** Starts it on a free port; returns when it listens. The backend is the one that the run is about. */
-  static async start({ general = {}, pools, under = [] }: DoormanOptions): Promise<Doorman> {
+  static async start({
+    general = {},
+    pools,
+    under = [],
+    args = [],
+    environment = {},
+  }: DoormanOptions): Promise<Doorman> {
     const directory = mkdtempSync(join(tmpdir(), 'pg-doorman-'));
     const file = join(directory, 'pg_doorman.yaml');
     const settings = {
@@ -54,8 +63,11 @@ export class Doorman {
       pools,
     };
     writeFileSync(file, stringify(settings), { mode: 0o600 });
-    const command = [...under, process.execPath, COMMAND, '--log-level', 'debug', file];
-    const child = spawn(command[0] ?? '', command.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] });
+    const command = [...under, process.execPath, COMMAND, '--log-level', 'debug', ...args, file];
+    const child = spawn(command[0] ?? '', command.slice(1), {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...environment },
+    });
     child.once(
       'exit',
       endWithFile(() => child.kill('SIGKILL')),
@@ -84,6 +96,12 @@ export class Doorman {
   /** Returns when a line of the log matches, one that is there already counts. Throws when the process ends first. */
   logged(pattern: RegExp): Promise<RegExpExecArray> {
     return this.output.find(pattern);
+  }
+
+  /** Nobody reads its log until the returned function is called. */
+  holdLog(): () => void {
+    this.child.stdout?.pause();
+    return () => this.child.stdout?.resume();
   }
 
   client(user: string, database: string, more: pg.ClientConfig = {}): pg.Client {

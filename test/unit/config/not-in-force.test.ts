@@ -16,7 +16,7 @@ test('settings of each section are told as fields, with the place of the user', 
     context,
     `
 general:
-  syslog_prog_name: doorman
+  talos: { keys: [] }
   worker_threads: 4
 prometheus:
   enabled: true
@@ -30,7 +30,7 @@ pools:
 `,
   );
   assert.deepEqual(notInForce.toSorted(), [
-    'general.syslog_prog_name',
+    'general.talos',
     'pools.x.auth_query',
     'pools.x.users[1].auth_pam_service',
     'prometheus.enabled',
@@ -45,9 +45,9 @@ test('numbered users of TOML are told by their number', (context) => {
 test('settings of included files are told, too', (context) => {
   const { notInForce } = loaded(context, {
     'main.yaml': 'include:\n  files: [more.toml]\n',
-    'more.toml': '[general]\nsyslog_prog_name = "x"\n',
+    'more.toml': '[general.talos]\nkeys = []\n',
   });
-  assert.deepEqual(notInForce, ['general.syslog_prog_name']);
+  assert.deepEqual(notInForce, ['general.talos']);
 });
 
 test('what is only a default is not told', (context) => {
