@@ -2,6 +2,7 @@
 /** The command patroni_proxy. */
 import { ConfigurationError } from '../config/complaints.js';
 import { Log } from '../control/logs.js';
+import { notify } from '../control/notify.js';
 import { VERSION } from '../control/version.js';
 import { loadProxySettings, type ProxySettings } from '../patroni/load.js';
 import { PatroniProxy } from '../patroni/proxy.js';
@@ -22,7 +23,10 @@ async function main(): Promise<number> {
     return 0;
   }
   const log = new Log({ level: logLevel, format: logFormat, hasColor });
-  return PatroniProxy.run({ file, version: VERSION, isDebug: logLevel === 'debug' }, settings, log);
+  const program = { file, version: VERSION, isDebug: logLevel === 'debug', manager: notify };
+  const status = await PatroniProxy.run(program, settings, log);
+  log.flush();
+  return status;
 }
 
 /** null when it cannot be used; everything that is wrong with it has then been said. */

@@ -1,7 +1,7 @@
 /** Settings that are understood and checked, and whose feature is not built yet. An operator is told of each one in
  *  the file, once, at start. The list is to become empty; then this file goes. */
 
-const GENERAL = ['daemon_pid_file', 'syslog_prog_name', 'clock_resolution_statistics'];
+const GENERAL: readonly string[] = [];
 const POOL = ['auth_query'];
 
 /** The fields of this kind that stand in a configuration as it was read. */

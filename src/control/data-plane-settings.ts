@@ -96,6 +96,7 @@ async function generalSettings(
     poolerCheckQuery: general.pooler_check_query,
     logClientConnections: general.log_client_connections,
     logClientDisconnections: general.log_client_disconnections,
+    clockResolutionMs: general.clock_resolution_statistics,
     shutdownTimeoutMs: general.shutdown_timeout,
     unixSocketBufferSize: general.unix_socket_buffer_size,
     tcp: {

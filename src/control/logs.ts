@@ -1,84 +1,89 @@
-/** The log: one line for each thing that happened, on standard output. `text` is for people, `structured` is one JSON
- *  object a line, `debug` is text with the process and thread. Written synchronously: the last line before the end is
- *  the one that is needed. (A logging library would bring its own transports and threads for these few lines.) */
-import { writeSync } from 'node:fs';
+/** The log: one line for each thing that happened. (A logging library would bring its own transports and threads for
+ *  these few lines, and waits for a reader that is slow.) How a line looks: log-line.ts; where it goes: log-output.ts. */
+import { isLogged, type LogFields } from '../pooler/log-fields.js';
 import type { LogLevel } from '../pooler/thread-messages.js';
+import { LOG_FORMATS, type LogFormat, lineOf } from './log-line.js';
+import { LogOutput } from './log-output.js';
+import { StandardOutput } from './standard-output.js';
+import type { Syslog } from './syslog.js';
 
+export { LOG_FORMATS, type LogFormat };
 export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const satisfies readonly LogLevel[];
-export const LOG_FORMATS = ['text', 'structured', 'debug'] as const;
-export type LogFormat = (typeof LOG_FORMATS)[number];
 
 export interface LogOptions {
   readonly level: LogLevel;
   readonly format: LogFormat;
   readonly hasColor: boolean;
+  /** Absent: standard output. */
+  readonly syslog?: Syslog;
 }
 
-const COLORS: Readonly<Record<LogLevel, string>> = {
-  error: '\x1b[31m',
-  warn: '\x1b[33m',
-  info: '\x1b[32m',
-  debug: '\x1b[36m',
-};
-const COLOR_END = '\x1b[0m';
-const STDOUT = 1;
-/** What a terminal would obey. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-const CONTROL = /[\x00-\x09\x0b-\x1f\x7f-\x9f]/g;
+const NOTHING: LogFields = {};
 
 export class Log {
-  /** What is less urgent is not written. May be changed at any time. */
-  level: LogLevel;
+  /** Called after each change of the level. */
+  onLevel: (level: LogLevel) => void = () => undefined;
+  /** Gets each line as well, for a while: what a daemon says at its start is said on the terminal, too. */
+  echo: ((line: string, level: LogLevel) => void) | null = null;
   private readonly options: LogOptions;
-  private readonly write: (line: string) => void;
+  private readonly output: LogOutput;
+  private readonly write: (line: string, level: LogLevel) => void;
+  private wanted: LogLevel;
 
-  constructor(options: LogOptions, write: (line: string) => void = writeLine) {
+  constructor(options: LogOptions, write?: (line: string, level: LogLevel) => void) {
     this.options = options;
-    this.level = options.level;
-    this.write = write;
+    this.wanted = options.level;
+    const target = options.syslog ?? new StandardOutput();
+    this.output = new LogOutput(target, (count) => this.lossLine(count));
+    this.write = write ?? ((line, level) => this.output.write(line, level));
   }
 
-  error(text: string): void {
-    this.log('error', text);
+  get level(): LogLevel {
+    return this.wanted;
   }
 
-  warn(text: string): void {
-    this.log('warn', text);
+  /** From now on, in all threads. */
+  setLevel(level: LogLevel): void {
+    this.wanted = level;
+    this.onLevel(level);
   }
 
-  info(text: string): void {
-    this.log('info', text);
+  error(text: string, fields?: LogFields): void {
+    this.log('error', text, fields);
   }
 
-  debug(text: string): void {
-    this.log('debug', text);
+  warn(text: string, fields?: LogFields): void {
+    this.log('warn', text, fields);
   }
 
-  log(level: LogLevel, text: string): void {
-    if (LOG_LEVELS.indexOf(level) > LOG_LEVELS.indexOf(this.level)) return;
-    this.write(this.line(level, text, new Date().toISOString()));
+  info(text: string, fields?: LogFields): void {
+    this.log('info', text, fields);
   }
 
-  private line(level: LogLevel, text: string, time: string): string {
-    const { format, hasColor } = this.options;
-    if (format === 'structured')
-      return JSON.stringify({ timestamp: time, level: level.toUpperCase(), message: text });
-    // A line is a line: what a peer sent must not look like another entry of the log.
-    const oneLine = text
-      .replaceAll('\n', '\n    ')
-      .replace(CONTROL, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
-    const name = level.toUpperCase().padEnd(5);
-    const shown = hasColor ? `${COLORS[level]}${name}${COLOR_END}` : name;
-    const more = format === 'debug' ? ` [${process.pid}]` : '';
-    return `${time} ${shown}${more} ${oneLine}`;
+  debug(text: string, fields?: LogFields): void {
+    this.log('debug', text, fields);
   }
-}
 
-function writeLine(line: string): void {
-  try {
-    writeSync(STDOUT, `${line}\n`);
-  } catch (error) {
-    // A full pipe or a reader that has gone must not end a pooler.
-    if (!(error instanceof Error && 'code' in error)) throw error;
+  /** worker: who says it, null for the main thread. */
+  log(level: LogLevel, text: string, fields = NOTHING, worker: number | null = null): void {
+    if (!isLogged(level, this.wanted)) return;
+    const line = this.line(level, text, fields, worker);
+    this.write(line, level);
+    this.echo?.(line, level);
+  }
+
+  /** The process ends: what waits is written, as far as that is possible in half a second. */
+  flush(): void {
+    this.output.flush();
+  }
+
+  private line(level: LogLevel, text: string, fields: LogFields, worker: number | null): string {
+    const { format, hasColor, syslog } = this.options;
+    const entry = { time: new Date(), level, text, fields, worker };
+    return lineOf(entry, { format, hasColor, isForSyslog: syslog !== undefined });
+  }
+
+  private lossLine(count: number): string {
+    return this.line('warn', `${count} lines of the log were lost: they could not be written`, NOTHING, null);
   }
 }

@@ -1,5 +1,4 @@
 /** The process: starts the workers, listens to signals, answers what workers ask, and brings everything to an end. */
-import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { ConfigurationError } from '../config/complaints.js';
 import type { LoadedConfiguration } from '../config/load.js';
@@ -15,16 +14,17 @@ import { addressOf, ClientSecrets, type Resolved, resolveSettings } from './data
 import type { Log } from './logs.js';
 import { liveSource } from './metrics/live-source.js';
 import { MonitoringServer } from './metrics/monitoring-server.js';
+import { notify } from './notify.js';
 import { PoolAdministration } from './pool-administration.js';
 import { TooManyPools } from './pools.js';
 import { changesText, nextClientTls, type ReadAnew, readAnew } from './reload.js';
 import { fillPools, retainCycle } from './retain-cycle.js';
+import { openFilesMax, startLines, totals } from './run-report.js';
+import { listenToSignals, type SignalActions } from './signals.js';
 import { Statistics } from './statistics.js';
 import { UpgradeFailed } from './upgrade/failure.js';
-import { interruptEnds } from './upgrade/interrupt.js';
 import { Predecessor } from './upgrade/predecessor.js';
-import { Upgrade, type UpgradeHooks } from './upgrade/upgrade.js';
-import { VERSION } from './version.js';
+import { INIT, Upgrade, type UpgradeHooks } from './upgrade/upgrade.js';
 import type { WorkerHandle } from './worker-handle.js';
 import { Workers } from './workers.js';
 
@@ -32,7 +32,15 @@ const RESOLVE_INTERVAL_MS = 15_000;
 /** Descriptors beside those of clients and servers: log, libraries, rings, cancels. */
 const DESCRIPTORS_EXTRA = 100;
 
-export class Supervisor {
+/** Whoever has started this process as a service. */
+export interface Service {
+  /** Clients may come. */
+  serving(): void;
+  /** A process that had taken this one's place has failed: this one is the service again. */
+  takenBack(): void;
+}
+
+export class Supervisor implements SignalActions, UpgradeHooks {
   private loaded: LoadedConfiguration;
   private settings: DataPlaneSettings;
   private readonly secrets: ClientSecrets;
@@ -41,6 +49,9 @@ export class Supervisor {
   private readonly proofs: Proofs;
   private readonly administration = new PoolAdministration(() => this.workers.all());
   private readonly consoles: Consoles;
+  private readonly statistics: Statistics;
+  private readonly service: Service;
+  private monitoring: MonitoringServer | null = null;
   private readonly finish: (status: number) => void;
   private readonly predecessor: Predecessor | null;
   private readonly upgrading: Upgrade;
@@ -58,30 +69,33 @@ export class Supervisor {
     secrets: ClientSecrets,
     log: Log,
     predecessor: Predecessor | null,
+    service: Service,
     finish: (status: number) => void,
   ) {
     this.loaded = loaded;
     this.settings = settings;
     this.secrets = secrets;
     this.log = log;
+    this.service = service;
     this.finish = finish;
     this.predecessor = predecessor;
     this.proofs = new Proofs(loaded, log);
-    this.workers = new Workers(settings, pools, this, predecessor?.heritage ?? null);
+    this.workers = new Workers({ settings, pools }, log.level, this, predecessor?.heritage ?? null);
+    log.onLevel = (level) => this.workers.setLogLevel(level);
     predecessor?.serve(this.workers, log);
     this.upgrading = new Upgrade({
       workers: this.workers,
       settings: () => this.settings,
       log,
       predecessor,
-      hooks: NO_HOOKS,
+      hooks: this,
     });
     const { shared, pools: all } = this.workers;
-    const statistics = new Statistics(shared.counters, settings.workerThreads, () => all.all());
+    this.statistics = new Statistics(shared.counters, settings.workerThreads, () => all.all());
     const console = new AdminConsole({
       configuration: () => this.loaded.configuration,
       pools: all,
-      statistics,
+      statistics: this.statistics,
       snapshot: () => this.workers.snapshot(),
       statements: () => this.workers.statements(),
       workers: () => this.workers.status(),
@@ -95,11 +109,11 @@ export class Supervisor {
     this.consoles = new Consoles(console, (error) =>
       log.error(`bug: ${error instanceof Error ? error.stack : String(error)}`),
     );
-    this.openMonitoring(statistics);
+    this.openMonitoring();
   }
 
   /** Runs until the end and returns the exit status. */
-  static async run(loaded: LoadedConfiguration, log: Log): Promise<number> {
+  static async run(loaded: LoadedConfiguration, log: Log, service: Service): Promise<number> {
     if (loaded.notInForce.length > 0) log.warn(`not in force yet: ${loaded.notInForce.join(', ')}`);
     for (const warning of warningsOf(loaded.configuration)) log.warn(warning);
     const secrets = new ClientSecrets();
@@ -109,8 +123,10 @@ export class Supervisor {
     warnOfDescriptors(resolved, log);
     return new Promise((resolve) => {
       try {
-        const supervisor = new Supervisor(loaded, resolved, secrets, log, predecessor, resolve);
-        supervisor.listenToSignals();
+        const supervisor = new Supervisor(loaded, resolved, secrets, log, predecessor, service, resolve);
+        listenToSignals(supervisor);
+        process.on('SIGHUP', () => void supervisor.reload('SIGHUP'));
+        process.on('SIGUSR2', () => void supervisor.upgradeBy('SIGUSR2'));
         setInterval(() => void supervisor.resolveHosts(), RESOLVE_INTERVAL_MS).unref();
       } catch (error) {
         if (!(error instanceof SystemError || error instanceof TooManyPools)) throw error;
@@ -120,23 +136,28 @@ export class Supervisor {
     });
   }
 
-  private openMonitoring(statistics: Statistics): void {
+  private openMonitoring(): void {
     const { prometheus } = this.loaded.configuration;
     if (!prometheus.enabled) return;
     const source = liveSource({
       settings: () => this.settings,
       workers: this.workers,
-      statistics,
+      statistics: this.statistics,
       authQuery: () => [],
     });
-    void new MonitoringServer(prometheus, source, () => this, this.log).open();
+    this.monitoring = new MonitoringServer(prometheus, source, () => this, this.log);
+    void this.monitoring.open();
   }
 
   onReady(port: number, backend: string, why: string): void {
-    const { host, workerThreads } = this.settings;
-    this.log.info(`I/O by ${backend}: ${why}; ${counted(workerThreads, 'worker thread')}`);
-    this.log.info(`listening on ${host}:${port}, pg_doorman ${VERSION}, pid ${process.pid}`);
+    const { settings } = this;
+    const pools = [...this.workers.pools.all()].map(([, each]) => each);
+    const lines = startLines(this.loaded, { settings, pools }, { port, backend, why });
+    for (const line of lines) this.log.info(line);
     this.isReady = true;
+    notify.status(`Serving on port ${port}`);
+    notify.ready();
+    this.service.serving();
     this.keepPools();
     this.predecessor?.ready();
   }
@@ -156,7 +177,7 @@ export class Supervisor {
         this.log.error(`cannot start: ${message.why}`);
         return this.finish(1);
       case 'log':
-        return this.log.log(message.level, message.text);
+        return this.log.log(message.level, message.text, message.fields, worker);
       case 'adminMessages':
         return void this.answerAdmin(worker, message.client, message.bytes);
       case 'adminCancel':
@@ -172,7 +193,7 @@ export class Supervisor {
       case 'stopped':
         if (this.workers.count > 0) return;
         return void this.upgrading.finished().then(() => {
-          this.log.info('stopped');
+          this.log.info('stopped', totals(this.statistics, this.workers.pools.all()));
           this.finish(0);
         });
       default:
@@ -193,20 +214,30 @@ export class Supervisor {
     this.log.info(`worker ${worker} serves again`);
   }
 
-  private listenToSignals(): void {
-    process.on('SIGTERM', () => {
-      this.log.info('SIGTERM: stopping at once');
-      this.upgrading.giveUp();
-      this.workers.end();
-      this.workers.postToAll({ type: 'stop' });
-    });
-    process.on('SIGHUP', () => void this.reload('SIGHUP'));
-    process.on('SIGINT', () => {
-      const { pid, stdin, stdout, stderr } = process;
-      if (interruptEnds(pid, [stdin, stdout, stderr])) this.shutDown('SIGINT');
-      else void this.upgradeBy('SIGINT');
-    });
-    process.on('SIGUSR2', () => void this.upgradeBy('SIGUSR2'));
+  /** SIGINT without a terminal. A container's first process is nobody's to replace. */
+  readonly upgradeInstead = process.pid === INIT ? null : (signal: string) => void this.upgradeBy(signal);
+
+  handedOver(pid: number): void {
+    notify.mainPid(pid);
+    this.monitoring?.close();
+  }
+
+  takenBack(): void {
+    notify.mainPid(process.pid);
+    this.service.takenBack();
+    this.openMonitoring();
+  }
+
+  note(text: string): void {
+    this.log.info(text);
+  }
+
+  stopAtOnce(by: string): void {
+    this.log.info(`${by}: stopping at once`);
+    notify.stopping();
+    this.upgrading.giveUp();
+    this.workers.end();
+    this.workers.postToAll({ type: 'stop' });
   }
 
   /** Another process takes this one's place. Throws UpgradeFailed when this one goes on. */
@@ -214,7 +245,7 @@ export class Supervisor {
     return this.upgrading.upgrade();
   }
 
-  private async upgradeBy(signal: NodeJS.Signals): Promise<void> {
+  private async upgradeBy(signal: string): Promise<void> {
     this.log.info(`${signal}: binary upgrade`);
     try {
       await this.upgrade();
@@ -269,10 +300,11 @@ export class Supervisor {
   }
 
   /** A second one changes nothing. */
-  private shutDown(by: string): void {
+  shutDown(by: string): void {
     if (this.isEnding) return;
     this.isEnding = true;
     this.upgrading.giveUp();
+    notify.stopping(this.settings.shutdownTimeoutMs);
     this.log.info(
       `${by}: graceful shutdown, transactions have ${this.settings.shutdownTimeoutMs} ms to finish`,
     );
@@ -307,17 +339,8 @@ export class Supervisor {
   }
 }
 
-/** Nobody has said that there is a service manager or a file that names the process. */
-const NO_HOOKS: UpgradeHooks = { handedOver: () => undefined, takenBack: () => undefined };
-
-function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`;
-}
-
 function warnOfDescriptors({ settings: { maxConnections }, pools }: Resolved, log: Log): void {
-  const limit = Number(
-    /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1] ?? Number.NaN,
-  );
+  const limit = openFilesMax();
   const wanted = maxConnections + pools.reduce((sum, { poolSize }) => sum + poolSize, DESCRIPTORS_EXTRA);
   if (limit < wanted) {
     log.warn(

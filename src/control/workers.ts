@@ -4,10 +4,11 @@ import { availableParallelism } from 'node:os';
 import { MessageChannel } from 'node:worker_threads';
 import { Counter, Counters } from '../pooler/counters.js';
 import { socketOptions } from '../pooler/data-plane.js';
-import type { DataPlaneSettings, PoolSettings } from '../pooler/settings.js';
+import type { DataPlaneSettings } from '../pooler/settings.js';
 import { SharedPool } from '../pooler/shared-pool.js';
 import {
   counterRow,
+  type LogLevel,
   type SharedState,
   type StatementSnapshot,
   sharedState,
@@ -22,6 +23,7 @@ import { Descriptors } from '../reactor/descriptors.js';
 import { close, type Fd, type MappedRange, unmap } from '../reactor/libc.js';
 import { openListening } from '../reactor/listening.js';
 import type { ListeningSocket, SocketAddress } from '../reactor/reactor.js';
+import type { Resolved } from './data-plane-settings.js';
 import { mergeSnapshots } from './merge-snapshots.js';
 import { type PoolHolders, Pools } from './pools.js';
 import type { Heritage } from './upgrade/heritage.js';
@@ -73,6 +75,7 @@ export class Workers implements PoolHolders {
   /** Workers that have died, and the others that may still be posting to them. */
   private readonly mourners = new Map<number, Set<number>>();
   private readonly drained = new Set<number>();
+  private logLevel: LogLevel;
   private isEnding = false;
   /** How many have died since the start. */
   deaths = 0;
@@ -80,12 +83,13 @@ export class Workers implements PoolHolders {
   /** Begins to listen, and starts the workers. `heritage`: of the process whose place this one takes; its workers accept
    *  nobody before `accept`. Throws SystemError when the address cannot be listened on, and TooManyPools. */
   constructor(
-    settings: DataPlaneSettings,
-    configured: readonly PoolSettings[],
+    { settings, pools: configured }: Resolved,
+    logLevel: LogLevel,
     events: WorkersEvents,
     heritage: Heritage | null,
   ) {
     this.settings = settings;
+    this.logLevel = logLevel;
     this.events = events;
     const { workerThreads, host, port, backlog } = settings;
     this.shared = sharedState(workerThreads);
@@ -101,6 +105,12 @@ export class Workers implements PoolHolders {
     this.listening =
       heritage?.listeningAt(address) ?? openListening(address, backlog, socketOptions(settings));
     for (let index = 0; index < workerThreads; index++) this.start(index);
+  }
+
+  /** Those that are started later, too. */
+  setLogLevel(level: LogLevel): void {
+    this.logLevel = level;
+    this.postToAll({ type: 'logLevel', level });
   }
 
   post(worker: number, message: ToWorker): void {
@@ -229,6 +239,7 @@ export class Workers implements PoolHolders {
       statementKey: this.statementKey,
       cancelSigningKey: this.cancelSigningKey,
       hasPredecessor: this.hasPredecessor,
+      logLevel: this.logLevel,
       version: VERSION,
     };
     const handle = new WorkerHandle(start, {

@@ -17,11 +17,19 @@ export interface ProxyLog {
   log(level: LogLevel, text: string): void;
 }
 
+/** The service manager, as far as it is told. */
+interface Manager {
+  ready(): void;
+  reloading(): void;
+  stopping(graceMs: number): void;
+}
+
 export interface ProxyProgram {
   /** The configuration file, read again at SIGHUP. */
   readonly file: string;
   readonly version: string;
   readonly isDebug: boolean;
+  readonly manager: Manager;
 }
 
 /** An address that cannot be listened on. */
@@ -85,11 +93,13 @@ export class PatroniProxy {
     await this.inTurn(() => this.apply(this.settings, this.watches));
     this.isServing = true;
     this.log('info', `patroni_proxy ${this.program.version} is serving, pid ${process.pid}`);
+    this.program.manager.ready();
   }
 
   /** A file that cannot be used changes nothing. */
   private async reload(): Promise<void> {
-    const { file } = this.program;
+    const { file, manager } = this.program;
+    manager.reloading();
     try {
       const settings = loadProxySettings(file);
       const watches = this.watchesFor(settings);
@@ -112,6 +122,7 @@ export class PatroniProxy {
       for (const line of why.split('\n')) this.log('error', `reload: ${line}`);
       this.log('error', 'reload: everything stays as it is');
     }
+    manager.ready();
   }
 
   private take(settings: ProxySettings, watches: Map<string, ClusterWatch>, api: HttpServer | null): void {
@@ -252,7 +263,9 @@ export class PatroniProxy {
       return this.worker.post({ type: 'stop' });
     }
     this.isDraining = true;
-    this.worker.post({ type: 'drain', by: signal, graceMs: this.settings.shutdownTimeoutMs });
+    const graceMs = this.settings.shutdownTimeoutMs;
+    this.program.manager.stopping(graceMs);
+    this.worker.post({ type: 'drain', by: signal, graceMs });
   }
 
   onMessage(message: ToControl): void {

@@ -1,6 +1,7 @@
 /** A client of the admin console: its messages go to the control plane, whole, and what that answers is sent. Not for:
  *  what they mean (control/admin). */
 import type { Receiver, Socket } from '../reactor/reactor.js';
+import { peerText } from '../reactor/socket-address.js';
 import { type ClientFacingError, ProtocolViolation } from '../wire/client-facing-error.js';
 import { errorResponse } from '../wire/error-response.js';
 import { Frame, Framer } from '../wire/framer.js';
@@ -8,6 +9,7 @@ import { Frontend } from '../wire/tags.js';
 import type { KeySeed } from './cancel.js';
 import type { DataPlane } from './data-plane.js';
 import { LOGIN_MESSAGE_MAX } from './limits.js';
+import type { LogFields } from './log-fields.js';
 
 /** Messages that wait while others are being answered. Bytes. */
 const WAITING_MAX = 4 * LOGIN_MESSAGE_MAX;
@@ -16,6 +18,7 @@ export class AdminSession implements Receiver {
   readonly keySeed: KeySeed;
   readonly user: string;
   readonly connectedMs: number;
+  readonly logFields: LogFields;
   private readonly plane: DataPlane;
   private readonly socket: Socket;
   private readonly framer = new Framer(LOGIN_MESSAGE_MAX);
@@ -26,12 +29,13 @@ export class AdminSession implements Receiver {
   /** What it is told when it has its answer. */
   private farewell: ClientFacingError | null = null;
 
-  constructor(plane: DataPlane, socket: Socket, keySeed: KeySeed, user: string) {
+  constructor(plane: DataPlane, socket: Socket, keySeed: KeySeed, user: string, database: string) {
     this.plane = plane;
     this.socket = socket;
     this.keySeed = keySeed;
     this.user = user;
     this.connectedMs = plane.reactor.nowMs;
+    this.logFields = { client_id: this.id, user, database, address: peerText(socket.peerAddress()) };
   }
 
   get id(): number {

@@ -64,7 +64,7 @@ export function cancelQuery(plane: DataPlane, server: ServerSession, bringer: Ca
     new CancelDelivery(plane, server, bringer);
   } catch (error) {
     if (!(error instanceof SystemError)) throw error;
-    plane.log('warn', `a cancel for ${server.description} cannot be passed on: ${error.message}`);
+    server.pool.log('warn', `cancel not passed on: ${error.message}`, server.logFields);
     bringer.cancelEnded();
   }
 }
@@ -162,7 +162,7 @@ class CancelDelivery implements Caller, TimerTarget {
   }
 
   dialFailed(why: string): void {
-    this.plane.log('warn', `a cancel cannot be passed on: ${this.pool.addressText} ${why}`);
+    this.pool.log('warn', `cancel not passed on: ${this.pool.addressText} ${why}`, this.server.logFields);
     this.ends(false);
   }
 

@@ -1,6 +1,7 @@
 /** A client that has connected and not yet logged in: startup packets, access rules, the password exchange, the
  *  greeting. Afterwards a ClientSession or an AdminSession takes its place. PostgreSQL manual, "Start-up". */
 import type { DetachedSocket, Receiver, Socket } from '../reactor/reactor.js';
+import { peerText } from '../reactor/socket-address.js';
 import { Timer, type TimerTarget } from '../reactor/timers.js';
 import type { TlsSocket } from '../reactor/tls-socket.js';
 import {
@@ -66,6 +67,7 @@ import type { DataPlane } from './data-plane.js';
 import { Departure, type Traveller } from './departure.js';
 import type { HandshakeWaiter } from './handshake-queue.js';
 import { LOGIN_MESSAGE_MAX, LOGIN_TIMEOUT_MS, TOKEN_MESSAGE_MAX } from './limits.js';
+import type { LogFields } from './log-fields.js';
 import type { Pool } from './pool.js';
 import type { ClientSecret } from './settings.js';
 import { spelledAs, TrackedParameters, trackedName } from './tracked-parameters.js';
@@ -111,6 +113,9 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
   /** What has come of a packet that is not yet whole. */
   private kept: Buffer = Buffer.alloc(0);
   private framer = new Framer(LOGIN_MESSAGE_MAX);
+  /** For the log: one that has gone has none any more. */
+  private readonly address: string;
+  private readonly connectedMs: number;
   private startup: StartupParameters | null = null;
   private pool: Pool | null = null;
   private secret: ClientSecret = { kind: 'none' };
@@ -128,6 +133,8 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
     this.socket = socket;
     this.isTooMany = isTooMany;
     this.timer = new Timer(this);
+    this.address = peerText(socket.peerAddress());
+    this.connectedMs = plane.reactor.nowMs;
     plane.reactor.setTimer(this.timer, LOGIN_TIMEOUT_MS);
   }
 
@@ -145,7 +152,7 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
     const { tlsFailure } = this.socket;
     if (tlsFailure !== '') {
       this.plane.countRefused();
-      this.plane.log('warn', `TLS with ${this.peer()} failed: ${tlsFailure}`);
+      this.plane.log('warn', `TLS with a client failed: ${tlsFailure}`, this.logFields);
     }
     this.ends();
   }
@@ -295,7 +302,7 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
   private beginDirectTls(): boolean {
     if (!this.offersTls) {
       this.plane.countRefused();
-      this.plane.log('warn', `${this.peer()} began TLS, which is not offered`);
+      this.plane.log('warn', 'a client began TLS, which is not offered', this.logFields);
       this.ends();
       this.socket.close(); // it would not understand an answer
       return false;
@@ -376,11 +383,12 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
       case 'none':
         this.plane.log(
           'warn',
-          `${this.who()} has no password in the configuration, and no rule of pg_hba trusts it`,
+          'user without a password in the configuration, and no rule of pg_hba trusts it',
+          this.logFields,
         );
         throw new AuthenticationFailed();
       case 'unusable':
-        this.plane.log('warn', `${this.who()} cannot log in: ${secret.why}`);
+        this.plane.log('warn', `user cannot log in: ${secret.why}`, this.logFields);
         throw new AuthMethodUnsupported();
     }
   }
@@ -482,19 +490,23 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
     const seed = plane.newKeySeed(startup.minorVersion);
     const tracked = plane.settings.syncServerParameters ? new TrackedParameters() : null;
     for (const [name, value] of parameters) tracked?.set(name, value);
-    const session = new ClientSession(plane, pool, socket, seed, startup.applicationName, tracked);
+    const { applicationName } = startup;
+    const session = new ClientSession(plane, pool, socket, seed, applicationName, this.address, tracked);
     pool.clientComes();
     this.sendGreeting([...parameters], seed);
-    const over = this.secured === null ? '' : ` over ${this.secured.version}`;
-    const how = this.method === null ? over : `${over} by ${this.method}`;
-    plane.clientBegins(session, this.peer() + how);
+    const { secured, method } = this;
+    plane.clientBegins(session, {
+      ...(secured !== null && { tls: secured.version }),
+      ...(method !== null && { method }),
+    });
     this.handOver(session);
   }
 
   private welcomeAdmin(): void {
     const { plane, socket, startup } = this;
     const seed = plane.newKeySeed(startup?.minorVersion ?? 0);
-    const session = new AdminSession(plane, socket, seed, startup?.user ?? '');
+    const { user = '', database = '' } = startup ?? {};
+    const session = new AdminSession(plane, socket, seed, user, database);
     this.sendGreeting([...ADMIN_PARAMETERS, ['server_version', plane.start.version]], seed);
     plane.adminBegins(session);
     this.handOver(session);
@@ -525,7 +537,13 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
   private refuse(error: ClientFacingError, why = ''): void {
     if (this.state === LoginState.Ended) return;
     this.plane.countRefused();
-    this.plane.log('warn', `login of ${this.who()} refused: ${error.message}${why && ` (${why})`}`);
+    const { message, sqlstate } = error;
+    this.plane.log(
+      'warn',
+      `login refused: ${message}${why && ` (${why})`}`,
+      { ...this.logFields, sqlstate },
+      sqlstate,
+    );
     // In the middle of a handshake it would not be understood.
     if (this.state !== LoginState.Handshake) this.send(errorResponse(error, 'FATAL'));
     this.ends();
@@ -560,9 +578,12 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
     return isUnix ? 'a unix socket' : host;
   }
 
-  private who(): string {
-    const { startup } = this;
-    return startup === null ? this.peer() : `${startup.user}@${startup.database} from ${this.peer()}`;
+  private get logFields(): LogFields {
+    const { startup, address } = this;
+    const duration_ms = Math.round(this.plane.reactor.nowMs - this.connectedMs);
+    return startup === null
+      ? { address, duration_ms }
+      : { user: startup.user, database: startup.database, address, duration_ms };
   }
 }
 

@@ -3,7 +3,6 @@
  *  (admin-session.ts), what servers answer (server-session.ts). PostgreSQL manual, "Message Flow". */
 import { errnoName } from '../reactor/libc.js';
 import type { DetachedSocket, Receiver, Socket } from '../reactor/reactor.js';
-import { peerText } from '../reactor/socket-address.js';
 import { Bug } from '../reactor/words.js';
 import { byteAt, int32At, zeroAt } from '../wire/bytes.js';
 import {
@@ -38,7 +37,9 @@ import type { DataPlane } from './data-plane.js';
 import type { Traveller } from './departure.js';
 import type { ClientRecord, TravellingClient } from './hand-over.js';
 import { GATHERED_BEFORE_CHECKOUT_MAX } from './limits.js';
+import type { LogFields } from './log-fields.js';
 import type { Pool } from './pool.js';
+import { Side, type Traced } from './protocol-trace.js';
 import type { ServerSession } from './server-session.js';
 import { PoolMode } from './settings.js';
 import {
@@ -57,7 +58,10 @@ import type { Waiter } from './waiters.js';
 
 const BEGIN = query('BEGIN');
 
-export class ClientSession extends ClientStream implements Receiver, Traveller, Waiter<ClientSession> {
+export class ClientSession
+  extends ClientStream
+  implements Receiver, Traced, Traveller, Waiter<ClientSession>
+{
   /** The server owes so many answers that this client is not read for so long. */
   waitsForAnswers = false;
   /** Messages of the extended protocol have gone to the server and no Sync behind them. */
@@ -95,6 +99,8 @@ export class ClientSession extends ClientStream implements Receiver, Traveller, 
   readonly applicationName: string;
   /** As it was when it logged in. */
   mode: PoolMode;
+  /** Host and port, kept for the log: one that has gone has none any more. */
+  readonly address: string;
   connectedMs: number;
   /** What it takes along from server to server; null when sync_server_parameters is off. */
   readonly parameters: TrackedParameters | null;
@@ -105,6 +111,7 @@ export class ClientSession extends ClientStream implements Receiver, Traveller, 
     socket: Socket,
     { id, random, isLong }: KeySeed,
     applicationName: string,
+    address: string,
     parameters: TrackedParameters | null,
   ) {
     super(plane, pool, socket);
@@ -112,6 +119,7 @@ export class ClientSession extends ClientStream implements Receiver, Traveller, 
     this.keyRandom = random;
     this.hasLongKey = isLong;
     this.applicationName = applicationName;
+    this.address = address;
     this.parameters = parameters;
     this.connectedMs = plane.reactor.nowMs;
     this.mode = pool.settings.mode;
@@ -121,7 +129,8 @@ export class ClientSession extends ClientStream implements Receiver, Traveller, 
   static takenOver(plane: DataPlane, pool: Pool, socket: Socket, record: ClientRecord): ClientSession {
     const parameters = record.parameters === null ? null : new TrackedParameters();
     if (record.parameters !== null) parameters?.setAll(record.parameters);
-    const client = new ClientSession(plane, pool, socket, record.seed, record.applicationName, parameters);
+    const { seed, applicationName, address } = record;
+    const client = new ClientSession(plane, pool, socket, seed, applicationName, address, parameters);
     client.mode = record.mode;
     client.connectedMs = record.connectedMs;
     client.queries = record.queries;
@@ -140,6 +149,7 @@ export class ClientSession extends ClientStream implements Receiver, Traveller, 
       seed: this.keySeed,
       applicationName: this.applicationName,
       mode: this.mode,
+      address: this.address,
       connectedMs: this.connectedMs,
       queries: this.queries,
       transactions: this.transactions,
@@ -222,6 +232,15 @@ export class ClientSession extends ClientStream implements Receiver, Traveller, 
   }
 
   onBytes(bytes: Uint8Array, begin: number, end: number): number {
+    const { trace } = this.plane;
+    if (trace === null) return this.receive(bytes, begin, end);
+    trace.begins(this, Side.Client);
+    const read = this.receive(bytes, begin, end);
+    trace.read(this, bytes, begin, read);
+    return read;
+  }
+
+  private receive(bytes: Uint8Array, begin: number, end: number): number {
     const read = this.isPlainQuery(bytes, begin, end)
       ? this.plainQuery(bytes, begin, end)
       : this.readAny(bytes, begin, end);
@@ -381,7 +400,7 @@ export class ClientSession extends ClientStream implements Receiver, Traveller, 
       user: settings.user,
       applicationName: this.applicationName,
       isTls: this.socket.isTls,
-      address: peerText(this.socket.peerAddress()),
+      address: this.address,
       state: this.isActive ? 'active' : this.isWaiting ? 'waiting' : 'idle',
       wait: this.socket.unsent > 0 ? 'write' : this.isActive ? 'read' : 'idle',
       transactions: this.transactions,
@@ -389,6 +408,21 @@ export class ClientSession extends ClientStream implements Receiver, Traveller, 
       errors: this.errors,
       ageMs: this.plane.reactor.nowMs - this.connectedMs,
     };
+  }
+
+  get logFields(): LogFields {
+    const { server } = this;
+    const { user, database } = this.pool.settings;
+    const fields = { client_id: this.id, user, database, address: this.address };
+    return server === null ? fields : { ...fields, server_id: server.id, server_pid: server.processId };
+  }
+
+  get isBetweenMessages(): boolean {
+    return !this.isInside && this.whole === null;
+  }
+
+  get tracedFor(): number {
+    return 0;
   }
 
   /** For CancelRequests. */

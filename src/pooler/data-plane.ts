@@ -30,10 +30,12 @@ import type { CloseReason } from './close-reason.js';
 import { Connection, ConnectionCounts } from './connection-counts.js';
 import { Counter } from './counters.js';
 import type { ClientRecord } from './hand-over.js';
+import type { LogFields } from './log-fields.js';
 import { MemoryBudget } from './memory-budget.js';
 import { Passage } from './passage.js';
 import { type PeerLink, Peers, type ToPeer } from './peers.js';
 import { Pool } from './pool.js';
+import { ProtocolTrace } from './protocol-trace.js';
 import type { ServerLogin } from './server-login.js';
 import type { ServerSession } from './server-session.js';
 import { ServerState } from './server-stream.js';
@@ -49,6 +51,7 @@ import type {
   WorkerStart,
 } from './thread-messages.js';
 import { WorkerBoard } from './worker-board.js';
+import { WorkerLog } from './worker-log.js';
 
 /** A scratch large enough for the beginning of any Bind that is rewritten. */
 const SCRATCH_BYTES = 4096;
@@ -76,11 +79,14 @@ export class DataPlane implements Acceptor, TimerTarget {
   readonly serverTls = new ServerTls();
   readonly proofs: OpenProofs;
   readonly administration = new Administration(this);
+  /** null but for log level debug. */
+  trace: ProtocolTrace | null = null;
   isShuttingDown = false;
   /** Many clients have left and few are there: a good moment to give memory back. */
   onManyLeft: () => void = () => undefined;
   private clientsLeft = 0;
   private readonly postToControl: (message: ToControl) => void;
+  private readonly workerLog: WorkerLog;
   /** By number. */
   private readonly pools = new Map<number, Pool>();
   /** By database and user; without those that are being closed. */
@@ -105,7 +111,10 @@ export class DataPlane implements Acceptor, TimerTarget {
     this.start = start;
     this.settings = settings;
     this.reactor = reactor;
+    reactor.setClockResolution(settings.clockResolutionMs);
     this.postToControl = post;
+    this.workerLog = new WorkerLog(start.logLevel, post);
+    this.logLevelIs(start.logLevel);
     this.board = new WorkerBoard(start.shared.board, start.index, settings.workerFillPercent);
     this.connections = new ConnectionCounts(start.shared.connections, start.index);
     this.memory = new MemoryBudget(this.board, settings.maxMemoryUsage);
@@ -228,34 +237,33 @@ export class DataPlane implements Acceptor, TimerTarget {
     };
   }
 
-  clientBegins(client: ClientSession, peer: string): void {
+  /** `how`: it has come in. */
+  clientBegins(client: ClientSession, how: LogFields): void {
     this.clients.set(client.id, client);
-    if (this.settings.logClientConnections) {
-      this.log(
-        'info',
-        `client ${client.id} ${client.pool.name} (${client.applicationName}) from ${peer} connected`,
-      );
-    }
+    if (!this.settings.logClientConnections) return;
+    const { logFields, applicationName } = client;
+    this.log('info', 'client connected', { ...logFields, application_name: applicationName, ...how });
   }
 
   clientEnded(client: ClientSession, why: string): void {
     this.clients.delete(client.id);
     this.board.clientLeaves();
     this.clientsLeft++;
-    if (this.settings.logClientDisconnections) {
-      const seconds = ((this.reactor.nowMs - client.connectedMs) / 1000).toFixed(1);
-      const what = `${client.queries} queries in ${client.transactions} transactions`;
-      this.log(
-        'info',
-        `client ${client.id} ${client.pool.name} disconnected after ${seconds} s, ${what}: ${why}`,
-      );
-    }
+    this.trace?.ends(client);
+    if (!this.settings.logClientDisconnections) return;
+    const { queries, transactions, errors } = client;
+    const fields = { ...client.logFields, queries, transactions, errors };
+    this.log('info', `client disconnected: ${why}`, {
+      ...fields,
+      duration_ms: this.msSince(client.connectedMs),
+    });
   }
 
   /** The client has left for another worker, or comes back when that has died meanwhile. */
   clientMoved(client: ClientSession, worker: number, detached: DetachedSocket): void {
     const record = client.record();
     this.clients.delete(client.id);
+    this.trace?.ends(client);
     if (this.peers.has(worker)) {
       this.peers.post(worker, { type: 'client', detached, record });
       return client.pool.clientIsOf(worker);
@@ -293,13 +301,15 @@ export class DataPlane implements Acceptor, TimerTarget {
 
   adminBegins(admin: AdminSession): void {
     this.admins.set(admin.id, admin);
-    this.log('info', `admin ${admin.user} connected to the console as client ${admin.id}`);
+    this.log('info', 'admin connected to the console', admin.logFields);
   }
 
   adminEnded(admin: AdminSession): void {
     this.admins.delete(admin.id);
     this.post({ type: 'adminEnded', client: admin.id });
     this.board.clientLeaves();
+    const duration_ms = this.msSince(admin.connectedMs);
+    this.log('info', 'admin disconnected from the console', { ...admin.logFields, duration_ms });
   }
 
   // ── pools ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -340,14 +350,19 @@ export class DataPlane implements Acceptor, TimerTarget {
   // ── servers ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   serverClosed(server: ServerSession, before: ServerState, reason: CloseReason, errno: number): void {
+    this.trace?.ends(server);
     const isOrdinary = ORDINARY.has(reason);
     if (before === ServerState.Login && !isOrdinary) return; // the pool has said why it could not be opened
-    const seconds = ((this.reactor.nowMs - server.createdMs) / 1000).toFixed(1);
     const errnoText = errno === 0 ? '' : ` (${errnoName(errno)})`;
-    this.log(
-      isOrdinary ? 'info' : 'warn',
-      `${server.description} closed after ${seconds} s and ${server.queries} queries: ${reason}${errnoText}`,
-    );
+    const { queries, transactions } = server;
+    const duration_ms = this.msSince(server.createdMs);
+    server.pool.log(isOrdinary ? 'info' : 'warn', `server closed: ${reason}${errnoText}`, {
+      ...server.logFields,
+      reason,
+      queries,
+      transactions,
+      duration_ms,
+    });
   }
 
   /** The keys for a plain password at a server's salt: made by the control plane, since it takes milliseconds. */
@@ -365,8 +380,24 @@ export class DataPlane implements Acceptor, TimerTarget {
 
   // ── the control plane ──────────────────────────────────────────────────────────────────────────────────────────
 
-  log(level: LogLevel, text: string): void {
-    this.post({ type: 'log', level, text });
+  /** A line of the log. `scope`: see LogLimit. */
+  log(level: LogLevel, text: string, fields?: LogFields, scope?: string): void {
+    this.workerLog.log(level, text, this.reactor.nowMs, fields, scope);
+  }
+
+  private logLevelIs(level: LogLevel): void {
+    this.workerLog.level = level;
+    if ((level === 'debug') === (this.trace !== null)) return;
+    this.trace?.stop();
+    this.trace =
+      level === 'debug'
+        ? new ProtocolTrace(this.reactor, (text, fields) => this.log('debug', text, fields))
+        : null;
+  }
+
+  /** Whole milliseconds. */
+  private msSince(moment: number): number {
+    return Math.round(this.reactor.nowMs - moment);
   }
 
   post(message: ToControl): void {
@@ -406,6 +437,8 @@ export class DataPlane implements Acceptor, TimerTarget {
         return this.setPool(message);
       case 'closePool':
         return this.closePool(message.pool, message.request);
+      case 'logLevel':
+        return this.logLevelIs(message.level);
       case 'address':
         return this.poolAt(message.pool)?.moveTo(message.host);
       case 'findExpired':
@@ -478,6 +511,7 @@ export class DataPlane implements Acceptor, TimerTarget {
 
   private everySecond(): void {
     this.reactor.setTimer(this.secondTimer, SECOND_MS);
+    this.workerLog.everySecond(this.reactor.nowMs);
     let assignments = 0;
     for (const pool of this.pools.values()) {
       assignments += pool.counters.get(Counter.Assignments);
@@ -540,6 +574,7 @@ export class DataPlane implements Acceptor, TimerTarget {
   private stop(): void {
     this.listener?.close();
     for (const pool of this.pools.values()) pool.closeAll();
+    this.trace?.stop();
     this.post({ type: 'stopped' });
     this.reactor.stop();
   }

@@ -43,6 +43,7 @@ interface ClientFacts {
   readonly seed: KeySeed;
   readonly applicationName: string;
   readonly mode: PoolMode;
+  readonly address: string;
   readonly connectedMs: number;
   readonly queries: number;
   readonly transactions: number;

@@ -128,10 +128,12 @@ export class Passage implements TimerTarget {
       const refusal = errorResponse(new ShuttingDown(), 'FATAL');
       socket.send(refusal, 0, refusal.length);
       socket.closeAfterSend();
-      plane.log(
-        'warn',
-        `client ${record.seed.id} ${record.user}@${record.database} must connect again: its pool is not what it was before the upgrade`,
-      );
+      const { seed, user, database } = record;
+      plane.log('warn', 'client must connect again: its pool is not what it was before the upgrade', {
+        client_id: seed.id,
+        user,
+        database,
+      });
       return plane.board.clientLeaves();
     }
     const client = ClientSession.arrived(plane, pool, socket, record);

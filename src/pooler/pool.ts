@@ -22,6 +22,7 @@ import type { DataPlane } from './data-plane.js';
 import type { ServerRecord } from './hand-over.js';
 import { IdleServers } from './idle-servers.js';
 import { CREATE_PAUSE_MS, FAST_RETRY_MS } from './limits.js';
+import type { LogFields } from './log-fields.js';
 import type { PoolFacts } from './passage-messages.js';
 import type { PeerLink, ToPeer } from './peers.js';
 import { ServerSession } from './server-session.js';
@@ -29,7 +30,7 @@ import { ServerState } from './server-stream.js';
 import type { PoolSettings, ServerAddress } from './settings.js';
 import { HOPES_FOR_OWN_MS, NONE_WAITS, SharedPool } from './shared-pool.js';
 import { type Serials, StatementCache } from './statements.js';
-import { counterRow, type PoolSnapshot } from './thread-messages.js';
+import { counterRow, type LogLevel, type PoolSnapshot } from './thread-messages.js';
 import { msSince, ticksAt, ticksSince, wholeMsSince } from './ticks.js';
 import { Waiters } from './waiters.js';
 import { NO_WORKER } from './worker-board.js';
@@ -37,7 +38,6 @@ import { NO_WORKER } from './worker-board.js';
 /** A server's lifetime differs from the setting by up to this share, so that those opened together do not all close
  *  together. */
 const LIFETIME_JITTER = 0.2;
-const FAILURE_LOG_MS = 1000;
 /** Workers whose clients wait about equally long take turns with what cannot be shared out evenly: so often, or the
  *  hand-overs would cost more than they bring. */
 const GIVES_AGAIN_MS = 25;
@@ -91,8 +91,6 @@ export class Pool implements TimerTarget, Serials {
   private isShutDown = false;
   /** The message that asked for the end of the pool, 0 when it goes on. */
   private closeRequest = 0;
-  /** The last failure to open a server that was logged. */
-  private failure = { message: '', loggedMs: 0, unlogged: 0 };
 
   constructor(plane: DataPlane, index: number, settings: PoolSettings, statementKey: Uint8Array) {
     this.plane = plane;
@@ -111,6 +109,11 @@ export class Pool implements TimerTarget, Serials {
 
   get name(): string {
     return `${this.settings.user}@${this.settings.database}`;
+  }
+
+  /** A line of the log about one of its servers or clients. */
+  log(level: LogLevel, text: string, fields: LogFields): void {
+    this.plane.log(level, text, fields, this.name);
   }
 
   /** For log lines and errors. */
@@ -307,7 +310,7 @@ export class Pool implements TimerTarget, Serials {
   opened(server: ServerSession): void {
     this.openingEnds();
     this.counters.add(Counter.ServersOpened, 1);
-    this.plane.log('debug', `${server.description} opened at ${this.addressText}`);
+    this.log('debug', 'server opened', server.logFields);
     if (!this.hasToldParameters) this.plane.peers.postToAll(this.parametersMessage());
     this.hasToldParameters = true;
     this.offer(server);
@@ -340,7 +343,9 @@ export class Pool implements TimerTarget, Serials {
   openFailed(error: ClientFacingError): void {
     this.isFilling = false;
     this.counters.add(Counter.OpenFailures, 1);
-    this.logFailure(error.message);
+    const { user, database } = this.settings;
+    const { message, sqlstate } = error;
+    this.log('error', `cannot open a server: ${message}`, { user, database, sqlstate });
     const { reactor } = this.plane;
     if (!this.pauseTimer.isSet) reactor.setTimer(this.pauseTimer, CREATE_PAUSE_MS);
     if (this.isPaused || this.shared.size > this.shared.opening) return;
@@ -609,6 +614,7 @@ export class Pool implements TimerTarget, Serials {
   hasLeft(server: ServerSession, detached: DetachedSocket): void {
     this.servers.delete(server);
     this.leaving--;
+    this.plane.trace?.ends(server);
     const { destination } = server;
     const record = server.record();
     const { peers } = this.plane;
@@ -676,19 +682,6 @@ export class Pool implements TimerTarget, Serials {
   private waitersChanged(change: 1 | -1): void {
     this.counters.change(Gauge.ClientsWaiting, change);
     this.shared.waits(change, this.waiters.first?.waitingSince ?? 0);
-  }
-
-  /** One line a second at most for the same failure: with PostgreSQL down, each waiting client makes one. */
-  private logFailure(message: string): void {
-    const now = this.plane.reactor.nowMs;
-    const { failure } = this;
-    if (message === failure.message && now - failure.loggedMs < FAILURE_LOG_MS) {
-      failure.unlogged++;
-      return;
-    }
-    const more = failure.unlogged === 0 ? '' : ` (${failure.unlogged} more failures were not logged)`;
-    this.plane.log('error', `cannot open a server of ${this.name}: ${message}${more}`);
-    this.failure = { message, loggedMs: now, unlogged: 0 };
   }
 
   private jitteredLifetime(): number {

@@ -64,9 +64,10 @@ export class ServerLogin {
         return this.failWith(new ServerLoginRejected(fields.sqlstate, fields.message));
       }
       case Backend.NoticeResponse:
-        server.pool.plane.log(
+        server.pool.log(
           'info',
-          `${server.description}: ${readErrorResponse(bytes, bodyAt, bodyEnd).message}`,
+          `PostgreSQL says at login: ${readErrorResponse(bytes, bodyAt, bodyEnd).message}`,
+          server.logFields,
         );
         return true;
       case Backend.NegotiateProtocolVersion:

@@ -24,8 +24,10 @@ import { dirtFromTag, ServerDirt } from './command-tag.js';
 import { Counter, Histogram } from './counters.js';
 import type { ServerRecord } from './hand-over.js';
 import { ANSWERS_OWED_MAX } from './limits.js';
+import type { LogFields } from './log-fields.js';
 import { isPlainAnswer } from './plain-answer.js';
 import type { Pool } from './pool.js';
+import { Side, type Traced } from './protocol-trace.js';
 import { ServerLogin } from './server-login.js';
 import { ServerStatements } from './server-statements.js';
 import { Fate, ServerState, ServerStream } from './server-stream.js';
@@ -46,7 +48,7 @@ const DISCARD_ALL = query('DISCARD ALL');
 const ROLLBACK = query('ROLLBACK');
 const LIVENESS_CHECK = query(';');
 
-export class ServerSession extends ServerStream implements TimerTarget, Leaver {
+export class ServerSession extends ServerStream implements TimerTarget, Leaver, Traced {
   status = TransactionStatus.Idle;
   private dirt = 0;
   private copy = Copy.None;
@@ -197,8 +199,8 @@ export class ServerSession extends ServerStream implements TimerTarget, Leaver {
     if (this.state === ServerState.Closed) return;
     const { tlsFailure } = this.socket;
     if (tlsFailure !== '' && this.state === ServerState.Login && this.triesOtherWay(true)) {
-      const { plane, addressText } = this.pool;
-      plane.log('warn', `TLS with ${addressText} failed (${tlsFailure}): trying without, as prefer allows`);
+      const what = `TLS with the server failed: ${tlsFailure}; trying without, as prefer allows`;
+      this.pool.log('warn', what, this.logFields);
       return;
     }
     const reason: CloseReason =
@@ -213,6 +215,15 @@ export class ServerSession extends ServerStream implements TimerTarget, Leaver {
   }
 
   onBytes(bytes: Uint8Array, begin: number, end: number): number {
+    const { trace } = this.pool.plane;
+    if (trace === null || this.login !== null) return this.receive(bytes, begin, end);
+    trace.begins(this, Side.Server);
+    this.receive(bytes, begin, end);
+    trace.read(this, bytes, begin, end);
+    return end;
+  }
+
+  private receive(bytes: Uint8Array, begin: number, end: number): number {
     this.bytesReceived += end - begin;
     this.sendSynthetics(); // before the answers to what was sent behind them
     if (this.client !== null && !this.isInside && isPlainAnswer(bytes, begin, end, this.queue.packed)) {
@@ -557,10 +568,8 @@ export class ServerSession extends ServerStream implements TimerTarget, Leaver {
     if (tag === Backend.ParameterStatus) this.parameterChanged(bytes, bodyAt, bodyEnd, false);
     else if (tag === Backend.ErrorResponse) {
       const { sqlstate, message } = readErrorResponse(bytes, bodyAt, bodyEnd);
-      this.pool.plane.log(
-        'warn',
-        `${this.description} was ended by PostgreSQL while idle: ${message} (${sqlstate})`,
-      );
+      const what = `server was ended by PostgreSQL while idle: ${message}`;
+      this.pool.log('warn', what, { ...this.logFields, sqlstate });
       this.close('server_fatal');
       return Fate.Stop;
     } else if (tag !== Backend.NoticeResponse && tag !== Backend.NotificationResponse) {
@@ -570,7 +579,7 @@ export class ServerSession extends ServerStream implements TimerTarget, Leaver {
   }
 
   protected violated(what: string): Fate {
-    this.pool.plane.log('error', `${this.description} broke the protocol: ${what}; it is closed`);
+    this.pool.log('error', `server broke the protocol: ${what}; it is closed`, this.logFields);
     return Fate.Broken;
   }
 
@@ -628,7 +637,8 @@ export class ServerSession extends ServerStream implements TimerTarget, Leaver {
     if (!isClients || client === null) return;
     client.parameters?.set(name, value);
     if (!pool.settings.logClientParameterStatusChanges) return;
-    pool.plane.log('info', `client ${client.id} ${pool.name}: ${name} is now ${JSON.stringify(value)}`);
+    const change = `parameter changed: ${name} is now ${JSON.stringify(value)}`;
+    pool.log('info', change, client.logFields);
   }
 
   private clean(message: Uint8Array): void {
@@ -713,9 +723,19 @@ export class ServerSession extends ServerStream implements TimerTarget, Leaver {
     this.pool.closed(this, before, reason, errno);
   }
 
-  /** For log lines. */
-  get description(): string {
-    return `server ${this.id} (pid ${this.processId}) of ${this.pool.name}`;
+  get logFields(): LogFields {
+    const { client, pool } = this;
+    const { user, database } = pool.settings;
+    const own = { server_id: this.id, server_pid: this.processId, user, database, address: pool.addressText };
+    return client === null ? own : { ...own, client_id: client.id };
+  }
+
+  get isBetweenMessages(): boolean {
+    return !this.isInside;
+  }
+
+  get tracedFor(): number {
+    return this.client?.id ?? 0;
   }
 }
 

@@ -157,6 +157,8 @@ export interface DataPlaneSettings {
   readonly logClientConnections: boolean;
   readonly logClientDisconnections: boolean;
   readonly shutdownTimeoutMs: number;
+  /** See Reactor.setClockResolution. */
+  readonly clockResolutionMs: number;
   readonly unixSocketBufferSize: number;
   readonly tcp: TcpSettings;
   readonly clientTls: ClientTlsSettings;

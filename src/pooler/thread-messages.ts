@@ -7,6 +7,7 @@ import type { ClientProof, ProofVerdict } from './client-proof.js';
 import { connectionCountsBytes } from './connection-counts.js';
 import { countersBytes } from './counters.js';
 import { POOLS_MAX } from './limits.js';
+import type { LogFields } from './log-fields.js';
 import type { PassageToControl, PassageToWorker } from './passage-messages.js';
 import type { DataPlaneSettings, PoolSettings } from './settings.js';
 import { sharedPoolsBytes } from './shared-pool.js';
@@ -34,6 +35,7 @@ export interface WorkerStart {
   readonly statementKey: Uint8Array;
   /** Another process has clients that are to come here. */
   readonly hasPredecessor: boolean;
+  readonly logLevel: LogLevel;
   /** The pooler's version, for the console's greeting. */
   readonly version: string;
 }
@@ -120,6 +122,8 @@ export type ToWorker =
   /** The pool is not configured any more: its clients go when their transactions end. Answered with poolClosed when
    *  nothing of it is left, in which the number comes back. */
   | { readonly type: 'closePool'; readonly pool: number; readonly request: number }
+  /** From now on lines of this level and above are wanted. */
+  | { readonly type: 'logLevel'; readonly level: LogLevel }
   /** A host name of a pool stands for another address now. */
   | { readonly type: 'address'; readonly pool: number; readonly host: string };
 
@@ -135,7 +139,12 @@ export type ToControl =
   | { readonly type: 'cannotStart'; readonly why: string }
   /** It ends, and nobody has told it to. */
   | { readonly type: 'dying'; readonly why: string }
-  | { readonly type: 'log'; readonly level: LogLevel; readonly text: string }
+  | {
+      readonly type: 'log';
+      readonly level: LogLevel;
+      readonly text: string;
+      readonly fields: LogFields;
+    }
   /** Whole messages of a client of the console. The next ones come when these have been answered. */
   | { readonly type: 'adminMessages'; readonly client: number; readonly bytes: Uint8Array }
   /** A CancelRequest for it. */

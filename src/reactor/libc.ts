@@ -35,6 +35,9 @@ const nativeRecvmsg = declare('int64_t recvmsg(int, uintptr_t, int)');
 const nativeSocketpair = declare('int socketpair(int, int, int, void*)');
 const nativeRead = declare('int64_t read(int, void*, uint64_t)');
 const nativeWrite = declare('int64_t write(int, const void*, uint64_t)');
+const nativePoll = declare('int poll(void*, uint64_t, int)');
+const nativeDup2 = declare('int dup2(int, int)');
+const nativeFlock = declare('int flock(int, int)');
 const nativeSetAffinity = declare('int sched_setaffinity(int, uint64_t, const void*)');
 const nativeClockGettime = declare('int clock_gettime(int, void*)');
 const nativeEventfd = declare('int eventfd(uint32_t, int)');
@@ -240,6 +243,24 @@ export function read(fd: Fd, into: Uint8Array): number {
 /** write(2). Bytes or a negative errno. */
 export function write(fd: Fd, from: Uint8Array): number {
   return checked(nativeWrite(fd, from, from.length));
+}
+
+/** poll(2): whether a write of up to PIPE_BUF bytes would not block, or would fail at once; waits for that for so long. */
+export function isWritable(fd: number, timeoutMs: number): boolean {
+  const POLLOUT = 4;
+  return nativePoll(new Int32Array([fd, POLLOUT]), 1, timeoutMs) > 0; // struct pollfd: fd, events, revents
+}
+
+/** dup2(2): `to` stands for the same file as `from` from now on. The descriptor, or a negative errno. */
+export function dup2(from: number, to: number): number {
+  return checked(nativeDup2(from, to));
+}
+
+/** flock(2), exclusive and without waiting: the lock lasts until the file is closed or the process ends. 0, or a
+ *  negative errno: -EWOULDBLOCK when another has it. */
+export function lockFile(fd: number): number {
+  const LOCK_EX_NB = 2 | 4;
+  return checked(nativeFlock(fd, LOCK_EX_NB));
 }
 
 /** The Uint64 1 in this machine's order: what an eventfd is woken with. */

@@ -15,7 +15,7 @@ export function openReactor(
   descriptors: Descriptors | null = null,
 ): { reactor: Reactor; why: string } {
   if (wanted === 'epoll')
-    return { reactor: new EpollReactor(wakeFd, descriptors), why: 'general.io_backend is epoll' };
+    return { reactor: new EpollReactor(wakeFd, descriptors), why: 'io_backend is epoll' };
   let reason = '';
   for (const setup of SETUPS) {
     try {
@@ -28,7 +28,7 @@ export function openReactor(
   }
   if (wanted === 'io_uring') {
     throw new UringUnavailable(
-      `general.io_backend is io_uring, but it cannot be used here (${reason}); auto or epoll would work`,
+      `io_backend is io_uring, but it cannot be used here (${reason}); auto or epoll would work`,
     );
   }
   return { reactor: new EpollReactor(wakeFd, descriptors), why: `io_uring cannot be used here (${reason})` };

@@ -133,8 +133,10 @@ export interface Listener {
 
 export interface Reactor {
   readonly name: 'io_uring' | 'epoll' | 'simulated';
-  /** Milliseconds since some moment, with fractions; read once a round. */
+  /** Milliseconds since some moment, with fractions; read once a round, and more often in a long one. */
   readonly nowMs: number;
+  /** By how much nowMs may be late in a long round, about; by all of the round when it is not called. */
+  setClockResolution(milliseconds: number): void;
   /** What its thread has had of a processor. Milliseconds. */
   cpuMs(): number;
   /** Bytes nobody can guess. */

@@ -21,6 +21,9 @@ import { Bug } from './words.js';
 
 /** With so many buffers in use slow readers may hold only a little each. */
 const BUFFERS_SCARCE = 8192;
+/** What a session does about one event takes about so long: by that a round's length is judged without the clock. */
+const EVENT_MS = 0.005;
+const EVENTS_MAX = 1_000_000;
 const SEND_HIGH_WATER_SCARCE = 16 * 1024;
 
 export abstract class Rounds implements SocketHost {
@@ -30,6 +33,9 @@ export abstract class Rounds implements SocketHost {
   onWake: () => void = () => undefined;
   onBug: (error: unknown) => void = () => undefined;
   nowMs = 0;
+  /** Events between two looks at the clock within a round. */
+  private eventsPerLook = EVENTS_MAX;
+  private eventsUntilLook = EVENTS_MAX;
   protected readonly timers = new TimerHeap();
   protected isStopped = false;
   private flushes = new SocketQueue();
@@ -42,6 +48,18 @@ export abstract class Rounds implements SocketHost {
   protected abstract waitAndDispatch(timeoutMs: number): void;
   /** What time it is, in milliseconds. */
   protected abstract clock(): number;
+
+  setClockResolution(milliseconds: number): void {
+    this.eventsPerLook = Math.min(EVENTS_MAX, Math.max(1, Math.round(milliseconds / EVENT_MS)));
+    this.eventsUntilLook = this.eventsPerLook;
+  }
+
+  /** An event has been dealt with: in a long round the clock is looked at again. */
+  protected eventEnds(): void {
+    if (--this.eventsUntilLook > 0) return;
+    this.eventsUntilLook = this.eventsPerLook;
+    this.nowMs = this.clock();
+  }
 
   get sendHighWater(): number {
     return this.buffers.inUse > BUFFERS_SCARCE ? SEND_HIGH_WATER_SCARCE : SEND_HIGH_WATER;

@@ -101,5 +101,6 @@ function ipv6Text(bytes: Buffer): string {
 
 /** For log lines. */
 export function peerText({ isUnix, host, port }: PeerAddress): string {
-  return isUnix ? 'unix' : `${host}:${port}`;
+  if (isUnix) return 'unix';
+  return host === '' ? 'gone' : `${host}:${port}`;
 }

@@ -183,7 +183,7 @@ test('the log says why, with address and method, and never a token', async () =>
   const good = own.client('talos', 'app', { password: token(first, access('x:app', 'owner'), KID) });
   await good.connect();
   await good.end();
-  await own.logged(/client \d+ owner@app \(.*\) from 127\.0\.0\.1 by talos connected/);
+  await own.logged(/client connected .*user=owner database=app address=127\.0\.0\.1.* method=talos/);
   for (const part of attempt.split('.')) assert.ok(!own.log.includes(part.slice(0, 20)));
   await own.stop();
 });

@@ -225,7 +225,7 @@ test('the log names user, address, method and reason, and no token', async () =>
   const client = own.client('alice', 'app', { password: good });
   await client.connect();
   await client.end();
-  await own.logged(/client \d+ alice@app \(.*\) from 127\.0\.0\.1 by jwt connected/);
+  await own.logged(/client connected .*user=alice database=app address=127\.0\.0\.1.* method=jwt/);
   for (const each of [attempt, good]) {
     for (const part of each.split('.')) assert.ok(!own.log.includes(part.slice(0, 20)));
   }

@@ -36,7 +36,9 @@ describe('with sync_server_parameters', async () => {
     await client.query("set timezone to 'Asia/Tokyo'");
     assert.notEqual(await other.value('show timezone'), 'Asia/Tokyo');
     assert.equal(await client.value('show timezone'), 'Asia/Tokyo');
-    await doorman.logged(/client \d+ postgres@postgres: TimeZone is now "Asia\/Tokyo"/);
+    await doorman.logged(
+      /parameter changed: TimeZone is now "Asia\/Tokyo" \[client_id=\d+ user=postgres database=postgres /,
+    );
     for (const each of [client, other]) each.close();
   });
 

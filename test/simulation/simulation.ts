@@ -126,6 +126,7 @@ export function workerStart({ settings, pools }: Resolved, shared: SharedState, 
     hasPredecessor: false,
     statementKey: Buffer.from('key of the simulation'),
     cancelSigningKey: Buffer.from('another key of the simulation'),
+    logLevel: 'debug',
     version: '0',
   };
 }
@@ -387,7 +388,7 @@ export class Simulation {
     if (known?.transactions !== transactions)
       this.kept.set(server, { transactions, since: this.world.nowMs });
     else if (this.world.nowMs - known.since > KEPT_MAX_MS)
-      throw new Broken(`${server.description} is kept by client ${server.client?.id} after its transaction`);
+      throw new Broken(`server ${server.id} is kept by client ${server.client?.id} after its transaction`);
   }
 
   /** Clients have gone: what they used has been given back. */
@@ -430,7 +431,7 @@ export class Simulation {
     return this.servers
       .map(
         (each) =>
-          `${each.description}: ${JSON.stringify(each.snapshot())} owes ${each.queue.packed.toString(16)}, status ${String.fromCharCode(each.status)}`,
+          `server ${each.id}: ${JSON.stringify(each.snapshot())} owes ${each.queue.packed.toString(16)}, status ${String.fromCharCode(each.status)}`,
       )
       .join('\n');
   }

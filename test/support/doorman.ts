@@ -26,6 +26,9 @@ export interface DoormanOptions {
   readonly under?: readonly string[];
   /** The program, if it is not the compiled one itself. */
   readonly program?: string;
+  /** More of the command line, and of the environment. */
+  readonly args?: readonly string[];
+  readonly environment?: NodeJS.ProcessEnv;
 }
 
 export class Doorman {
@@ -51,14 +54,19 @@ export class Doorman {
     prometheus,
     under = [],
     program = COMMAND,
+    args = [],
+    environment = {},
   }: DoormanOptions): Promise<Doorman> {
     const directory = mkdtempSync(join(tmpdir(), 'pg-doorman-'));
     const file = join(directory, FILE);
     writeFileSync(file, fileText({ general, pools, ...(prometheus !== undefined && { prometheus }) }), {
       mode: 0o600,
     });
-    const command = [...under, process.execPath, program, '--log-level', 'debug', file];
-    const child = spawn(command[0] ?? '', command.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] });
+    const command = [...under, process.execPath, program, '--log-level', 'debug', ...args, file];
+    const child = spawn(command[0] ?? '', command.slice(1), {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...environment },
+    });
     child.once(
       'exit',
       endWithFile(() => child.kill('SIGKILL')),
@@ -126,6 +134,12 @@ export class Doorman {
   /** Returns when a line of the log matches, one that is there already counts. Throws when the process ends first. */
   logged(pattern: RegExp): Promise<RegExpExecArray> {
     return this.output.find(pattern);
+  }
+
+  /** Nobody reads its log until the returned function is called. */
+  holdLog(): () => void {
+    this.child.stdout?.pause();
+    return () => this.child.stdout?.resume();
   }
 
   client(user: string, database: string, more: pg.ClientConfig = {}): pg.Client {

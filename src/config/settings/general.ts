@@ -75,19 +75,19 @@ export const general = z.strictObject({
     reload: 'new connections',
   }),
   daemon_pid_file: word.default('/tmp/pg_doorman.pid').register(docs, {
-    en: 'File that holds the process id in daemon mode.',
+    en: 'File that holds the process id in daemon mode (-d). It is locked, so that one of a process that has died is free.',
     reload: 'restart',
   }),
   syslog_prog_name: word.optional().register(docs, {
-    en: 'Log to syslog under this name instead of to standard output.',
+    en: 'Log to syslog under this name instead of to standard output. Daemon mode (-d) needs it.',
     reload: 'restart',
   }),
   log_client_connections: z
     .boolean()
     .default(true)
-    .register(docs, { en: 'Log clients that connect.', reload: 'at once' }),
+    .register(docs, { en: 'Log clients that connect, at level INFO.', reload: 'at once' }),
   log_client_disconnections: z.boolean().default(true).register(docs, {
-    en: 'Log clients that disconnect.',
+    en: 'Log clients that disconnect, at level INFO: why, after how long, and what they did.',
     reload: 'at once',
   }),
   worker_threads: integer(1, 1024).default(4).register(docs, {
@@ -270,7 +270,7 @@ export const general = z.strictObject({
     reload: 'at once',
   }),
   clock_resolution_statistics: duration({ max: YEAR_MS }).default(0.1).register(docs, {
-    en: 'Accepted for the sake of old files: the clock is read once a round of work.',
+    en: 'By how much times in statistics may be off, about. The clock is read for each round of work, and in a long round again after this.',
     reload: 'restart',
   }),
   talos: z

@@ -20,7 +20,7 @@ export interface ConsoleContext {
   readonly snapshot: () => Promise<WorkerSnapshot>;
   readonly statements: () => Promise<readonly StatementSnapshot[]>;
   readonly workers: () => readonly WorkerStatus[];
-  readonly log: { level: LogLevel };
+  readonly log: { readonly level: LogLevel; setLevel(level: LogLevel): void };
   readonly poolControl: PoolControl;
   /** Returns whether there was such a client. */
   readonly killClient: (id: number) => Promise<boolean>;

@@ -24,7 +24,7 @@ export function setLogLevel({ log }: ConsoleContext, words: readonly Word[]): Pr
   if (level === undefined) throw new UnknownLogLevel(value.text, LOG_LEVELS);
   return answered('SET', {
     run: async () => {
-      log.level = level;
+      log.setLevel(level);
       return [];
     },
   });

@@ -34,6 +34,7 @@ const travellingClient = z.object({
   user: z.string(),
   seed: z.object({ id: z.int(), random: z.int(), isLong: z.boolean() }),
   applicationName: z.string(),
+  address: z.string(),
   mode: z.literal([PoolMode.Transaction, PoolMode.Session]),
   connectedMs: z.number(),
   queries: z.number(),

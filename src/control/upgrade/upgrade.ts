@@ -11,7 +11,6 @@ import type { CancelKey } from '../../wire/startup.js';
 import type { Log } from '../logs.js';
 import type { Workers } from '../workers.js';
 import { UpgradeFailed } from './failure.js';
-import { INIT } from './interrupt.js';
 import type { Predecessor } from './predecessor.js';
 import { PROTOCOL, type ToPredecessor, type Travelling } from './process-messages.js';
 import { serverCounts } from './server-counts.js';
@@ -24,6 +23,9 @@ const COUNTS_INTERVAL_MS = 10;
 const DEPARTURE_TIMEOUT_MS = 2000;
 /** So long the end of this process waits for the new one to take the last clients. */
 const LAST_TRANSFER_TIMEOUT_MS = 5000;
+
+/** A container's first process: the container ends with it, so that no other can take its place. */
+export const INIT = 1;
 
 /** The world outside: service managers, files that name the process. */
 export interface UpgradeHooks {

@@ -150,7 +150,10 @@ export class EpollReactor extends BaseReactor implements Reactor {
     for (let from = 0; from < count; from += EVENTS_TOGETHER) {
       const to = Math.min(count, from + EVENTS_TOGETHER);
       for (let i = from; i < to; i++) this.taken[i - from] = this.takeIn(i * k.EPOLL_EVENT_BYTES);
-      for (let i = from; i < to; i++) this.dispatch(i * k.EPOLL_EVENT_BYTES, this.taken[i - from] ?? null);
+      for (let i = from; i < to; i++) {
+        this.dispatch(i * k.EPOLL_EVENT_BYTES, this.taken[i - from] ?? null);
+        this.eventEnds();
+      }
     }
   }
 

@@ -147,7 +147,10 @@ export class UringReactor extends BaseReactor implements Reactor {
     this.ring.wait(this.soon.length === 0 ? timeoutMs : Math.min(timeoutMs, LARGE_PAUSE_MS));
     this.nowMs = this.clock();
     this.isSubmitted = this.ring.isSubmitted;
-    while (this.ring.next()) this.dispatch();
+    while (this.ring.next()) {
+      this.dispatch();
+      this.eventEnds();
+    }
     if (this.isSubmitted) this.sendsAtOnce.settle(this.segments);
     if (this.starving.length > 0) this.feedStarving();
     if (this.soon.length > 0 && this.clock() >= this.soonDueMs) this.receiveNow();

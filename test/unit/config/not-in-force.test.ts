@@ -16,7 +16,7 @@ test('settings of each section are told as fields', (context) => {
     context,
     `
 general:
-  syslog_prog_name: doorman
+  talos: { keys: [] }
   worker_threads: 4
 pools:
   x:
@@ -31,9 +31,9 @@ pools:
 test('settings of included files are told, too', (context) => {
   const { notInForce } = loaded(context, {
     'main.yaml': 'include:\n  files: [more.toml]\n',
-    'more.toml': '[general]\nsyslog_prog_name = "x"\n',
+    'more.toml': '[general.talos]\nkeys = []\n',
   });
-  assert.deepEqual(notInForce, ['general.syslog_prog_name']);
+  assert.deepEqual(notInForce, ['general.talos']);
 });
 
 test('what is only a default is not told', (context) => {

@@ -70,6 +70,7 @@ test('what is written in general reaches the workers', async () => {
       pooler_check_query: 'SELECT 1',
       log_client_connections: false,
       log_client_disconnections: false,
+      clock_resolution_statistics: '2ms',
       shutdown_timeout: '19s',
       unix_socket_buffer_size: '20K',
       tcp_no_delay: false,
@@ -106,6 +107,7 @@ test('what is written in general reaches the workers', async () => {
     poolerCheckQuery: 'SELECT 1',
     logClientConnections: false,
     logClientDisconnections: false,
+    clockResolutionMs: 2,
     shutdownTimeoutMs: 19_000,
     unixSocketBufferSize: 20_480,
     tcp: {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { LOG_FORMATS, LOG_LEVELS, Log, type LogOptions } from '../../../src/control/logs.js';
+import type { LogLevel } from '../../../src/pooler/thread-messages.js';
 
 /** What a log writes while it is used. */
 function written(options: Partial<LogOptions>, use: (log: Log) => void): string[] {
@@ -18,9 +19,61 @@ test('a line of text has time, level and what happened', () => {
   assert.match(line ?? '', new RegExp(`^${TIME} INFO  listening$`));
 });
 
-test('a line for debugging has the process, too', () => {
-  const [line] = written({ format: 'debug' }, (log) => log.warn('slow'));
-  assert.match(line ?? '', new RegExp(`^${TIME} WARN  \\[${process.pid}\\] slow$`));
+test('a line for debugging has the process and the thread, too', () => {
+  const lines = written({ format: 'debug' }, (log) => {
+    log.warn('slow');
+    log.log('warn', 'slow', {}, 3);
+  });
+  assert.match(lines[0] ?? '', new RegExp(`^${TIME} WARN  \\[${process.pid} main\\] slow$`));
+  assert.match(lines[1] ?? '', new RegExp(`^${TIME} WARN  \\[${process.pid} worker 3\\] slow$`));
+});
+
+test('whom a line is about stands behind the text, in quotes where it must', () => {
+  const [line] = written({}, (log) =>
+    log.info('client connected', {
+      client_id: 17,
+      user: 'alice',
+      database: '',
+      application_name: 'a "b" c=d]\n2026-01-01T00:00:00.000Z ERROR forged',
+    }),
+  );
+  assert.match(
+    line ?? '',
+    / client connected \[client_id=17 user=alice database="" application_name="a \\"b\\" c=d\]\\n2026-.* forged"\]$/,
+  );
+});
+
+test('in a structured line it is fields of the object', () => {
+  const [line] = written({ format: 'structured' }, (log) =>
+    log.info('client disconnected', { client_id: 17, user: 'a b', duration_ms: 12 }),
+  );
+  const { timestamp, ...rest } = JSON.parse(line ?? '');
+  assert.match(timestamp, new RegExp(`^${TIME}$`));
+  assert.deepEqual(rest, {
+    level: 'INFO',
+    message: 'client disconnected',
+    client_id: 17,
+    user: 'a b',
+    duration_ms: 12,
+  });
+});
+
+test('a level that is changed while the log is used is that of the next line, and others are told', () => {
+  const told: LogLevel[] = [];
+  const lines = written({ level: 'warn' }, (log) => {
+    log.onLevel = (level) => told.push(level);
+    log.info('before');
+    log.setLevel('debug');
+    log.debug('after');
+    assert.equal(log.level, 'debug');
+    log.setLevel('error');
+    log.warn('at last');
+  });
+  assert.deepEqual(
+    lines.map((line) => line.split(' ').at(-1)),
+    ['after'],
+  );
+  assert.deepEqual(told, ['debug', 'error']);
 });
 
 test('a structured line is one JSON object', () => {

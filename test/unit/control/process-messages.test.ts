@@ -12,6 +12,7 @@ const someClient = fc.record(
     database: fc.string(),
     user: fc.string(),
     seed: fc.record({ id: fc.integer({ min: 1 }), random: fc.integer(), isLong: fc.boolean() }, plain),
+    address: fc.string(),
     mode: fc.constantFrom(PoolMode.Transaction, PoolMode.Session),
     applicationName: fc.string(),
     connectedMs: fc.double({ min: 0, max: 1e12, noNaN: true }).map(Math.abs),

@@ -6,6 +6,7 @@ import type { ConsoleContext, PoolControl } from '../../../../src/control/admin/
 import { AdminConsole } from '../../../../src/control/admin/console.js';
 import { ConsoleSession } from '../../../../src/control/admin/console-session.js';
 import { resolveSettings } from '../../../../src/control/data-plane-settings.js';
+import { Log } from '../../../../src/control/logs.js';
 import { Statistics } from '../../../../src/control/statistics.js';
 import { Counter, Counters, countersBytes } from '../../../../src/pooler/counters.js';
 import type {
@@ -190,7 +191,7 @@ export async function bench(changes: Partial<ConsoleContext> = {}): Promise<Benc
     statements: () =>
       Promise.resolve([STATEMENT, { ...STATEMENT, name: 'DOORMAN_def', pool: 2 }, { ...STATEMENT, uses: 4 }]),
     workers: () => WORKERS,
-    log: { level: 'info' },
+    log: new Log({ level: 'info', format: 'text', hasColor: false }, () => undefined),
     poolControl,
     killClient: async (id) => {
       note('kill_client', String(id));
