@@ -2,7 +2,6 @@
  *  the file, once, at start. The list is to become empty; then this file goes. */
 
 const GENERAL = ['daemon_pid_file', 'syslog_prog_name', 'clock_resolution_statistics', 'talos'];
-const POOL = ['auth_query'];
 const USER = ['auth_pam_service'];
 
 /** The fields of this kind that stand in a configuration as it was read. */
@@ -11,7 +10,6 @@ export function notInForce(data: unknown): string[] {
   const fields = present(general, GENERAL, 'general.');
   if (tableAt(data, 'prometheus').enabled === true) fields.push('prometheus.enabled');
   for (const [name, pool] of Object.entries(tableAt(data, 'pools'))) {
-    fields.push(...present(pool, POOL, `pools.${name}.`));
     const users = Object.entries(tableAt(pool, 'users'));
     for (const [index, user] of users) fields.push(...present(user, USER, `pools.${name}.users[${index}].`));
   }

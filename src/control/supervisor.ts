@@ -7,6 +7,10 @@ import type { ToControl } from '../pooler/thread-messages.js';
 import { SystemError } from '../reactor/libc.js';
 import { deriveScramKeys } from '../wire/scram-verifier.js';
 import { AdminConsole } from './admin/console.js';
+import { AuthQueries } from './auth-query/auth-queries.js';
+import { databaseSettings } from './auth-query/database-auth-query.js';
+import type { RunTimePools } from './auth-query/dynamic-pools.js';
+import { connectExecutor } from './auth-query/executor-connection.js';
 import { addressOf, toDataPlaneSettings } from './data-plane-settings.js';
 import type { Log } from './logs.js';
 import { fillPools, retainCycle } from './retain-cycle.js';
@@ -24,6 +28,7 @@ export class Supervisor {
   private readonly log: Log;
   private readonly workers: Workers;
   private readonly console: AdminConsole;
+  private readonly authQueries: AuthQueries;
   private readonly finish: (status: number) => void;
   private isEnding = false;
 
@@ -38,6 +43,18 @@ export class Supervisor {
     this.log = log;
     this.finish = finish;
     this.workers = new Workers(settings, this);
+    this.authQueries = new AuthQueries({
+      pools: NO_RUN_TIME_POOLS,
+      sharedPool: (database, user) =>
+        settings.pools.findIndex(
+          (each) => each.isDynamic && each.database === database && each.user === user,
+        ),
+      connect: connectExecutor,
+      clock: Date.now,
+      warn: (text) => log.warn(text),
+      post: (worker, message) => this.workers.post(worker, message),
+    });
+    this.authQueries.configure(databaseSettings(loaded));
     const { counters } = this.workers.shared;
     this.console = new AdminConsole({
       configuration: loaded.configuration,
@@ -45,6 +62,7 @@ export class Supervisor {
       statistics: new Statistics(counters, settings.workerThreads, settings.pools.length),
       snapshot: () => this.workers.snapshot(),
       workers: () => this.workers.status(),
+      authQuery: () => this.authQueries.snapshot(),
       shutDown: () => this.shutDown('SHUTDOWN'),
     });
   }
@@ -72,7 +90,10 @@ export class Supervisor {
     this.log.info(`I/O by ${backend}: ${why}; ${counted(workerThreads, 'worker thread')}`);
     this.log.info(`listening on ${host}:${port}, pg_doorman ${VERSION}, pid ${process.pid}`);
     fillPools(pools, [...this.workers.all()]);
-    const cycle = () => void retainCycle(this.settings, [...this.workers.all()]);
+    const cycle = () => {
+      void retainCycle(this.settings, [...this.workers.all()]);
+      this.authQueries.collect();
+    };
     setInterval(cycle, retainConnectionsTimeMs).unref();
   }
 
@@ -87,6 +108,10 @@ export class Supervisor {
         return void this.answerAdmin(worker, message.client, message.sql);
       case 'deriveScramKeys':
         return void this.deriveKeys(worker, message);
+      case 'findUser':
+        return void this.authQueries.findUser(worker, message);
+      case 'loginOver':
+        return this.authQueries.loginOver(worker, message.request, message.outcome);
       case 'stopped':
         if (this.workers.count > 0) return;
         this.log.info('stopped');
@@ -96,6 +121,7 @@ export class Supervisor {
   }
 
   onDied(worker: number, why: string): void {
+    this.authQueries.workerDied(worker);
     this.log.error(`worker ${worker} has died, and its clients have lost their connections: ${why}`);
   }
 
@@ -145,6 +171,13 @@ export class Supervisor {
     }
   }
 }
+
+/** Passthrough mode waits for pools that can be opened while workers run. */
+const NO_RUN_TIME_POOLS: RunTimePools = {
+  open: () => Promise.reject(new Error('passthrough mode is not in force yet: set server_user')),
+  close: () => undefined,
+  isEmpty: () => false,
+};
 
 function counted(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? '' : 's'}`;

@@ -6,8 +6,11 @@ import type { TlsSocket } from '../reactor/tls-socket.js';
 import {
   AuthenticationFailed,
   AuthMethodUnsupported,
+  AuthQueryNotReady,
+  AuthServiceUnavailable,
   LoginTimeout,
   PasswordAuthenticationFailed,
+  ScramProtocolError,
 } from '../wire/authentication-errors.js';
 import { int32At } from '../wire/bytes.js';
 import {
@@ -64,12 +67,18 @@ import type { HandshakeWaiter } from './handshake-queue.js';
 import { LOGIN_MESSAGE_MAX, LOGIN_TIMEOUT_MS } from './limits.js';
 import type { Pool } from './pool.js';
 import type { ClientSecret } from './settings.js';
+import type { UserAnswer } from './thread-messages.js';
 import { spelledAs, TrackedParameters, trackedName } from './tracked-parameters.js';
+import type { UserLookUp } from './user-lookups.js';
 
 const enum LoginState {
   Startup,
   /** Waits for its turn to begin the TLS handshake, or for its end: nothing can be said to the client. */
   Handshake,
+  /** Nobody of this name is listed: the control plane is asked who it is. */
+  LookUp,
+  /** … and has answered. */
+  LookedUp,
   Md5Response,
   SaslInitialResponse,
   SaslResponse,
@@ -91,6 +100,7 @@ const ADMIN_PARAMETERS: readonly (readonly [string, string])[] = [
 
 /** The first byte of a TLS handshake, which a client may send without asking. No packet is so long as to begin so. */
 const TLS_HANDSHAKE = 0x16;
+const NO_BYTES = new Uint8Array(0);
 
 export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
   private readonly plane: DataPlane;
@@ -106,8 +116,14 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
   private startup: StartupParameters | null = null;
   private pool: Pool | null = null;
   private secret: ClientSecret = { kind: 'none' };
-  private salt: Uint8Array = new Uint8Array(0);
+  private salt: Uint8Array = NO_BYTES;
   private scram: ScramServerExchange | null = null;
+  private verdict = Verdict.Reject;
+  /** Of a user who is not listed. */
+  private lookUp: UserLookUp | null = null;
+  private answer: UserAnswer = { kind: 'none' };
+  /** What was wrong under the first answer, and may be right under the second; empty until then. */
+  private md5Response: Uint8Array = NO_BYTES;
   private askedForTls = false;
   /** TLS began without an SSLRequest: sslnegotiation=direct. */
   private isDirect = false;
@@ -148,13 +164,16 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
     if (this.hasEnded) return end; // it has brought a cancel
     // Logins are few and short: their bytes are copied into one piece, and read from there.
     this.kept = Buffer.concat([this.kept, bytes.subarray(begin, end)]);
-    try {
-      while (this.takeOne()) if (this.hasEnded) break;
-    } catch (error) {
-      if (!(error instanceof ClientFacingError)) throw error;
-      this.refuse(error);
-    }
+    this.takeAll();
     return end;
+  }
+
+  /** auth_query has answered. */
+  userFound(answer: UserAnswer): void {
+    if (this.state !== LoginState.LookUp) return;
+    this.answer = answer;
+    this.state = LoginState.LookedUp;
+    this.takeAll();
   }
 
   /** The pool knows what its servers say of themselves. */
@@ -173,12 +192,25 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
 
   // ── packets and messages ───────────────────────────────────────────────────────────────────────────────────────
 
+  private takeAll(): void {
+    try {
+      while (this.takeOne()) if (this.hasEnded) break;
+    } catch (error) {
+      if (!(error instanceof ClientFacingError)) throw error;
+      this.refuse(error);
+    }
+  }
+
   /** Deals with the next packet or message; false when it is not whole, or has to wait. */
   private takeOne(): boolean {
     switch (this.state) {
       case LoginState.Startup:
         return this.kept[0] === TLS_HANDSHAKE && !this.hasTls ? this.beginDirectTls() : this.takePacket();
+      case LoginState.LookedUp:
+        this.goOnWith(this.answer);
+        return true;
       case LoginState.Handshake:
+      case LoginState.LookUp:
       case LoginState.Parameters:
       case LoginState.Ended:
         return false;
@@ -312,25 +344,54 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
       throw new FeatureNotSupported('replication is not pooled: connect to PostgreSQL itself for it');
     }
     const peer = this.socket.peerAddress();
-    const verdict = plane.access.judge(peer, this.hasTls, database, user);
-    if (verdict === Verdict.Reject) throw this.notPermitted(startup);
+    this.verdict = plane.access.judge(peer, this.hasTls, database, user);
+    if (this.verdict === Verdict.Reject) throw this.notPermitted(startup);
     if (ADMIN_DATABASES.includes(database)) {
       if (user !== plane.settings.admin.username) throw new PasswordAuthenticationFailed(user);
       this.secret = plane.settings.admin.secret;
     } else {
       this.pool = plane.findPool(database, user);
-      if (this.pool === null) throw new NoSuchPool(database, user);
-      this.secret = this.pool.settings.clientSecret;
+      if (this.pool === null) {
+        this.state = LoginState.LookUp;
+        this.lookUp = plane.lookUps.begin(this, database, user);
+        return;
+      }
+      this.secret = this.pool.clientSecret;
     }
-    if (verdict === Verdict.Trust) this.authenticated();
-    else this.askForProof(startup, verdict);
+    if (this.verdict === Verdict.Trust) this.authenticated();
+    else this.askForProof(startup);
   }
 
-  private askForProof(startup: StartupParameters, verdict: Verdict): void {
+  /** A user who is not listed. */
+  private goOnWith(answer: UserAnswer): void {
+    const { startup } = this;
+    if (startup === null) throw new MalformedStartup('there was none');
+    const { database, user } = startup;
+    switch (answer.kind) {
+      case 'none':
+        throw new NoSuchPool(database, user);
+      case 'notReady':
+        throw new AuthQueryNotReady(database);
+      case 'failed':
+        throw new AuthServiceUnavailable();
+      case 'stranger':
+        if (this.verdict === Verdict.Trust) throw new PasswordAuthenticationFailed(user);
+        break;
+      case 'user':
+        this.pool = this.plane.poolAt(answer.pool);
+        if (this.pool === null) throw new NoSuchPool(database, user); // it went meanwhile
+    }
+    this.secret = answer.secret;
+    if (this.verdict === Verdict.Trust) this.authenticated();
+    else if (this.md5Response.length > 0) this.checkMd5(this.md5Response);
+    else this.askForProof(startup);
+  }
+
+  private askForProof(startup: StartupParameters): void {
     const { secret } = this;
     switch (secret.kind) {
       case 'md5':
-        if (verdict === Verdict.Scram) throw this.notPermitted(startup);
+        if (this.verdict === Verdict.Scram) throw this.notPermitted(startup);
         this.salt = this.plane.reactor.random(4);
         this.state = LoginState.Md5Response;
         return this.send(authenticationMd5(this.salt));
@@ -356,13 +417,8 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
   private onPassword(bytes: Uint8Array, bodyAt: number, bodyEnd: number): void {
     const { scram } = this;
     switch (this.state) {
-      case LoginState.Md5Response: {
-        const response = readPasswordMessage(bytes, bodyAt, bodyEnd);
-        if (this.secret.kind !== 'md5' || !isMd5Response(this.secret.hash, this.salt, response)) {
-          throw new AuthenticationFailed();
-        }
-        return this.authenticated();
-      }
+      case LoginState.Md5Response:
+        return this.checkMd5(readPasswordMessage(bytes, bodyAt, bodyEnd));
       case LoginState.SaslInitialResponse: {
         const { mechanism, data } = readSaslInitialResponse(bytes, bodyAt, bodyEnd);
         if (mechanism !== SCRAM_SHA_256 || scram === null) {
@@ -374,12 +430,29 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
       case LoginState.SaslResponse: {
         if (scram === null) throw new ProtocolViolation('a SASL response out of turn');
         this.send(authenticationSaslFinal(scram.clientFinal(bytes.slice(bodyAt, bodyEnd))));
-        if (scram.clientKey !== null) this.pool?.learnClientKey(scram.clientKey);
-        return this.authenticated();
+        return this.proved(scram.clientKey);
       }
       default:
         throw new ProtocolViolation('a password that nobody asked for');
     }
+  }
+
+  private checkMd5(response: Uint8Array): void {
+    const { secret, lookUp } = this;
+    if (secret.kind === 'md5' && isMd5Response(secret.hash, this.salt, response)) return this.proved(null);
+    if (lookUp === null || this.md5Response.length > 0 || response.length === 0) {
+      throw new AuthenticationFailed();
+    }
+    // The password may be a new one, that auth_query has not been asked for yet.
+    this.md5Response = response;
+    this.state = LoginState.LookUp;
+    lookUp.ask(true);
+  }
+
+  /** The client has its secret; `clientKey` is what SCRAM has told of it. */
+  private proved(clientKey: Uint8Array | null): void {
+    this.pool?.learn(this.secret, clientKey);
+    this.authenticated();
   }
 
   // ── welcome ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -387,7 +460,11 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
   private authenticated(): void {
     const { pool, startup } = this;
     if (startup === null) throw new MalformedStartup('there was none');
-    if (pool === null) return this.welcomeAdmin();
+    if (pool === null) {
+      if (this.lookUp !== null) throw new PasswordAuthenticationFailed(startup.user);
+      return this.welcomeAdmin();
+    }
+    if (this.lookUp !== null) this.lookUp.outcome = 'success';
     this.state = LoginState.Parameters;
     if (pool.knowsParameters) this.greet();
     else pool.wantParameters(this);
@@ -404,7 +481,8 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
     const seed = plane.newKeySeed(startup.minorVersion);
     const tracked = plane.settings.syncServerParameters ? new TrackedParameters() : null;
     for (const [name, value] of parameters) tracked?.set(name, value);
-    const session = new ClientSession(plane, pool, socket, seed, startup.applicationName, tracked);
+    const { user, applicationName } = startup;
+    const session = new ClientSession(plane, pool, socket, seed, user, applicationName, tracked);
     this.sendGreeting([...parameters], seed);
     const how = this.secured === null ? '' : ` over ${this.secured.version}`;
     plane.clientBegins(session, this.peer() + how);
@@ -441,8 +519,9 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
 
   // ── the end ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  private refuse(error: ClientFacingError): void {
+  private refuse(reason: ClientFacingError): void {
     if (this.state === LoginState.Ended) return;
+    const error = this.lookUp === null ? reason : this.refusalOf(this.lookUp, reason);
     this.plane.countRefused();
     this.plane.log('warn', `login of ${this.who()} refused: ${error.message}`);
     // In the middle of a handshake it would not be understood.
@@ -451,11 +530,19 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
     this.socket.closeAfterSend();
   }
 
+  /** Whether it was the name or the password of a user who is not listed: they are told the same. */
+  private refusalOf(lookUp: UserLookUp, reason: ClientFacingError): ClientFacingError {
+    const isWrong = reason instanceof AuthenticationFailed || reason instanceof PasswordAuthenticationFailed;
+    if (isWrong || reason instanceof ScramProtocolError) lookUp.outcome = 'wrongPassword';
+    return isWrong ? new PasswordAuthenticationFailed(this.startup?.user ?? '') : reason;
+  }
+
   private ends(becomesSession = false): void {
     if (this.state === LoginState.Ended) return;
     this.state = LoginState.Ended;
     this.kept = Buffer.alloc(0);
     this.pool?.leaveGreeters(this);
+    this.lookUp?.over();
     this.plane.clientTls.handshakes.leave(this);
     this.plane.reactor.clearTimer(this.timer);
     this.plane.loginEnded(!becomesSession);

@@ -80,6 +80,8 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
   readonly id: number;
   private readonly keyRandom: number;
   private readonly hasLongKey: boolean;
+  /** As it calls itself; with auth_query many users may share a pool. */
+  readonly user: string;
   readonly applicationName: string;
   connectedMs: number;
   /** What it takes along from server to server; null when sync_server_parameters is off. */
@@ -90,6 +92,7 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     pool: Pool,
     socket: Socket,
     { id, random, isLong }: KeySeed,
+    user: string,
     applicationName: string,
     parameters: TrackedParameters | null,
   ) {
@@ -97,6 +100,7 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     this.id = id;
     this.keyRandom = random;
     this.hasLongKey = isLong;
+    this.user = user;
     this.applicationName = applicationName;
     this.parameters = parameters;
     this.connectedMs = plane.reactor.nowMs;
@@ -107,7 +111,8 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
   static takenOver(plane: DataPlane, pool: Pool, socket: Socket, record: ClientRecord): ClientSession {
     const parameters = record.parameters === null ? null : new TrackedParameters();
     if (record.parameters !== null) parameters?.setAll(record.parameters);
-    const client = new ClientSession(plane, pool, socket, record.seed, record.applicationName, parameters);
+    const { seed, user, applicationName } = record;
+    const client = new ClientSession(plane, pool, socket, seed, user, applicationName, parameters);
     client.connectedMs = record.connectedMs;
     client.queries = record.queries;
     client.transactions = record.transactions;
@@ -123,6 +128,7 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     return {
       pool: this.pool.index,
       seed: this.keySeed,
+      user: this.user,
       applicationName: this.applicationName,
       connectedMs: this.connectedMs,
       queries: this.queries,
@@ -303,11 +309,10 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
   }
 
   snapshot(): ClientSnapshot {
-    const { settings } = this.pool;
     return {
       id: this.id,
-      database: settings.database,
-      user: settings.user,
+      database: this.pool.settings.database,
+      user: this.user,
       applicationName: this.applicationName,
       isTls: this.socket.isTls,
       address: peerText(this.socket.peerAddress()),
@@ -318,6 +323,11 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
       errors: this.errors,
       ageMs: this.plane.reactor.nowMs - this.connectedMs,
     };
+  }
+
+  /** Who it is, for log lines. */
+  get name(): string {
+    return `${this.user}@${this.pool.settings.database}`;
   }
 
   /** For CancelRequests. */

@@ -42,6 +42,7 @@ import type {
   WorkerSnapshot,
   WorkerStart,
 } from './thread-messages.js';
+import { UserLookUps } from './user-lookups.js';
 import { WorkerBoard } from './worker-board.js';
 
 /** A scratch large enough for the beginning of any Bind that is rewritten. */
@@ -66,6 +67,7 @@ export class DataPlane implements Acceptor, TimerTarget {
   readonly balance: Balance;
   readonly clientTls: ClientTls;
   readonly serverTls = new ServerTls();
+  readonly lookUps = new UserLookUps(this);
   isShuttingDown = false;
   /** Many clients have left and few are there: a good moment to give memory back. */
   onManyLeft: () => void = () => undefined;
@@ -102,7 +104,8 @@ export class DataPlane implements Acceptor, TimerTarget {
     this.serverSocketOptions = { ...socketOptions(settings), lingerS: -1 };
     this.checkQuery = Buffer.from(`${settings.poolerCheckQuery}\0`);
     settings.pools.forEach((pool, index) => {
-      this.pools.set(keyOf(pool.database, pool.user), new Pool(this, index, pool, start.statementKey));
+      const key = pool.isDynamic ? String(index) : keyOf(pool.database, pool.user);
+      this.pools.set(key, new Pool(this, index, pool, start.statementKey));
     });
   }
 
@@ -199,7 +202,7 @@ export class DataPlane implements Acceptor, TimerTarget {
     if (this.settings.logClientConnections) {
       this.log(
         'info',
-        `client ${client.id} ${client.pool.name} (${client.applicationName}) from ${peer} connected`,
+        `client ${client.id} ${client.name} (${client.applicationName}) from ${peer} connected`,
       );
     }
   }
@@ -211,10 +214,7 @@ export class DataPlane implements Acceptor, TimerTarget {
     if (this.settings.logClientDisconnections) {
       const seconds = ((this.reactor.nowMs - client.connectedMs) / 1000).toFixed(1);
       const what = `${client.queries} queries in ${client.transactions} transactions`;
-      this.log(
-        'info',
-        `client ${client.id} ${client.pool.name} disconnected after ${seconds} s, ${what}: ${why}`,
-      );
+      this.log('info', `client ${client.id} ${client.name} disconnected after ${seconds} s, ${what}: ${why}`);
     }
   }
 
@@ -301,6 +301,8 @@ export class DataPlane implements Acceptor, TimerTarget {
         this.scramRequests.delete(message.request);
         return login?.onScramKeys(message.keys);
       }
+      case 'userFound':
+        return this.lookUps.answered(message.request, message.answer);
       case 'clientTls':
         return this.replaceClientTls(message.settings);
       case 'address':
@@ -342,6 +344,8 @@ export class DataPlane implements Acceptor, TimerTarget {
         return this.poolAt(message.pool)?.parametersCame(message.parameters);
       case 'clientKey':
         return this.poolAt(message.pool)?.clientKeyCame(message.key);
+      case 'credentials':
+        return this.poolAt(message.pool)?.credentialsCame(message.secret, message.key);
       case 'renewed':
         return this.poolAt(message.pool)?.statements.wasRenewed(message.content, message.serial);
       case 'cancel': {
@@ -444,7 +448,8 @@ export class DataPlane implements Acceptor, TimerTarget {
     );
   }
 
-  private poolAt(index: number): Pool | null {
+  /** The pool of this number, which may have gone meanwhile. */
+  poolAt(index: number): Pool | null {
     for (const pool of this.pools.values()) if (pool.index === index) return pool;
     return null;
   }

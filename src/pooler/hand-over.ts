@@ -27,6 +27,7 @@ export interface ServerRecord {
 export interface ClientRecord {
   readonly pool: number;
   readonly seed: KeySeed;
+  readonly user: string;
   readonly applicationName: string;
   readonly connectedMs: number;
   readonly queries: number;

@@ -624,7 +624,7 @@ export class ServerSession extends ServerStream implements TimerTarget, Leaver {
     if (!isClients || client === null) return;
     client.parameters?.set(name, value);
     if (!pool.settings.logClientParameterStatusChanges) return;
-    pool.plane.log('info', `client ${client.id} ${pool.name}: ${name} is now ${JSON.stringify(value)}`);
+    pool.plane.log('info', `client ${client.id} ${client.name}: ${name} is now ${JSON.stringify(value)}`);
   }
 
   private clean(message: Uint8Array): void {

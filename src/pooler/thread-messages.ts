@@ -4,11 +4,27 @@ import { DESCRIPTORS_BYTES } from '../reactor/descriptors.js';
 import type { Fd, MappedRange } from '../reactor/libc.js';
 import type { ListeningSocket } from '../reactor/reactor.js';
 import { countersBytes } from './counters.js';
-import type { ClientTlsSettings, DataPlaneSettings } from './settings.js';
+import type { ClientSecret, ClientTlsSettings, DataPlaneSettings } from './settings.js';
 import { sharedPoolsBytes } from './shared-pool.js';
 import { workerBoardBytes } from './worker-board.js';
 
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
+
+/** What auth_query says of a user who is not listed. */
+export type UserAnswer =
+  /** Whoever proves to have this secret is let into the pool. */
+  | { readonly kind: 'user'; readonly pool: number; readonly secret: ClientSecret }
+  /** Not to be let in, and not to be told why: nobody can prove to have this secret. */
+  | { readonly kind: 'stranger'; readonly secret: ClientSecret }
+  /** The database has no auth_query. */
+  | { readonly kind: 'none' }
+  /** It cannot be asked yet. */
+  | { readonly kind: 'notReady' }
+  /** It was asked, or should have been, and failed. */
+  | { readonly kind: 'failed' };
+
+/** How the login ended of a user who was looked up. */
+export type LoginOutcome = 'success' | 'wrongPassword' | 'other';
 
 /** What a worker is started with. */
 export interface WorkerStart {
@@ -63,6 +79,7 @@ export type ToWorker =
       readonly request: number;
       readonly keys: { readonly clientKey: Uint8Array; readonly serverKey: Uint8Array };
     }
+  | { readonly type: 'userFound'; readonly request: number; readonly answer: UserAnswer }
   /** Another worker can be reached, or can be reached anew. */
   | {
       readonly type: 'peer';
@@ -103,6 +120,17 @@ export type ToControl =
       readonly salt: Uint8Array;
       readonly iterations: number;
     }
+  /** Somebody logs in who is not listed: who is it? Answered with userFound. `isRefetch`: asked before under this
+   *  number, and the password was wrong; it may have been changed. */
+  | {
+      readonly type: 'findUser';
+      readonly request: number;
+      readonly database: string;
+      readonly user: string;
+      readonly isRefetch: boolean;
+    }
+  /** The login is over for which a user was looked for under this number. */
+  | { readonly type: 'loginOver'; readonly request: number; readonly outcome: LoginOutcome }
   /** It is shutting down, and has no client any more. */
   | { readonly type: 'drained' }
   | { readonly type: 'peerForgotten'; readonly worker: number }

@@ -3,6 +3,7 @@ import type { Configuration } from '../../config/load.js';
 import type { DataPlaneSettings } from '../../pooler/settings.js';
 import type { WorkerSnapshot } from '../../pooler/thread-messages.js';
 import { type Column, TypeOid } from '../../wire/message-builder.js';
+import type { AuthQuerySnapshot } from '../auth-query/counters.js';
 import type { Statistics } from '../statistics.js';
 import type { WorkerStatus } from '../workers.js';
 
@@ -13,6 +14,7 @@ export interface ConsoleContext {
   readonly statistics: Statistics;
   readonly snapshot: () => Promise<WorkerSnapshot>;
   readonly workers: () => readonly WorkerStatus[];
+  readonly authQuery: () => readonly AuthQuerySnapshot[];
   readonly shutDown: () => void;
 }
 

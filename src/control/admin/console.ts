@@ -5,6 +5,7 @@ import { commandComplete, dataRow, rowDescription } from '../../wire/message-bui
 import { EMPTY_QUERY_RESPONSE, READY_FOR_QUERY_IDLE } from '../../wire/ready-made.js';
 import { SQLSTATE } from '../../wire/sqlstate.js';
 import { type ConsoleContext, type ShowCommand, text } from './command.js';
+import { SHOW_AUTH_QUERY } from './show-auth-query.js';
 import { SHOW_CLIENTS } from './show-clients.js';
 import { SHOW_CONFIG } from './show-config.js';
 import { SHOW_CONNECTIONS } from './show-connections.js';
@@ -25,6 +26,7 @@ const SHOW_HELP: ShowCommand = {
 
 const SHOWS: readonly ShowCommand[] = [
   SHOW_HELP,
+  SHOW_AUTH_QUERY,
   SHOW_CLIENTS,
   SHOW_CONFIG,
   SHOW_CONNECTIONS,

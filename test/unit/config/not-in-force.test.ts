@@ -22,7 +22,6 @@ prometheus:
   enabled: true
 pools:
   x:
-    auth_query: { query: q, user: u }
     users:
       - username: a
       - username: b
@@ -31,7 +30,6 @@ pools:
   );
   assert.deepEqual(notInForce.toSorted(), [
     'general.syslog_prog_name',
-    'pools.x.auth_query',
     'pools.x.users[1].auth_pam_service',
     'prometheus.enabled',
   ]);

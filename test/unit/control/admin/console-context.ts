@@ -4,6 +4,7 @@ import type { Configuration } from '../../../../src/config/load.js';
 import { configurationSchema } from '../../../../src/config/settings/configuration.js';
 import type { ConsoleContext } from '../../../../src/control/admin/command.js';
 import { AdminConsole } from '../../../../src/control/admin/console.js';
+import type { AuthQuerySnapshot } from '../../../../src/control/auth-query/counters.js';
 import { toDataPlaneSettings } from '../../../../src/control/data-plane-settings.js';
 import { Statistics } from '../../../../src/control/statistics.js';
 import { Counter, Counters, countersBytes } from '../../../../src/pooler/counters.js';
@@ -108,6 +109,22 @@ const WORKERS = [
   { worker: 1, isAlive: false, clients: 0, servers: 0, requestsASecond: 0, handOvers: 0 },
 ];
 
+const AUTH_QUERY: AuthQuerySnapshot = {
+  database: 'shop',
+  cache_entries: 1,
+  cache_hits: 2,
+  cache_misses: 3,
+  cache_refetches: 4,
+  cache_rate_limited: 5,
+  auth_success: 6,
+  auth_failure: 7,
+  executor_queries: 8,
+  executor_errors: 9,
+  dynamic_pools_current: 10,
+  dynamic_pools_created: 11,
+  dynamic_pools_destroyed: 12,
+};
+
 export interface Bench {
   readonly console: AdminConsole;
   readonly counters: (pool: number) => Counters;
@@ -135,6 +152,7 @@ export async function bench(changes: Partial<ConsoleContext> = {}): Promise<Benc
     statistics,
     snapshot: () => Promise.resolve(SNAPSHOT),
     workers: () => WORKERS,
+    authQuery: () => [AUTH_QUERY],
     shutDown: () => {
       shutDowns++;
     },
