@@ -21,21 +21,58 @@ import { clientTls, ServerTlsOfPools } from './tls-settings.js';
 const SCRAM_ITERATIONS = 4096; // PostgreSQL's own default
 const SCRAM_SALT_BYTES = 16;
 
+export interface Resolved {
+  readonly settings: DataPlaneSettings;
+  readonly pools: readonly PoolSettings[];
+}
+
+/** Makes verifiers of plain passwords. A password that it has seen in the last configuration has the same verifier in
+ *  the next, so that a pool is not taken for changed. */
+export class ClientSecrets {
+  private known = new Map<string, Promise<ClientSecret>>();
+  private next = new Map<string, Promise<ClientSecret>>();
+
+  of(password: string): Promise<ClientSecret> {
+    const secret = this.next.get(password) ?? this.known.get(password) ?? clientSecret(password);
+    this.next.set(password, secret);
+    return secret;
+  }
+
+  /** The configuration has been read: forgets those that are not in it. */
+  settle(): void {
+    this.known = this.next;
+    this.next = new Map();
+  }
+}
+
 /** Resolves everything. Never throws for a configuration that was loaded: a host name that is unknown for now stays as
  *  it is, and opening a server says so. */
-export async function toDataPlaneSettings(
+export async function resolveSettings(
   loaded: LoadedConfiguration,
-  generation: number,
-): Promise<DataPlaneSettings> {
-  const { general, pools } = loaded.configuration;
+  secrets = new ClientSecrets(),
+): Promise<Resolved> {
+  const { configuration } = loaded;
+  const { general } = configuration;
   const serverTls = new ServerTlsOfPools(loaded);
-  const resolved = Object.entries(pools).flatMap(([database, pool]) =>
-    [...pool.users.map(listedUser), ...sharedUser(pool)].map((user) =>
+  const pools = Object.entries(configuration.pools).flatMap(([database, pool]) =>
+    [...pool.users.map((user) => listedUser(user, secrets)), ...sharedUser(pool)].map((user) =>
       poolSettings(general, database, pool, user, serverTls.of(database, pool)),
     ),
   );
+  const resolved = {
+    settings: await generalSettings(loaded, secrets),
+    pools: await Promise.all(pools),
+  };
+  secrets.settle();
+  return resolved;
+}
+
+async function generalSettings(
+  loaded: LoadedConfiguration,
+  secrets: ClientSecrets,
+): Promise<DataPlaneSettings> {
+  const { general } = loaded.configuration;
   return {
-    generation,
     host: general.host,
     port: general.port,
     backlog: general.backlog === 0 ? general.max_connections : general.backlog,
@@ -70,9 +107,8 @@ export async function toDataPlaneSettings(
       userTimeoutS: general.tcp_user_timeout,
     },
     clientTls: clientTls(loaded),
-    admin: { username: general.admin_username, secret: await clientSecret(general.admin_password) },
+    admin: { username: general.admin_username, secret: await secrets.of(general.admin_password) },
     accessRules: loaded.accessRules,
-    pools: await Promise.all(resolved),
   };
 }
 
@@ -125,12 +161,12 @@ export async function poolSettings(
   };
 }
 
-function listedUser(user: UserSection): PoolUser {
+function listedUser(user: UserSection, secrets: ClientSecrets): PoolUser {
   return {
     username: user.username,
     isDynamic: false,
     serverUser: user.server_username ?? user.username,
-    clientSecret: clientSecret(user.password),
+    clientSecret: secrets.of(user.password),
     serverSecret: serverSecret(user),
     mode: user.pool_mode,
     poolSize: user.pool_size,

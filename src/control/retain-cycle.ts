@@ -1,6 +1,6 @@
 /** Every retain_connections_time: closes idle servers that are past their time, in all workers together, the oldest of
  *  each pool first, retain_connections_max of them at most; then has pools filled up to min_pool_size. */
-import type { DataPlaneSettings } from '../pooler/settings.js';
+import type { DataPlaneSettings, PoolSettings } from '../pooler/settings.js';
 import type { ExpiredServer, ToWorker } from '../pooler/thread-messages.js';
 
 /** A worker, as far as the cycle needs it. */
@@ -11,7 +11,8 @@ export interface RetainedWorker {
 
 /** One cycle. `workers` are those that live now. */
 export async function retainCycle(
-  { retainConnectionsMax, pools }: DataPlaneSettings,
+  { retainConnectionsMax }: DataPlaneSettings,
+  pools: Iterable<readonly [number, PoolSettings]>,
   workers: readonly RetainedWorker[],
 ): Promise<void> {
   const found = await Promise.all(
@@ -26,8 +27,11 @@ export async function retainCycle(
 }
 
 /** Has each pool filled that wants a minimum, by one worker or another. */
-export function fillPools(pools: DataPlaneSettings['pools'], workers: readonly RetainedWorker[]): void {
-  for (const [pool, { minPoolSize }] of pools.entries()) {
+export function fillPools(
+  pools: Iterable<readonly [number, PoolSettings]>,
+  workers: readonly RetainedWorker[],
+): void {
+  for (const [pool, { minPoolSize }] of pools) {
     if (minPoolSize > 0) workers[pool % workers.length]?.post({ type: 'fill', pool });
   }
 }

@@ -1,6 +1,7 @@
 /** The process: starts the workers, listens to signals, answers what workers ask, and brings everything to an end. */
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
+import { ConfigurationError } from '../config/complaints.js';
 import type { LoadedConfiguration } from '../config/load.js';
 import type { DataPlaneSettings } from '../pooler/settings.js';
 import type { ToControl } from '../pooler/thread-messages.js';
@@ -9,10 +10,11 @@ import { deriveScramKeys } from '../wire/scram-verifier.js';
 import { AdminConsole } from './admin/console.js';
 import { AuthQueries } from './auth-query/auth-queries.js';
 import { databaseSettings } from './auth-query/database-auth-query.js';
-import type { RunTimePools } from './auth-query/dynamic-pools.js';
 import { connectExecutor } from './auth-query/executor-connection.js';
-import { addressOf, toDataPlaneSettings } from './data-plane-settings.js';
+import { addressOf, ClientSecrets, type Resolved, resolveSettings } from './data-plane-settings.js';
 import type { Log } from './logs.js';
+import { TooManyPools } from './pools.js';
+import { changesText, nextClientTls, type ReadAnew, readAnew } from './reload.js';
 import { fillPools, retainCycle } from './retain-cycle.js';
 import { Statistics } from './statistics.js';
 import { VERSION } from './version.js';
@@ -23,62 +25,73 @@ const RESOLVE_INTERVAL_MS = 15_000;
 const DESCRIPTORS_EXTRA = 100;
 
 export class Supervisor {
-  private readonly loaded: LoadedConfiguration;
-  private readonly settings: DataPlaneSettings;
+  private loaded: LoadedConfiguration;
+  private settings: DataPlaneSettings;
+  private readonly secrets: ClientSecrets;
   private readonly log: Log;
   private readonly workers: Workers;
   private readonly console: AdminConsole;
   private readonly authQueries: AuthQueries;
   private readonly finish: (status: number) => void;
   private isEnding = false;
+  private isReady = false;
+  private retainTimer: NodeJS.Timeout | null = null;
+  /** The reload that is underway, and the one that follows it. */
+  private reloading: Promise<unknown> = Promise.resolve();
+  private nextReload: Promise<readonly string[]> | null = null;
 
   private constructor(
     loaded: LoadedConfiguration,
-    settings: DataPlaneSettings,
+    { settings, pools }: Resolved,
+    secrets: ClientSecrets,
     log: Log,
     finish: (status: number) => void,
   ) {
     this.loaded = loaded;
     this.settings = settings;
+    this.secrets = secrets;
     this.log = log;
     this.finish = finish;
-    this.workers = new Workers(settings, this);
+    this.workers = new Workers(settings, pools, this);
+    const { shared, pools: all } = this.workers;
     this.authQueries = new AuthQueries({
-      pools: NO_RUN_TIME_POOLS,
-      sharedPool: (database, user) =>
-        settings.pools.findIndex(
-          (each) => each.isDynamic && each.database === database && each.user === user,
-        ),
+      pools: {
+        open: async (each) => all.open(each),
+        close: (pool) => all.close(pool),
+        isEmpty: (pool) => all.isEmpty(pool),
+      },
+      sharedPool: (database, user) => all.numberOf({ database, user, isDynamic: true }),
       connect: connectExecutor,
       clock: Date.now,
       warn: (text) => log.warn(text),
       post: (worker, message) => this.workers.post(worker, message),
     });
     this.authQueries.configure(databaseSettings(loaded));
-    const { counters } = this.workers.shared;
     this.console = new AdminConsole({
-      configuration: loaded.configuration,
-      settings,
-      statistics: new Statistics(counters, settings.workerThreads, settings.pools.length),
+      configuration: () => this.loaded.configuration,
+      pools: all,
+      statistics: new Statistics(shared.counters, settings.workerThreads, () => all.all()),
       snapshot: () => this.workers.snapshot(),
       workers: () => this.workers.status(),
       authQuery: () => this.authQueries.snapshot(),
       shutDown: () => this.shutDown('SHUTDOWN'),
+      reload: () => this.reload('RELOAD'),
     });
   }
 
   /** Runs until the end and returns the exit status. */
   static async run(loaded: LoadedConfiguration, log: Log): Promise<number> {
     if (loaded.notInForce.length > 0) log.warn(`not in force yet: ${loaded.notInForce.join(', ')}`);
-    const settings = await toDataPlaneSettings(loaded, 1);
-    warnOfDescriptors(settings, log);
+    const secrets = new ClientSecrets();
+    const resolved = await resolveSettings(loaded, secrets);
+    warnOfDescriptors(resolved, log);
     return new Promise((resolve) => {
       try {
-        const supervisor = new Supervisor(loaded, settings, log, resolve);
+        const supervisor = new Supervisor(loaded, resolved, secrets, log, resolve);
         supervisor.listenToSignals();
         setInterval(() => void supervisor.resolveHosts(), RESOLVE_INTERVAL_MS).unref();
       } catch (error) {
-        if (!(error instanceof SystemError)) throw error;
+        if (!(error instanceof SystemError || error instanceof TooManyPools)) throw error;
         log.error(`cannot start: ${error.message}`);
         resolve(1);
       }
@@ -86,15 +99,23 @@ export class Supervisor {
   }
 
   onReady(port: number, backend: string, why: string): void {
-    const { host, workerThreads, retainConnectionsTimeMs, pools } = this.settings;
+    const { host, workerThreads } = this.settings;
     this.log.info(`I/O by ${backend}: ${why}; ${counted(workerThreads, 'worker thread')}`);
     this.log.info(`listening on ${host}:${port}, pg_doorman ${VERSION}, pid ${process.pid}`);
-    fillPools(pools, [...this.workers.all()]);
+    this.isReady = true;
+    this.keepPools();
+  }
+
+  /** From now on, at this pace. */
+  private keepPools(): void {
+    const { pools } = this.workers;
+    fillPools(pools.all(), [...this.workers.all()]);
+    if (this.retainTimer !== null) clearInterval(this.retainTimer);
     const cycle = () => {
-      void retainCycle(this.settings, [...this.workers.all()]);
+      void retainCycle(this.settings, pools.all(), [...this.workers.all()]);
       this.authQueries.collect();
     };
-    setInterval(cycle, retainConnectionsTimeMs).unref();
+    this.retainTimer = setInterval(cycle, this.settings.retainConnectionsTimeMs).unref();
   }
 
   onMessage(worker: number, message: ToControl): void {
@@ -135,9 +156,54 @@ export class Supervisor {
       this.workers.end();
       this.workers.postToAll({ type: 'stop' });
     });
+    process.on('SIGHUP', () => void this.reload('SIGHUP'));
     process.on('SIGINT', () => {
       this.shutDown('SIGINT');
     });
+  }
+
+  /** Reads the configuration anew. Returns what is wrong with it, and then nothing has changed. However often it is
+   *  asked for meanwhile, one more follows. */
+  private reload(by: string): Promise<readonly string[]> {
+    this.nextReload ??= this.reloading.then(() => {
+      this.nextReload = null;
+      const reload = this.reloadNow(by);
+      this.reloading = reload;
+      return reload;
+    });
+    return this.nextReload;
+  }
+
+  private async reloadNow(by: string): Promise<readonly string[]> {
+    const failed = (complaints: readonly string[]): readonly string[] => {
+      for (const each of complaints) this.log.error(`${by}: ${each}`);
+      this.log.error(`${by}: the configuration stays as it was`);
+      return complaints;
+    };
+    if (this.isEnding || !this.isReady) return failed(['pg_doorman is starting or ending']);
+    try {
+      return await this.putInForce(readAnew(this.loaded), by);
+    } catch (error) {
+      if (error instanceof ConfigurationError) return failed(error.message.split('\n'));
+      return failed([error instanceof TooManyPools ? error.message : `bug: ${String(error)}`]);
+    }
+  }
+
+  private async putInForce({ loaded, needRestart }: ReadAnew, by: string): Promise<readonly string[]> {
+    const resolved = await resolveSettings(loaded, this.secrets);
+    const { workers, settings: present } = this;
+    const clientTls = nextClientTls(present.clientTls, resolved.settings.clientTls);
+    const settings = { ...resolved.settings, clientTls };
+    const changes = workers.pools.configure(resolved.pools);
+    workers.configure(settings, clientTls !== present.clientTls);
+    this.authQueries.configure(databaseSettings(loaded));
+    this.loaded = loaded;
+    this.settings = settings;
+    this.keepPools();
+    this.log.info(`${by}: the configuration is in force; ${changesText(changes)}`);
+    if (needRestart.length > 0) this.log.warn(`${by}: these need a restart: ${needRestart.join(', ')}`);
+    warnOfDescriptors(resolved, this.log);
+    return [];
   }
 
   /** A second one changes nothing. */
@@ -164,26 +230,19 @@ export class Supervisor {
 
   /** Host names may come to stand for other machines: new servers go there. */
   private async resolveHosts(): Promise<void> {
-    for (const [pool, { database, address }] of this.settings.pools.entries()) {
+    for (const [pool, { database, address }] of this.workers.pools.all()) {
       const host = this.loaded.configuration.pools[database]?.server_host ?? '';
       if (address.kind !== 'tcp' || isIP(host) !== 0) continue;
-      this.workers.postToAll({ type: 'address', pool, host: await addressOf(host) });
+      this.workers.pools.move(pool, await addressOf(host));
     }
   }
 }
-
-/** Passthrough mode waits for pools that can be opened while workers run. */
-const NO_RUN_TIME_POOLS: RunTimePools = {
-  open: () => Promise.reject(new Error('passthrough mode is not in force yet: set server_user')),
-  close: () => undefined,
-  isEmpty: () => false,
-};
 
 function counted(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
 
-function warnOfDescriptors({ maxConnections, pools }: DataPlaneSettings, log: Log): void {
+function warnOfDescriptors({ settings: { maxConnections }, pools }: Resolved, log: Log): void {
   const limit = Number(
     /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1] ?? Number.NaN,
   );

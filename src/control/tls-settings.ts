@@ -1,5 +1,5 @@
 /** From the TLS settings and files of the configuration to what the workers are handed. */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { rootCertificates } from 'node:tls';
 import type { LoadedConfiguration } from '../config/load.js';
 import type { PoolSection } from '../config/settings/pool.js';
@@ -37,15 +37,21 @@ export class ServerTlsOfPools {
     const authorities = tlsFiles.has(`${inPool}_ca_cert`) ? inPool : 'general.server_tls';
     const certificate = tlsFiles.has(`${inPool}_certificate`) ? inPool : 'general.server_tls';
     const key = `${mode} ${authorities} ${certificate}`;
-    const settings = this.made.get(key) ?? {
-      mode: mode === 'verify-ca' || mode === 'verify-full' ? 'require' : mode,
-      authorities: authoritiesFor(mode, tlsFiles.get(`${authorities}_ca_cert`)),
-      checksHost: mode === 'verify-full',
-      identity: identity(tlsFiles, certificate),
-    };
+    const settings =
+      this.made.get(key) ??
+      withId({
+        mode: mode === 'verify-ca' || mode === 'verify-full' ? 'require' : mode,
+        authorities: authoritiesFor(mode, tlsFiles.get(`${authorities}_ca_cert`)),
+        checksHost: mode === 'verify-full',
+        identity: identity(tlsFiles, certificate),
+      });
     this.made.set(key, settings);
     return settings;
   }
+}
+
+function withId(settings: Omit<ServerTlsSettings, 'id'>): ServerTlsSettings {
+  return { ...settings, id: createHash('sha256').update(JSON.stringify(settings)).digest('base64') };
 }
 
 /** As libpq does it, `require` looks at the certificate, too, when there is a CA to look for. */

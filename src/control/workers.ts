@@ -4,9 +4,10 @@ import { availableParallelism } from 'node:os';
 import { MessageChannel } from 'node:worker_threads';
 import { Counter, Counters } from '../pooler/counters.js';
 import { socketOptions } from '../pooler/data-plane.js';
-import type { DataPlaneSettings } from '../pooler/settings.js';
+import type { DataPlaneSettings, PoolSettings } from '../pooler/settings.js';
 import { SharedPool } from '../pooler/shared-pool.js';
 import {
+  counterRow,
   type SharedState,
   sharedState,
   type ToControl,
@@ -21,6 +22,7 @@ import { close, type Fd, type MappedRange, unmap } from '../reactor/libc.js';
 import { openListening } from '../reactor/listening.js';
 import type { ListeningSocket, SocketAddress } from '../reactor/reactor.js';
 import { mergeSnapshots } from './merge-snapshots.js';
+import { type PoolHolders, Pools } from './pools.js';
 import { VERSION } from './version.js';
 import { WorkerHandle } from './worker-handle.js';
 
@@ -47,9 +49,10 @@ export interface WorkerStatus {
   readonly handOvers: number;
 }
 
-export class Workers {
+export class Workers implements PoolHolders {
   readonly shared: SharedState;
-  private readonly settings: DataPlaneSettings;
+  readonly pools: Pools;
+  private settings: DataPlaneSettings;
   private readonly events: WorkersEvents;
   private readonly listening: ListeningSocket;
   private readonly statementKey = randomBytes(STATEMENT_KEY_BYTES);
@@ -63,12 +66,14 @@ export class Workers {
   private readonly drained = new Set<number>();
   private isEnding = false;
 
-  /** Begins to listen, and starts the workers. Throws SystemError when the address cannot be listened on. */
-  constructor(settings: DataPlaneSettings, events: WorkersEvents) {
+  /** Begins to listen, and starts the workers. Throws SystemError when the address cannot be listened on, and
+   *  TooManyPools. */
+  constructor(settings: DataPlaneSettings, configured: readonly PoolSettings[], events: WorkersEvents) {
     this.settings = settings;
     this.events = events;
-    const { workerThreads, pools, host, port, backlog } = settings;
-    this.shared = sharedState(workerThreads, pools.length);
+    const { workerThreads, host, port, backlog } = settings;
+    this.shared = sharedState(workerThreads);
+    this.pools = new Pools(this.shared, workerThreads, this, configured);
     const address: SocketAddress = host.startsWith('/')
       ? { kind: 'unix', path: `${host}/.s.PGSQL.${port}` }
       : { kind: 'tcp', host, port };
@@ -84,6 +89,16 @@ export class Workers {
     for (const handle of this.handles.values()) handle.post(message);
   }
 
+  /** Other settings than the pools' are in force. `tlsChanged`: those of TLS with clients, too. */
+  configure(settings: DataPlaneSettings, tlsChanged: boolean): void {
+    this.settings = settings;
+    this.postToAll({ type: 'settings', settings: shareOf(settings), tlsChanged });
+  }
+
+  alive(): Iterable<number> {
+    return this.handles.keys();
+  }
+
   all(): Iterable<WorkerHandle> {
     return this.handles.values();
   }
@@ -96,12 +111,13 @@ export class Workers {
 
   /** What each of them has and does now. */
   status(): WorkerStatus[] {
-    const { workerThreads, pools } = this.settings;
+    const { workerThreads } = this.settings;
+    const pools = [...this.pools.all()];
     return Array.from({ length: workerThreads }, (_, worker) => {
       const board = new WorkerBoard(this.shared.board, worker);
-      const rows = pools.map((__, pool) => ({
+      const rows = pools.map(([pool]) => ({
         servers: new SharedPool(this.shared.pools, pool, workerThreads, worker).sizeOf(worker),
-        handOvers: new Counters(this.shared.counters, worker * pools.length + pool).get(Counter.HandOvers),
+        handOvers: new Counters(this.shared.counters, counterRow(worker, pool)).get(Counter.HandOvers),
       }));
       return {
         worker,
@@ -122,13 +138,12 @@ export class Workers {
   private start(index: number): void {
     this.wakeFds.set(index, openWakeFd());
     const { settings, shared } = this;
-    const { workerThreads, clientTls } = settings;
-    // Each may begin its share of the handshakes.
-    const handshakesPerSecond = Math.ceil(clientTls.handshakesPerSecond / workerThreads);
+    const { workerThreads } = settings;
     const start: WorkerStart = {
       index,
       workers: workerThreads,
-      settings: { ...settings, clientTls: { ...clientTls, handshakesPerSecond } },
+      settings: shareOf(settings),
+      pools: this.pools.starts(),
       shared,
       // One accepts and sends the others their share: who is least busy gets the next.
       listening: index === 0 ? this.listening : null,
@@ -165,6 +180,7 @@ export class Workers {
     }
     if (message.type === 'peerForgotten') return this.forgot(message.worker, worker);
     if (message.type === 'drained') return this.isDrained(worker);
+    if (message.type === 'poolClosed') return this.pools.closed(worker, message.pool, message.request);
     if (message.type === 'stopped') this.handles.delete(worker);
     this.events.onMessage(worker, message);
   }
@@ -209,17 +225,21 @@ export class Workers {
   /** Nobody has anything to do with it any more: what it had is given back, and another takes its place. */
   private bury(worker: number): void {
     this.mourners.delete(worker);
-    const { workerThreads, pools } = this.settings;
     for (const each of this.mappings.get(worker) ?? []) unmap(each);
     this.mappings.delete(worker);
     new Descriptors(this.shared.descriptors, worker).closeAll();
     close(this.wakeFdOf(worker));
     new WorkerBoard(this.shared.board, worker).forget(worker);
-    for (const pool of pools.keys()) {
-      new SharedPool(this.shared.pools, pool, workerThreads, worker).forget(worker);
-    }
+    this.pools.forget(worker);
     setTimeout(() => {
       if (!this.isEnding) this.start(worker);
     }, REPLACE_AFTER_MS).unref();
   }
+}
+
+/** What one worker gets: each may begin its share of the TLS handshakes. */
+function shareOf(settings: DataPlaneSettings): DataPlaneSettings {
+  const { workerThreads, clientTls } = settings;
+  const handshakesPerSecond = Math.ceil(clientTls.handshakesPerSecond / workerThreads);
+  return { ...settings, clientTls: { ...clientTls, handshakesPerSecond } };
 }

@@ -252,9 +252,7 @@ export class PatroniProxy {
       return this.worker.post({ type: 'stop' });
     }
     this.isDraining = true;
-    const graceMs = this.settings.shutdownTimeoutMs;
-    this.log('info', `${signal}: no more clients, those that are here have ${graceMs} ms`);
-    this.worker.post({ type: 'drain', graceMs });
+    this.worker.post({ type: 'drain', by: signal, graceMs: this.settings.shutdownTimeoutMs });
   }
 
   onMessage(message: ToControl): void {

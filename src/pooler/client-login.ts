@@ -464,6 +464,7 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
       if (this.lookUp !== null) throw new PasswordAuthenticationFailed(startup.user);
       return this.welcomeAdmin();
     }
+    if (pool.isClosing) throw new NoSuchPool(startup.database, startup.user); // meanwhile
     if (this.lookUp !== null) this.lookUp.outcome = 'success';
     this.state = LoginState.Parameters;
     if (pool.knowsParameters) this.greet();
@@ -483,6 +484,7 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
     for (const [name, value] of parameters) tracked?.set(name, value);
     const { user, applicationName } = startup;
     const session = new ClientSession(plane, pool, socket, seed, user, applicationName, tracked);
+    pool.clientComes();
     this.sendGreeting([...parameters], seed);
     const how = this.secured === null ? '' : ` over ${this.secured.version}`;
     plane.clientBegins(session, this.peer() + how);

@@ -6,7 +6,12 @@ import type { DetachedSocket, Receiver, Socket } from '../reactor/reactor.js';
 import { peerText } from '../reactor/socket-address.js';
 import { Bug } from '../reactor/words.js';
 import { byteAt, int32At, zeroAt } from '../wire/bytes.js';
-import { type ClientFacingError, ProtocolViolation, ShuttingDown } from '../wire/client-facing-error.js';
+import {
+  type ClientFacingError,
+  PoolRemoved,
+  ProtocolViolation,
+  ShuttingDown,
+} from '../wire/client-facing-error.js';
 import { errorResponse } from '../wire/error-response.js';
 import { query } from '../wire/message-builder.js';
 import {
@@ -83,6 +88,8 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
   /** As it calls itself; with auth_query many users may share a pool. */
   readonly user: string;
   readonly applicationName: string;
+  /** As it was when it logged in. */
+  mode: PoolMode;
   connectedMs: number;
   /** What it takes along from server to server; null when sync_server_parameters is off. */
   readonly parameters: TrackedParameters | null;
@@ -104,7 +111,7 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     this.applicationName = applicationName;
     this.parameters = parameters;
     this.connectedMs = plane.reactor.nowMs;
-    pool.clients++;
+    this.mode = pool.settings.mode;
   }
 
   /** One that another worker had. */
@@ -113,6 +120,7 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     if (record.parameters !== null) parameters?.setAll(record.parameters);
     const { seed, user, applicationName } = record;
     const client = new ClientSession(plane, pool, socket, seed, user, applicationName, parameters);
+    client.mode = record.mode;
     client.connectedMs = record.connectedMs;
     client.queries = record.queries;
     client.transactions = record.transactions;
@@ -130,6 +138,7 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
       seed: this.keySeed,
       user: this.user,
       applicationName: this.applicationName,
+      mode: this.mode,
       connectedMs: this.connectedMs,
       queries: this.queries,
       transactions: this.transactions,
@@ -154,7 +163,7 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
 
   hasLeft(worker: number, detached: DetachedSocket): void {
     this.isClosed = true; // here
-    this.pool.clients--;
+    this.pool.clientDeparts();
     this.plane.clientMoved(this, worker, detached);
   }
 
@@ -266,13 +275,27 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     this.releaseIsDue = this.isMidMessage;
     if (this.releaseIsDue) return;
     this.countTransaction();
-    const ends = this.plane.isShuttingDown;
-    if (this.pool.settings.mode === PoolMode.Session && !ends) return;
+    const ends = this.whyItEnds();
+    if (this.mode === PoolMode.Session && ends === null) return;
     this.server = null;
     server.checkIn();
-    if (ends) return this.fail(new ShuttingDown());
+    if (ends !== null) return this.fail(ends);
     this.socket.resume(); // what it was paused for, this server does not tell it any more
     if (this.plane.balance.isWanted) this.plane.balance.consider(this);
+  }
+
+  /** Why it has to go as soon as it is outside of a transaction; null when it may stay. */
+  private whyItEnds(): ClientFacingError | null {
+    if (this.plane.isShuttingDown) return new ShuttingDown();
+    const { isClosing, settings } = this.pool;
+    return isClosing ? new PoolRemoved(settings.database, this.user) : null;
+  }
+
+  /** The pool has been closed: goes now, or when its transaction ends. */
+  poolCloses(): void {
+    const ends = this.whyItEnds();
+    // One that is on its way to another worker is told there.
+    if (ends !== null && this.server === null && this.socket.receiver === this) this.fail(ends);
   }
 
   /** The server has ignored the Sync that ended the batch: it came into a COPY. */
@@ -687,7 +710,7 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
   // ── answers of our own ─────────────────────────────────────────────────────────────────────────────────────────
 
   private get mapsStatements(): boolean {
-    return this.plane.settings.preparedStatements && this.pool.settings.mode === PoolMode.Transaction;
+    return this.plane.settings.preparedStatements && this.mode === PoolMode.Transaction;
   }
 
   private ownStatements(): ClientStatements {
@@ -718,8 +741,7 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
         break;
       case SpecialQuery.Begin:
       case SpecialQuery.StartTransaction:
-        if (server !== null || this.beginIsDeferred || this.pool.settings.mode === PoolMode.Session)
-          return false;
+        if (server !== null || this.beginIsDeferred || this.mode === PoolMode.Session) return false;
         if (this.plane.isShuttingDown) return false;
         this.beginIsDeferred = true;
         this.sendToClient(
@@ -773,11 +795,11 @@ export class ClientSession extends ClientStream implements Receiver, Waiter<Clie
     this.isClosed = true;
     this.forgetWhole();
     this.pool.leave(this);
-    this.pool.clients--;
     const { server } = this;
     this.server = null;
     if (server !== null) server.leave(this.isMidBatch || this.isMidMessage);
     this.plane.clientEnded(this, why);
+    this.pool.clientGoes();
   }
 }
 

@@ -8,7 +8,10 @@ const CLOSE_REASONS = [
   'idle_timeout',
   'liveness_check_failed',
   'login_failed',
+  'pool_closed', // it is not configured any more
+  'pool_shrunk', // there are more than pool_size since that was made smaller
   'protocol_violation',
+  'reloaded', // it was opened with settings that have changed
   'server_closed',
   'server_fatal', // PostgreSQL said why before it closed
   'server_lifetime',

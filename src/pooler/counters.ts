@@ -39,6 +39,11 @@ export class Counters {
     this.values[counter] = (this.values[counter] as number) + amount;
   }
 
+  /** All to 0: the row is another pool's from now on. */
+  reset(): void {
+    this.values.fill(0);
+  }
+
   get(counter: Counter): number {
     return this.values[counter] as number;
   }

@@ -37,6 +37,7 @@ import type { ClientTlsSettings, DataPlaneSettings } from './settings.js';
 import type {
   ExpiredServer,
   LogLevel,
+  PoolStart,
   ToControl,
   ToWorker,
   WorkerSnapshot,
@@ -54,12 +55,12 @@ const MANY_CLIENTS = 1000;
 
 export class DataPlane implements Acceptor, TimerTarget {
   readonly start: WorkerStart;
-  readonly settings: DataPlaneSettings;
+  settings: DataPlaneSettings;
   readonly reactor: Reactor;
-  readonly access: AccessRules;
-  readonly serverSocketOptions: SocketOptions;
+  access: AccessRules;
+  serverSocketOptions: SocketOptions;
   /** What pooler_check_query looks like in a Query. */
-  readonly checkQuery: Uint8Array;
+  checkQuery: Uint8Array;
   readonly board: WorkerBoard;
   readonly peers = new Peers();
   readonly memory: MemoryBudget;
@@ -73,7 +74,10 @@ export class DataPlane implements Acceptor, TimerTarget {
   onManyLeft: () => void = () => undefined;
   private clientsLeft = 0;
   private readonly postToControl: (message: ToControl) => void;
-  private readonly pools = new Map<string, Pool>();
+  /** By number. */
+  private readonly pools = new Map<number, Pool>();
+  /** By database and user; without those that are being closed. */
+  private readonly poolsByName = new Map<string, Pool>();
   private readonly clients = new Map<number, ClientSession>();
   private readonly admins = new Map<number, AdminSession>();
   private readonly scramRequests = new Map<number, ServerLogin>();
@@ -101,12 +105,9 @@ export class DataPlane implements Acceptor, TimerTarget {
     this.balance = new Balance(this);
     this.clientTls = new ClientTls(reactor, settings.clientTls);
     this.access = new AccessRules(settings.accessRules);
-    this.serverSocketOptions = { ...socketOptions(settings), lingerS: -1 };
-    this.checkQuery = Buffer.from(`${settings.poolerCheckQuery}\0`);
-    settings.pools.forEach((pool, index) => {
-      const key = pool.isDynamic ? String(index) : keyOf(pool.database, pool.user);
-      this.pools.set(key, new Pool(this, index, pool, start.statementKey));
-    });
+    this.serverSocketOptions = serverSocketOptions(settings);
+    this.checkQuery = checkQueryOf(settings);
+    for (const each of start.pools) this.setPool(each);
   }
 
   /** Begins to serve clients: those that connect, or that another worker sends. */
@@ -178,7 +179,8 @@ export class DataPlane implements Acceptor, TimerTarget {
   }
 
   findPool(database: string, user: string): Pool | null {
-    return this.pools.get(keyOf(database, user)) ?? null;
+    const pool = this.poolsByName.get(keyOf(database, user));
+    return pool?.shared.isOpen === true ? pool : null;
   }
 
   /** The client that was greeted with this process id. */
@@ -222,7 +224,10 @@ export class DataPlane implements Acceptor, TimerTarget {
   clientMoved(client: ClientSession, worker: number, detached: DetachedSocket): void {
     const record = client.record();
     this.clients.delete(client.id);
-    if (this.peers.has(worker)) return this.peers.post(worker, { type: 'client', detached, record });
+    if (this.peers.has(worker)) {
+      this.peers.post(worker, { type: 'client', detached, record });
+      return client.pool.clientIsOf(worker);
+    }
     this.board.clientReturns(worker);
     this.takeClient(record, detached);
   }
@@ -235,9 +240,11 @@ export class DataPlane implements Acceptor, TimerTarget {
       return socket.close();
     }
     const client = ClientSession.takenOver(this, pool, socket, record);
+    pool.clientArrives();
     this.clients.set(client.id, client);
     socket.receiver = client;
-    socket.resume();
+    if (pool.isClosing) client.poolCloses();
+    else socket.resume();
   }
 
   adminBegins(admin: AdminSession): void {
@@ -248,6 +255,41 @@ export class DataPlane implements Acceptor, TimerTarget {
   adminEnded(admin: AdminSession): void {
     this.admins.delete(admin.id);
     this.board.clientLeaves();
+  }
+
+  // ── pools ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  private setPool({ pool: index, settings }: PoolStart): void {
+    const before = this.pools.get(index);
+    const pool = before ?? new Pool(this, index, settings, this.start.statementKey);
+    before?.change(settings);
+    this.pools.set(index, pool);
+    if (!settings.isDynamic) this.poolsByName.set(keyOf(settings.database, settings.user), pool);
+  }
+
+  private closePool(index: number, request: number): void {
+    const pool = this.pools.get(index);
+    if (pool === undefined) return this.post({ type: 'poolClosed', pool: index, request });
+    pool.beginClosing(request);
+    for (const client of [...this.clients.values()]) if (client.pool === pool) client.poolCloses();
+  }
+
+  /** Nothing of it is left here. */
+  poolIsClosed(pool: Pool, request: number): void {
+    if (!this.pools.delete(pool.index)) return;
+    const key = keyOf(pool.settings.database, pool.settings.user);
+    if (this.poolsByName.get(key) === pool) this.poolsByName.delete(key);
+    this.post({ type: 'poolClosed', pool: pool.index, request });
+  }
+
+  private changeSettings(settings: DataPlaneSettings, tlsChanged: boolean): void {
+    this.settings = settings;
+    this.access = new AccessRules(settings.accessRules);
+    this.serverSocketOptions = serverSocketOptions(settings);
+    this.checkQuery = checkQueryOf(settings);
+    this.memory.limit = settings.maxMemoryUsage;
+    this.serverTls.forget();
+    if (tlsChanged) this.replaceClientTls(settings.clientTls);
   }
 
   // ── servers ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -303,8 +345,12 @@ export class DataPlane implements Acceptor, TimerTarget {
       }
       case 'userFound':
         return this.lookUps.answered(message.request, message.answer);
-      case 'clientTls':
-        return this.replaceClientTls(message.settings);
+      case 'settings':
+        return this.changeSettings(message.settings, message.tlsChanged);
+      case 'pool':
+        return this.setPool(message);
+      case 'closePool':
+        return this.closePool(message.pool, message.request);
       case 'address':
         return this.poolAt(message.pool)?.moveTo(message.host);
       case 'findExpired':
@@ -378,8 +424,11 @@ export class DataPlane implements Acceptor, TimerTarget {
   private everySecond(): void {
     this.reactor.setTimer(this.secondTimer, SECOND_MS);
     let assignments = 0;
-    for (const { counters } of this.pools.values()) assignments += counters.get(Counter.Assignments);
-    this.board.setRate(assignments - this.assignmentsBefore);
+    for (const pool of this.pools.values()) {
+      assignments += pool.counters.get(Counter.Assignments);
+      pool.mayBeClosed();
+    }
+    this.board.setRate(Math.max(0, assignments - this.assignmentsBefore)); // a pool may have gone
     this.assignmentsBefore = assignments;
     const { nowMs } = this.reactor;
     const cpuMs = this.reactor.cpuMs();
@@ -450,8 +499,7 @@ export class DataPlane implements Acceptor, TimerTarget {
 
   /** The pool of this number, which may have gone meanwhile. */
   poolAt(index: number): Pool | null {
-    for (const pool of this.pools.values()) if (pool.index === index) return pool;
-    return null;
+    return this.pools.get(index) ?? null;
   }
 }
 
@@ -462,10 +510,21 @@ const ORDINARY: ReadonlySet<CloseReason> = new Set([
   'shutdown',
   'cancelled',
   'client_lost',
+  'pool_closed',
+  'pool_shrunk',
+  'reloaded',
 ]);
 
 function keyOf(database: string, user: string): string {
   return `${database}\0${user}`;
+}
+
+function checkQueryOf({ poolerCheckQuery }: DataPlaneSettings): Uint8Array {
+  return Buffer.from(`${poolerCheckQuery}\0`);
+}
+
+function serverSocketOptions(settings: DataPlaneSettings): SocketOptions {
+  return { ...socketOptions(settings), lingerS: -1 };
 }
 
 /** What clients' connections are like. */

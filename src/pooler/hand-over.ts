@@ -2,6 +2,7 @@
  *  must know. The descriptor itself is the process's and stays what it is. */
 
 import type { KeySeed } from './cancel.js';
+import type { PoolMode } from './settings.js';
 
 /** An idle server. Times are of the reactors' common clock. */
 export interface ServerRecord {
@@ -29,6 +30,7 @@ export interface ClientRecord {
   readonly seed: KeySeed;
   readonly user: string;
   readonly applicationName: string;
+  readonly mode: PoolMode;
   readonly connectedMs: number;
   readonly queries: number;
   readonly transactions: number;

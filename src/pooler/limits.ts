@@ -28,6 +28,8 @@ export const CLOSED_AT_ONCE_MAX = 64;
 export const FAST_RETRY_MS = 0.005;
 /** After a server could not be opened the pool waits for this long. Milliseconds. */
 export const CREATE_PAUSE_MS = 10;
+/** Pools at a time, those that are being closed included. */
+export const POOLS_MAX = 8192;
 /** The name of PostgreSQL's protocol for ALPN, IANA "TLS Application-Layer Protocol Negotiation Protocol IDs". */
 export const ALPN_PROTOCOL = 'postgresql';
 /** How long a CancelRequest may take to be delivered. Milliseconds. */

@@ -5,11 +5,16 @@ const KILOBYTE = 1024;
 
 export class MemoryBudget {
   private readonly board: WorkerBoard;
-  private readonly limitKb: number;
+  private limitKb = 0;
 
   /** `limit` in bytes; it is kept to the kilobyte. */
   constructor(board: WorkerBoard, limit: number) {
     this.board = board;
+    this.limit = limit;
+  }
+
+  /** Bytes. */
+  set limit(limit: number) {
     this.limitKb = Math.floor(limit / KILOBYTE);
   }
 

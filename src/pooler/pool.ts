@@ -1,6 +1,7 @@
 /** The servers of one (database, user) that this worker has, and the clients that wait for one here: first come, first
  *  served. Servers are opened as they are needed, up to pool_size in all workers together; those that nobody needs here
  *  go to clients that wait elsewhere. Not for: what a server does while somebody has it. */
+import { isDeepStrictEqual } from 'node:util';
 import { SystemError } from '../reactor/libc.js';
 import type { DetachedSocket, SocketAddress } from '../reactor/reactor.js';
 import { Timer, type TimerTarget } from '../reactor/timers.js';
@@ -8,6 +9,7 @@ import {
   type ClientFacingError,
   LocalResourceExhausted,
   PoolExhausted,
+  PoolRemoved,
 } from '../wire/client-facing-error.js';
 import type { ClientLogin } from './client-login.js';
 import type { ClientSession } from './client-session.js';
@@ -23,7 +25,7 @@ import { ServerState } from './server-stream.js';
 import type { ClientSecret, PoolSettings, ServerAddress, ServerSecret } from './settings.js';
 import { HOPES_FOR_OWN_MS, NONE_WAITS, SharedPool } from './shared-pool.js';
 import { type Serials, StatementCache } from './statements.js';
-import type { PoolSnapshot } from './thread-messages.js';
+import { counterRow, type PoolSnapshot } from './thread-messages.js';
 import { msSince, ticksAt, usSince, wholeMsSince } from './ticks.js';
 import { Waiters } from './waiters.js';
 import { NO_WORKER } from './worker-board.js';
@@ -40,7 +42,7 @@ const ASK_AGAIN_MS = 5;
 export class Pool implements TimerTarget, Serials {
   readonly plane: DataPlane;
   readonly index: number;
-  readonly settings: PoolSettings;
+  settings: PoolSettings;
   readonly counters: Counters;
   readonly statements: StatementCache;
   /** What it has in common with the same pool in other workers. */
@@ -54,6 +56,7 @@ export class Pool implements TimerTarget, Serials {
   /** From the first client that logged in with SCRAM; signs for us at the server. */
   clientKey: Uint8Array | null = null;
   cancelRequests = 0;
+  /** Those of this worker. */
   clients = 0;
   address: SocketAddress;
   private readonly idle: IdleServers;
@@ -75,12 +78,16 @@ export class Pool implements TimerTarget, Serials {
   /** Since when no server that is wanted here goes elsewhere, unless it is wanted much more there. Ticks. */
   private gaveSince = 0;
   /** Below so many servers a new one is opened as soon as somebody waits. */
-  private readonly warmSize: number;
+  private warmSize: number;
   /** Above it, whoever waits hopes for so long. */
-  private readonly cooldownMs: number;
+  private cooldownMs: number;
+  /** Servers that were opened before are not given to clients any more. The reactors' clock. */
+  private validSinceMs = 0;
   private isFilling = false;
   private hasToldParameters = false;
   private isShutDown = false;
+  /** The message that asked for the end of the pool, 0 when it goes on. */
+  private closeRequest = 0;
   /** The last failure to open a server that was logged. */
   private failure = { message: '', loggedMs: 0, unlogged: 0 };
 
@@ -91,12 +98,12 @@ export class Pool implements TimerTarget, Serials {
     this.address = settings.address;
     this.clientSecret = settings.clientSecret;
     const { start, settings: general } = plane;
-    this.counters = new Counters(start.shared.counters, start.index * general.pools.length + index);
+    this.counters = new Counters(start.shared.counters, counterRow(start.index, index));
     this.shared = new SharedPool(start.shared.pools, index, start.workers, start.index);
     this.idle = new IdleServers(this.shared);
     this.statements = new StatementCache(general.preparedStatementsCacheSize, statementKey, this);
-    this.warmSize = Math.max(1, Math.floor((settings.poolSize * settings.scalingWarmPoolRatio) / 100));
-    this.cooldownMs = settings.scalingFastRetries * FAST_RETRY_MS + settings.scalingCooldownSleepMs;
+    this.warmSize = warmSizeOf(settings);
+    this.cooldownMs = cooldownMsOf(settings);
   }
 
   get name(): string {
@@ -110,6 +117,102 @@ export class Pool implements TimerTarget, Serials {
 
   get knowsParameters(): boolean {
     return this.parameters.size > 0;
+  }
+
+  // ── its own life ───────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Other settings are in force: clients that are there keep the mode that they have; servers that were opened with
+   *  what is different now are replaced as they come back. */
+  change(settings: PoolSettings): void {
+    const before = this.settings;
+    this.settings = settings;
+    this.warmSize = warmSizeOf(settings);
+    this.cooldownMs = cooldownMsOf(settings);
+    this.closeRequest = 0;
+    this.isShutDown = this.plane.isShuttingDown;
+    if (!isDeepStrictEqual(before.clientSecret, settings.clientSecret)) {
+      this.clientSecret = settings.clientSecret;
+      this.clientKey = null;
+    }
+    if (!isDeepStrictEqual(originOf(before), originOf(settings))) {
+      this.address = settings.address;
+      this.parameters.clear();
+      this.hasToldParameters = false;
+      this.renewServers();
+    }
+    for (const each of this.idle.all()) if (!this.closeUnwanted(each)) break;
+    this.fill();
+    this.grow();
+  }
+
+  /** The pool is not configured any more. */
+  beginClosing(request: number): void {
+    this.closeRequest = request;
+    this.shutDown();
+    const { database, user } = this.settings;
+    this.giveUpGreeters(new PoolRemoved(database, user));
+    this.mayBeClosed();
+  }
+
+  get isClosing(): boolean {
+    return this.closeRequest !== 0;
+  }
+
+  /** Closed it is when nothing of it is left in this worker: also looked at once a second, since another worker may
+   *  have meant to send a server. */
+  mayBeClosed(): void {
+    if (!this.isClosing || !this.shared.isEmptyHere) return;
+    this.plane.poolIsClosed(this, this.closeRequest);
+  }
+
+  /** No client gets a server that has been opened before now. */
+  renewServers(): void {
+    this.validSinceMs = this.plane.reactor.nowMs;
+    for (const each of this.idle.all()) this.closeUnwanted(each);
+  }
+
+  /** Closes a server that is free and should not be used again. Returns whether it has. */
+  private closeUnwanted(server: ServerSession): boolean {
+    const reason = this.whyUnwanted(server);
+    if (reason === null) return false;
+    server.close(reason);
+    return true;
+  }
+
+  private whyUnwanted(server: ServerSession): CloseReason | null {
+    if (this.isShutDown) return this.isClosing ? 'pool_closed' : 'shutdown';
+    if (server.createdMs < this.validSinceMs) return 'reloaded';
+    return this.shared.size > this.settings.poolSize ? 'pool_shrunk' : null;
+  }
+
+  // ── its clients ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A client has logged in. */
+  clientComes(): void {
+    this.clients++;
+    this.shared.clientComes();
+  }
+
+  clientGoes(): void {
+    this.clients--;
+    this.shared.clientGoes();
+    this.mayBeClosed();
+  }
+
+  /** A client has come from another worker, or comes back. */
+  clientArrives(): void {
+    this.clients++;
+  }
+
+  /** … is on its way to another worker. */
+  clientDeparts(): void {
+    this.clients--;
+  }
+
+  /** … and is that one's from now on. */
+  clientIsOf(worker: number): void {
+    this.shared.clientMoves(worker);
+    this.mayBeClosed();
   }
 
   // ── statements ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -169,8 +272,7 @@ export class Pool implements TimerTarget, Serials {
 
   /** A clean server is there: for the client that has waited longest, here or elsewhere, or for later. */
   offer(server: ServerSession): void {
-    if (this.isShutDown) return server.close('shutdown');
-    if (this.handOver(server)) return;
+    if (this.closeUnwanted(server) || this.handOver(server)) return;
     const client = this.nextWaiter();
     if (client === null) return this.keep(server);
     this.countWait(client);
@@ -225,6 +327,10 @@ export class Pool implements TimerTarget, Serials {
     if (!this.pauseTimer.isSet) reactor.setTimer(this.pauseTimer, CREATE_PAUSE_MS);
     if (this.shared.size > this.shared.opening) return;
     for (let client = this.nextWaiter(); client !== null; client = this.nextWaiter()) client.noServer(error);
+    this.giveUpGreeters(error);
+  }
+
+  private giveUpGreeters(error: ClientFacingError): void {
     const greeters = [...this.greeters];
     this.greeters.clear();
     for (const each of greeters) each.noParameters(error);
@@ -242,6 +348,7 @@ export class Pool implements TimerTarget, Serials {
     this.plane.serverClosed(server, before, reason, errno);
     this.grow();
     this.tellOthers();
+    this.mayBeClosed();
   }
 
   /** ParameterStatus of one of its servers. */
@@ -327,7 +434,7 @@ export class Pool implements TimerTarget, Serials {
   /** No new servers; idle ones close now, the others when they come back. */
   shutDown(): void {
     this.isShutDown = true;
-    for (const each of this.idle.all()) each.close('shutdown');
+    for (const each of this.idle.all()) this.closeUnwanted(each);
   }
 
   /** Closes everything at once. */
@@ -381,6 +488,7 @@ export class Pool implements TimerTarget, Serials {
     for (;;) {
       const server = this.idle.take(serverRoundRobin);
       if (server === null) return null;
+      if (this.closeUnwanted(server)) continue;
       if (isTooOld(server, now)) server.close('server_lifetime');
       else if (checkAfter > 0 && wholeMsSince(server.idleSince, now) > checkAfter) {
         this.checking.add(server);
@@ -495,7 +603,8 @@ export class Pool implements TimerTarget, Serials {
     const { peers } = this.plane;
     if (peers.has(destination)) {
       this.shared.leaves(destination);
-      return peers.post(destination, { type: 'server', pool: this.index, detached, record });
+      peers.post(destination, { type: 'server', pool: this.index, detached, record });
+      return this.mayBeClosed();
     }
     this.shared.withdraw(destination);
     this.goOnWith(record, detached);
@@ -578,6 +687,22 @@ export class Pool implements TimerTarget, Serials {
   private countWait(client: ClientSession): void {
     this.counters.add(Counter.WaitTime, usSince(client.waitingSince, this.plane.reactor.nowMs));
   }
+}
+
+/** What makes a server what it is. */
+function originOf(settings: PoolSettings): unknown[] {
+  const { address, serverHost, serverTls, serverDatabase, serverUser, serverSecret } = settings;
+  // A host name may come to stand for another address at any time: see moveTo.
+  const place = address.kind === 'tcp' ? [serverHost, address.port] : [address.path];
+  return [...place, serverTls.id, serverDatabase, serverUser, serverSecret, settings.applicationName];
+}
+
+function warmSizeOf({ poolSize, scalingWarmPoolRatio }: PoolSettings): number {
+  return Math.max(1, Math.floor((poolSize * scalingWarmPoolRatio) / 100));
+}
+
+function cooldownMsOf({ scalingFastRetries, scalingCooldownSleepMs }: PoolSettings): number {
+  return scalingFastRetries * FAST_RETRY_MS + scalingCooldownSleepMs;
 }
 
 function isTooOld(server: ServerSession, now: number): boolean {

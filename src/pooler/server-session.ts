@@ -248,7 +248,7 @@ export class ServerSession extends ServerStream implements TimerTarget, Leaver {
       throw new Bug(`server ${this.id} is not clean`);
     this.state = ServerState.Active;
     this.client = client;
-    if (this.pool.settings.mode === PoolMode.Session) this.soil(ServerDirt.Session);
+    if (client.mode === PoolMode.Session) this.soil(ServerDirt.Session);
   }
 
   /** Something new is owed by a server that owed nothing: its time begins. */

@@ -16,15 +16,14 @@ const REFUSED = 0x4e; // N
 
 /** The contexts of one worker: pools with the same settings share one. */
 export class ServerTls {
-  private readonly contexts = new Map<ServerTlsSettings, ConnectingContext>();
+  private readonly contexts = new Map<string, ConnectingContext>();
 
   /** Throws TlsError. */
-  contextOf(settings: ServerTlsSettings): ConnectingContext {
-    const { authorities, checksHost, identity } = settings;
+  contextOf({ id, authorities, checksHost, identity }: ServerTlsSettings): ConnectingContext {
     const context =
-      this.contexts.get(settings) ??
+      this.contexts.get(id) ??
       new ConnectingContext({ authorities, checksHost, identity, protocol: ALPN_PROTOCOL });
-    this.contexts.set(settings, context);
+    this.contexts.set(id, context);
     return context;
   }
 

@@ -52,8 +52,10 @@ export interface ClientTlsSettings {
   readonly handshakesPerSecond: number;
 }
 
-/** TLS with PostgreSQL. Pools that have the same have the same object. */
+/** TLS with PostgreSQL. */
 export interface ServerTlsSettings {
+  /** The same for the same settings, and different for others. */
+  readonly id: string;
   readonly mode: 'disable' | 'allow' | 'prefer' | 'require';
   /** The certificate must lead to one of these, PEM; '': it is not looked at. */
   readonly authorities: string;
@@ -122,9 +124,8 @@ export interface AccessRule {
   readonly line: number;
 }
 
+/** What all pools have in common. */
 export interface DataPlaneSettings {
-  /** Grows with every accepted reload. */
-  readonly generation: number;
   readonly host: string;
   readonly port: number;
   readonly backlog: number;
@@ -163,5 +164,4 @@ export interface DataPlaneSettings {
   readonly admin: { readonly username: string; readonly secret: ClientSecret };
   /** null: no rule was written, everybody may try. */
   readonly accessRules: readonly AccessRule[] | null;
-  readonly pools: readonly PoolSettings[];
 }

@@ -18,6 +18,10 @@ const enum Whole {
   Serial,
   /** The serial since which statements that were parsed before are not used any more. */
   Epoch,
+  /** 1: clients may log in. The control plane sets it when it has told all workers of the pool. */
+  IsOpen,
+  /** Clients that have logged in. */
+  Clients,
 }
 
 /** A worker's row. */
@@ -30,6 +34,8 @@ const enum Part {
   WaitingSince,
   /** Servers that others have pledged it. */
   Pledged,
+  /** Clients that have logged in, those on their way here included. */
+  Clients,
 }
 
 /** A client elsewhere has waited longer than ours when it is by this share and this much … */
@@ -60,6 +66,48 @@ export class SharedPool {
     this.workers = workers;
     this.self = self;
     this.mine = rowOf(self);
+  }
+
+  // ── the pool's own life ────────────────────────────────────────────────────────────────────────────────────────
+
+  get isOpen(): boolean {
+    return Atomics.load(this.words, Whole.IsOpen) === 1;
+  }
+
+  set isOpen(isOpen: boolean) {
+    Atomics.store(this.words, Whole.IsOpen, isOpen ? 1 : 0);
+  }
+
+  /** A client has logged in. */
+  clientComes(): void {
+    Atomics.add(this.words, Whole.Clients, 1);
+    Atomics.add(this.words, this.mine + Part.Clients, 1);
+  }
+
+  /** … has gone. */
+  clientGoes(): void {
+    Atomics.sub(this.words, Whole.Clients, 1);
+    Atomics.sub(this.words, this.mine + Part.Clients, 1);
+  }
+
+  /** … is from now on the other worker's. */
+  clientMoves(worker: number): void {
+    Atomics.sub(this.words, this.mine + Part.Clients, 1);
+    Atomics.add(this.words, rowOf(worker) + Part.Clients, 1);
+  }
+
+  /** Clients of the whole process. */
+  get clients(): number {
+    return Atomics.load(this.words, Whole.Clients);
+  }
+
+  /** Whether this worker has neither servers nor clients of the pool, and none is on its way to it. */
+  get isEmptyHere(): boolean {
+    return (
+      Atomics.load(this.words, this.mine + Part.Clients) === 0 &&
+      Atomics.load(this.words, this.mine + Part.Size) === 0 &&
+      Atomics.load(this.words, this.mine + Part.Pledged) === 0
+    );
   }
 
   // ── capacity ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -216,6 +264,7 @@ export class SharedPool {
     Atomics.sub(this.words, Whole.Size, Atomics.exchange(this.words, row + Part.Size, 0));
     Atomics.sub(this.words, Whole.Opening, Atomics.exchange(this.words, row + Part.Opening, 0));
     Atomics.sub(this.words, Whole.Waiting, Atomics.exchange(this.words, row + Part.Waiting, 0));
+    Atomics.sub(this.words, Whole.Clients, Atomics.exchange(this.words, row + Part.Clients, 0));
     Atomics.store(this.words, row + Part.Idle, 0);
     Atomics.store(this.words, row + Part.Pledged, 0);
   }

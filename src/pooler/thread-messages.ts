@@ -4,7 +4,8 @@ import { DESCRIPTORS_BYTES } from '../reactor/descriptors.js';
 import type { Fd, MappedRange } from '../reactor/libc.js';
 import type { ListeningSocket } from '../reactor/reactor.js';
 import { countersBytes } from './counters.js';
-import type { ClientSecret, ClientTlsSettings, DataPlaneSettings } from './settings.js';
+import { POOLS_MAX } from './limits.js';
+import type { ClientSecret, DataPlaneSettings, PoolSettings } from './settings.js';
 import { sharedPoolsBytes } from './shared-pool.js';
 import { workerBoardBytes } from './worker-board.js';
 
@@ -32,6 +33,7 @@ export interface WorkerStart {
   /** How many workers there are. */
   readonly workers: number;
   readonly settings: DataPlaneSettings;
+  readonly pools: readonly PoolStart[];
   readonly shared: SharedState;
   /** What it is woken by. */
   readonly wakeFd: Fd;
@@ -49,21 +51,32 @@ export interface WorkerStart {
 
 /** Memory of all workers and the control plane. */
 export interface SharedState {
-  /** For each worker a row for each pool, in the order of the settings. */
+  /** For each worker a row for each pool: see counterRow. */
   readonly counters: SharedArrayBuffer;
   readonly pools: SharedArrayBuffer;
   readonly board: SharedArrayBuffer;
   readonly descriptors: SharedArrayBuffer;
 }
 
-/** Zeroed memory for so many workers and pools. */
-export function sharedState(workers: number, pools: number): SharedState {
+/** Zeroed memory for so many workers, and for POOLS_MAX pools: what nobody uses costs no more than addresses. */
+export function sharedState(workers: number): SharedState {
   return {
-    counters: new SharedArrayBuffer(countersBytes(Math.max(1, workers * pools))),
-    pools: new SharedArrayBuffer(Math.max(1, sharedPoolsBytes(pools, workers))),
+    counters: new SharedArrayBuffer(countersBytes(workers * POOLS_MAX)),
+    pools: new SharedArrayBuffer(sharedPoolsBytes(POOLS_MAX, workers)),
     board: new SharedArrayBuffer(workerBoardBytes(workers)),
     descriptors: new SharedArrayBuffer(DESCRIPTORS_BYTES),
   };
+}
+
+/** The row of a pool's counters in a worker. */
+export function counterRow(worker: number, pool: number): number {
+  return worker * POOLS_MAX + pool;
+}
+
+/** A pool and its number, which is its own until it has been closed in all workers. */
+export interface PoolStart {
+  readonly pool: number;
+  readonly settings: PoolSettings;
 }
 
 export type ToWorker =
@@ -94,8 +107,13 @@ export type ToWorker =
   | { readonly type: 'closeExpired'; readonly pool: number; readonly server: number }
   /** See to it that a pool has min_pool_size servers. */
   | { readonly type: 'fill'; readonly pool: number }
-  /** Certificates and limits for clients that connect from now on. */
-  | { readonly type: 'clientTls'; readonly settings: ClientTlsSettings }
+  /** Other settings than the pools' are in force. `tlsChanged`: clients that connect from now on get others, too. */
+  | { readonly type: 'settings'; readonly settings: DataPlaneSettings; readonly tlsChanged: boolean }
+  /** There is a new pool, or one has other settings. */
+  | ({ readonly type: 'pool' } & PoolStart)
+  /** The pool is not configured any more: its clients go when their transactions end. Answered with poolClosed when
+   *  nothing of it is left, in which the number comes back. */
+  | { readonly type: 'closePool'; readonly pool: number; readonly request: number }
   /** A host name of a pool stands for another address now. */
   | { readonly type: 'address'; readonly pool: number; readonly host: string };
 
@@ -133,6 +151,7 @@ export type ToControl =
   | { readonly type: 'loginOver'; readonly request: number; readonly outcome: LoginOutcome }
   /** It is shutting down, and has no client any more. */
   | { readonly type: 'drained' }
+  | { readonly type: 'poolClosed'; readonly pool: number; readonly request: number }
   | { readonly type: 'peerForgotten'; readonly worker: number }
   | { readonly type: 'expired'; readonly request: number; readonly servers: readonly ExpiredServer[] }
   | { readonly type: 'stopped' };
@@ -197,7 +216,7 @@ export interface ServerSnapshot {
   readonly preparedSize: number;
 }
 
-/** `pool` is its place in the settings. */
+/** `pool` is its number. */
 export interface PoolSnapshot {
   readonly pool: number;
   readonly clientsIdle: number;

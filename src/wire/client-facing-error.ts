@@ -57,14 +57,6 @@ export class QueryCancelled extends ClientFacingError {
   }
 }
 
-/** The pool was closed while the client waited in it, by a reload or at the end of the process. */
-export class PoolClosed extends ClientFacingError {
-  readonly sqlstate = SQLSTATE.too_many_connections;
-  constructor() {
-    super(noServerFromThePool('Pool has been closed'));
-  }
-}
-
 /** A server cannot be reached, or does not behave like PostgreSQL. Drivers know 08006 as worth another attempt. */
 export class ServerUnavailable extends ClientFacingError {
   readonly sqlstate = SQLSTATE.connection_failure;
@@ -275,6 +267,14 @@ export class NoSuchPool extends ClientFacingError {
     super(`No pool configured for database: ${database}, user: ${user}`, {
       hint: 'Please check your connection parameters.',
     });
+  }
+}
+
+/** The pool has been taken out of the configuration while the client was connected. */
+export class PoolRemoved extends ClientFacingError {
+  readonly sqlstate = SQLSTATE.invalid_catalog_name;
+  constructor(database: string, user: string) {
+    super(`The pool for database: ${database}, user: ${user} was removed from the configuration`);
   }
 }
 

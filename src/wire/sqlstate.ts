@@ -15,6 +15,7 @@ export const SQLSTATE = {
   too_many_connections: '53300',
   query_canceled: '57014',
   system_error: '58000',
+  config_file_error: 'F0000',
   internal_error: 'XX000',
   /** Not in PostgreSQL's table: what clients of PgDoorman know as "this pooler is going away". */
   crash_shutdown: '57P02',

@@ -40,7 +40,7 @@ async function answerOf(
     const connection = await connectExecutor({
       host: '127.0.0.1',
       port: postgres.port,
-      tls: { mode: 'disable', authorities: '', checksHost: false, identity: null, ...tls },
+      tls: { id: '', mode: 'disable', authorities: '', checksHost: false, identity: null, ...tls },
       connectTimeoutMs: 5000,
       user: 'postgres',
       password: '',

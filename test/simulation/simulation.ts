@@ -1,14 +1,15 @@
 /** One run of the simulator: the real data plane on the simulated reactor, between clients and servers of the model.
  *  What must hold is checked at every turn, and at the end when all is quiet. */
 import { configurationSchema } from '../../src/config/settings/configuration.js';
-import { toDataPlaneSettings } from '../../src/control/data-plane-settings.js';
+import { type Resolved, resolveSettings } from '../../src/control/data-plane-settings.js';
 import { Counter } from '../../src/pooler/counters.js';
 import { DataPlane } from '../../src/pooler/data-plane.js';
 import type { ToPeer } from '../../src/pooler/peers.js';
 import type { Pool } from '../../src/pooler/pool.js';
 import type { ServerSession } from '../../src/pooler/server-session.js';
 import { ServerState } from '../../src/pooler/server-stream.js';
-import { type DataPlaneSettings, PoolMode } from '../../src/pooler/settings.js';
+import { PoolMode } from '../../src/pooler/settings.js';
+import { SharedPool } from '../../src/pooler/shared-pool.js';
 import { type SharedState, sharedState, type WorkerStart } from '../../src/pooler/thread-messages.js';
 import type { Fd } from '../../src/reactor/libc.js';
 import { TransactionStatus } from '../../src/wire/tags.js';
@@ -32,7 +33,7 @@ export interface Scenario {
   readonly clients: number;
   readonly manners: ClientManners;
   readonly luck: BadLuck;
-  readonly settings: DataPlaneSettings;
+  readonly resolved: Resolved;
 }
 
 const POLITE = { vanishes: 0, stalls: 0.02, cancels: 0, breaks: 0, expectsBadNews: false };
@@ -81,24 +82,31 @@ export async function scenarioOf(seed: number): Promise<Scenario> {
       line: 1,
     },
   ] as const;
-  const settings = await toDataPlaneSettings(
-    { configuration, accessRules: null, tlsFiles: new Map(), notInForce: [], files: [] },
-    1,
-  );
+  const { settings, pools } = await resolveSettings({
+    configuration,
+    accessRules: null,
+    tlsFiles: new Map(),
+    notInForce: [],
+    files: [],
+  });
   return {
     clients,
     manners: { ...(seed % 3 === 0 ? POLITE : RUDE), keepsItsSession: isSession },
     luck: isUnlucky ? UNLUCKY : NO_BAD_LUCK,
-    settings: { ...settings, accessRules: rules },
+    resolved: { settings: { ...settings, accessRules: rules }, pools },
   };
 }
 
 /** What a worker of the simulation is started with: the first one is where clients come in. */
-export function workerStart(settings: DataPlaneSettings, shared: SharedState, index: number): WorkerStart {
+export function workerStart({ settings, pools }: Resolved, shared: SharedState, index: number): WorkerStart {
+  for (const pool of pools.keys()) {
+    new SharedPool(shared.pools, pool, settings.workerThreads, index).isOpen = true;
+  }
   return {
     index,
     workers: settings.workerThreads,
     settings,
+    pools: pools.map((each, pool) => ({ pool, settings: each })),
     shared,
     listening: index === 0 ? { fd: -1, port: 1, address: { kind: 'unix', path: '' } } : null,
     wakeFd: -1 as Fd, // nothing writes to it
@@ -168,8 +176,8 @@ export class Simulation {
     this.scenario = scenario;
     this.world = new World(seed);
     this.postgres = new BackendHost(this.world, scenario.luck);
-    const { workerThreads, pools } = scenario.settings;
-    const shared = sharedState(workerThreads, pools.length);
+    const { workerThreads } = scenario.resolved.settings;
+    const shared = sharedState(workerThreads);
     this.workers = Array.from({ length: workerThreads }, (_, index) => this.startWorker(index, shared));
     for (const each of this.workers) for (const other of this.workers) if (other !== each) each.meet(other);
     this.closeExpired();
@@ -214,9 +222,9 @@ export class Simulation {
 
   private startWorker(index: number, shared: SharedState): SimulatedWorker {
     const { world, kernel } = this;
-    const { settings } = this.scenario;
+    const { resolved } = this.scenario;
     const reactor = new SimulatedReactor(world, () => () => this.postgres.accept(), kernel);
-    const plane = new DataPlane(workerStart(settings, shared, index), reactor, (message) => {
+    const plane = new DataPlane(workerStart(resolved, shared, index), reactor, (message) => {
       if (message.type === 'log') world.tell(`pooler ${index}, ${message.level}: ${message.text}`);
     });
     reactor.onBug = (error) => {
@@ -232,7 +240,7 @@ export class Simulation {
 
   /** What the control plane does every retain_connections_time. */
   private closeExpired(): void {
-    const { retainConnectionsTimeMs, retainConnectionsMax } = this.scenario.settings;
+    const { retainConnectionsTimeMs, retainConnectionsMax } = this.scenario.resolved.settings;
     let quota = retainConnectionsMax;
     for (const { pool } of this.workers) {
       for (const { id } of pool.expired()) if (quota-- > 0) pool.closeExpired(id);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { configurationSchema } from '../../src/config/settings/configuration.js';
-import { toDataPlaneSettings } from '../../src/control/data-plane-settings.js';
+import { resolveSettings } from '../../src/control/data-plane-settings.js';
 import { DataPlane } from '../../src/pooler/data-plane.js';
 import { LOGIN_TIMEOUT_MS } from '../../src/pooler/limits.js';
 import { sharedState } from '../../src/pooler/thread-messages.js';
@@ -37,10 +37,10 @@ for (const [where, packets, perSecond] of STOPS) {
       general: { ...general, worker_threads: 1, tls_rate_limit_per_second: perSecond },
     });
     const loaded = { configuration, accessRules: null, tlsFiles, notInForce: [], files: [] };
-    const settings = await toDataPlaneSettings(loaded, 1);
+    const resolved = await resolveSettings(loaded);
     const world = new World(7);
     const reactor = new SimulatedReactor(world, () => () => null);
-    const start = workerStart(settings, sharedState(1, 1), 0);
+    const start = workerStart(resolved, sharedState(1), 0);
     const log: string[] = [];
     const plane = new DataPlane(start, reactor, (message) => {
       if (message.type === 'log') log.push(message.text);

@@ -1,7 +1,7 @@
 /** pg_doorman as operators run it: the compiled command with a configuration file, in a process of its own. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,6 +12,8 @@ import { endWithFile } from './leftovers.js';
 export const COMMAND = fileURLToPath(new URL('../../dist/cli/pg_doorman.js', import.meta.url));
 export const ADMIN_PASSWORD = 'admin of the tests';
 const TRUST = 'local all all trust\nhost all all 127.0.0.1/32 trust\nhost all all ::1/128 trust\n';
+
+const FILE = 'pg_doorman.yaml';
 
 /** A section of the file, as it is written there. */
 export type Section = Record<string, unknown>;
@@ -39,21 +41,8 @@ export class Doorman {
   /** Starts it on a free port; returns when it listens. The backend is the one that the run is about. */
   static async start({ general = {}, pools, under = [] }: DoormanOptions): Promise<Doorman> {
     const directory = mkdtempSync(join(tmpdir(), 'pg-doorman-'));
-    const file = join(directory, 'pg_doorman.yaml');
-    const settings = {
-      general: {
-        host: '127.0.0.1',
-        port: 0,
-        io_backend: process.env.PG_DOORMAN_TEST_IO_BACKEND ?? 'auto',
-        admin_password: ADMIN_PASSWORD,
-        pg_hba: TRUST,
-        worker_threads: Number(process.env.PG_DOORMAN_TEST_WORKERS ?? 1),
-        worker_fill_percent: 0,
-        ...general,
-      },
-      pools,
-    };
-    writeFileSync(file, stringify(settings), { mode: 0o600 });
+    const file = join(directory, FILE);
+    writeFileSync(file, fileText({ general, pools }), { mode: 0o600 });
     const command = [...under, process.execPath, COMMAND, '--log-level', 'debug', file];
     const child = spawn(command[0] ?? '', command.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] });
     child.once(
@@ -63,6 +52,17 @@ export class Doorman {
     const output = new Output(child);
     const [, port] = await output.find(/listening on .*:(\d+), pg_doorman/);
     return new Doorman(Number(port), directory, child, output);
+  }
+
+  /** What it reads at RELOAD from now on; never half of it. */
+  rewrite(options: DoormanOptions): void {
+    const next = `${this.file}.next`;
+    writeFileSync(next, fileText(options), { mode: 0o600 });
+    renameSync(next, this.file);
+  }
+
+  get file(): string {
+    return join(this.directory, FILE);
   }
 
   get pid(): number {
@@ -119,6 +119,22 @@ export class Doorman {
     if (status !== 0) throw new Error(`pg_doorman ended with ${status}:\n${this.log}`);
     if (/\bbug\b/i.test(this.log)) throw new Error(`pg_doorman has logged a bug:\n${this.log}`);
   }
+}
+
+function fileText({ general = {}, pools }: DoormanOptions): string {
+  return stringify({
+    general: {
+      host: '127.0.0.1',
+      port: 0,
+      io_backend: process.env.PG_DOORMAN_TEST_IO_BACKEND ?? 'auto',
+      admin_password: ADMIN_PASSWORD,
+      pg_hba: TRUST,
+      worker_threads: Number(process.env.PG_DOORMAN_TEST_WORKERS ?? 1),
+      worker_fill_percent: 0,
+      ...general,
+    },
+    pools,
+  });
 }
 
 /** What a process writes, and who waits for it. */

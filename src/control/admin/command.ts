@@ -1,21 +1,29 @@
 /** What a console command is: its name, its columns, and where its rows come from. */
 import type { Configuration } from '../../config/load.js';
-import type { DataPlaneSettings } from '../../pooler/settings.js';
+import type { PoolSettings } from '../../pooler/settings.js';
 import type { WorkerSnapshot } from '../../pooler/thread-messages.js';
 import { type Column, TypeOid } from '../../wire/message-builder.js';
 import type { AuthQuerySnapshot } from '../auth-query/counters.js';
 import type { Statistics } from '../statistics.js';
 import type { WorkerStatus } from '../workers.js';
 
+/** The pools that there are, by number. */
+interface PoolList {
+  all(): Iterable<readonly [number, PoolSettings]>;
+  at(pool: number): PoolSettings | null;
+}
+
 /** What commands look at. */
 export interface ConsoleContext {
-  readonly configuration: Configuration;
-  readonly settings: DataPlaneSettings;
+  readonly configuration: () => Configuration;
+  readonly pools: PoolList;
   readonly statistics: Statistics;
   readonly snapshot: () => Promise<WorkerSnapshot>;
   readonly workers: () => readonly WorkerStatus[];
   readonly authQuery: () => readonly AuthQuerySnapshot[];
   readonly shutDown: () => void;
+  /** What is wrong with the configuration; then it stays as it was. */
+  readonly reload: () => Promise<readonly string[]>;
 }
 
 export type Row = readonly (string | number)[];

@@ -40,7 +40,7 @@ const SHOWS: readonly ShowCommand[] = [
   SHOW_VERSION,
   SHOW_WORKERS,
 ];
-const COMMANDS: readonly string[] = [...SHOWS.map(({ name }) => `SHOW ${name}`), 'SHUTDOWN'];
+const COMMANDS: readonly string[] = [...SHOWS.map(({ name }) => `SHOW ${name}`), 'RELOAD', 'SHUTDOWN'];
 
 class UnknownCommand extends ClientFacingError {
   readonly sqlstate = SQLSTATE.system_error;
@@ -48,6 +48,15 @@ class UnknownCommand extends ClientFacingError {
 
   constructor(command: string) {
     super(`unknown admin command: ${command}`, { hint: `There is ${COMMANDS.join(', ')}.` });
+  }
+}
+
+class BadConfiguration extends ClientFacingError {
+  readonly sqlstate = SQLSTATE.config_file_error;
+  override readonly severity = 'ERROR';
+
+  constructor(complaints: readonly string[]) {
+    super('the configuration stays as it was', { detail: complaints.join('\n') });
   }
 }
 
@@ -73,11 +82,19 @@ export class AdminConsole {
     }
     // Drivers send these when they connect; there is nothing here that they could change.
     if (verb === 'SET') return [commandComplete('SET')];
+    if (verb === 'RELOAD' && subject === '') return this.reload();
     if (verb === 'SHUTDOWN' && subject === '') {
       this.context.shutDown();
       return [commandComplete('SHUTDOWN')];
     }
     return [errorResponse(new UnknownCommand(command))];
+  }
+
+  private async reload(): Promise<Uint8Array[]> {
+    const complaints = await this.context.reload();
+    return complaints.length === 0
+      ? [commandComplete('RELOAD')]
+      : [errorResponse(new BadConfiguration(complaints))];
   }
 
   private async show({ columns, rows }: ShowCommand): Promise<Uint8Array[]> {

@@ -9,7 +9,11 @@ const MASK = '*****';
 export const SHOW_CONFIG: ShowCommand = {
   name: 'CONFIG',
   columns: [text('key'), text('value'), text('default'), text('changeable')],
-  rows: ({ configuration }) => [
+  rows: (context) => rowsOfAll(context.configuration()),
+};
+
+function rowsOfAll(configuration: Configuration): Row[] {
+  return [
     ...rowsOf('general', 'general', configuration.general, DEFAULTS.general),
     ...rowsOf('prometheus', 'prometheus', configuration.prometheus, DEFAULTS.prometheus),
     ...Object.entries(configuration.pools).flatMap(([name, pool]) => [
@@ -18,8 +22,8 @@ export const SHOW_CONFIG: ShowCommand = {
         rowsOf(`pools.${name}.users.${index}`, 'user', user, DEFAULT_USER),
       ),
     ]),
-  ],
-};
+  ];
+}
 
 const DEFAULTS: Configuration = configurationSchema.parse({
   pools: { any: { users: [{ username: 'any' }] } },

@@ -17,12 +17,11 @@ export const SHOW_DATABASES: ShowCommand = {
     numeric('max_connections'),
     numeric('current_connections'),
   ],
-  rows: async ({ configuration, settings, snapshot }) => {
-    const { pools } = await snapshot();
-    return settings.pools.map((pool, index) => {
-      const section = configuration.pools[pool.database];
-      const user = section?.users.find(({ username }) => username === pool.user);
-      const now = pools.find((each) => each.pool === index);
+  rows: async ({ configuration, pools, snapshot }) => {
+    const there = (await snapshot()).pools;
+    return [...pools.all()].map(([index, pool]) => {
+      const section = configuration().pools[pool.database];
+      const now = there.find((each) => each.pool === index);
       const servers =
         now === undefined ? 0 : now.serversActive + now.serversIdle + now.serversUsed + now.serversLogin;
       return [
@@ -32,7 +31,7 @@ export const SHOW_DATABASES: ShowCommand = {
         pool.serverDatabase,
         pool.serverUser,
         pool.poolSize,
-        user?.min_pool_size ?? 0,
+        pool.minPoolSize,
         0,
         poolModeText(pool.mode),
         pool.poolSize,

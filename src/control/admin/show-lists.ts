@@ -4,14 +4,15 @@ import { int4, type ShowCommand, text } from './command.js';
 export const SHOW_LISTS: ShowCommand = {
   name: 'LISTS',
   columns: [text('list'), int4('items')],
-  rows: async ({ configuration, settings, snapshot }) => {
+  rows: async ({ configuration, pools, snapshot }) => {
+    const users = [...pools.all()].map(([, { user }]) => user);
     const { clients, servers, logins } = await snapshot();
     const freeClients = clients.filter(({ state }) => state === 'idle').length;
     const freeServers = servers.filter(({ state }) => state === 'idle').length;
     return [
-      ['databases', Object.keys(configuration.pools).length],
-      ['users', new Set(settings.pools.map(({ user }) => user)).size],
-      ['pools', settings.pools.length],
+      ['databases', Object.keys(configuration().pools).length],
+      ['users', new Set(users).size],
+      ['pools', users.length],
       ['free_clients', freeClients],
       ['used_clients', clients.length - freeClients],
       ['login_clients', logins],

@@ -41,8 +41,8 @@ export const SHOW_POOLS_EXTENDED: ShowCommand = {
 async function rowsOf(context: ConsoleContext, more: (pool: PoolStatistics) => Row): Promise<Row[]> {
   const { pools } = await context.snapshot();
   return pools.flatMap((pool) => {
-    const settings = context.settings.pools[pool.pool];
-    if (settings === undefined) return [];
+    const settings = context.pools.at(pool.pool);
+    if (settings === null) return [];
     return [[...rowOf(settings, pool), ...more(context.statistics.ofPool(pool.pool))]];
   });
 }

@@ -25,8 +25,8 @@ export const SHOW_STATS: ShowCommand = {
     numeric('avg_query_time'),
     numeric('avg_wait_time'),
   ],
-  rows: ({ settings, statistics }) =>
-    settings.pools.map(({ database, user }, index) => [
+  rows: ({ pools, statistics }) =>
+    [...pools.all()].map(([index, { database, user }]) => [
       database,
       user,
       ...figuresOf(statistics.ofPool(index)),

@@ -4,5 +4,5 @@ import { poolModeText } from './show-pools.js';
 export const SHOW_USERS: ShowCommand = {
   name: 'USERS',
   columns: [text('name'), text('pool_mode')],
-  rows: ({ settings }) => settings.pools.map(({ user, mode }) => [user, poolModeText(mode)]),
+  rows: ({ pools }) => [...pools.all()].map(([, { user, mode }]) => [user, poolModeText(mode)]),
 };

@@ -55,7 +55,7 @@ export class ProxyPlane implements TimerTarget {
         return this.post({ type: 'snapshot', request: message.request, ports });
       }
       case 'drain':
-        return this.drain(message.graceMs);
+        return this.drain(message.by, message.graceMs);
       case 'stop':
         return this.stop();
     }
@@ -122,8 +122,9 @@ export class ProxyPlane implements TimerTarget {
     });
   }
 
-  private drain(graceMs: number): void {
+  private drain(by: string, graceMs: number): void {
     for (const listener of this.listeners.values()) listener.close();
+    this.log('info', `${by}: no more clients, those that are here have ${graceMs} ms`);
     this.drainEndsMs = this.reactor.nowMs + graceMs;
     this.onTimer();
   }

@@ -38,7 +38,7 @@ export type ToWorker =
     }
   | { readonly type: 'snapshot'; readonly request: number }
   /** Take no more clients, and end when all have left; at the latest after so long. */
-  | { readonly type: 'drain'; readonly graceMs: number }
+  | { readonly type: 'drain'; readonly by: string; readonly graceMs: number }
   /** End now. */
   | { readonly type: 'stop' };
 

@@ -4,23 +4,27 @@ import { createHash, createHmac, pbkdf2Sync } from 'node:crypto';
 import { test } from 'node:test';
 import type { LoadedConfiguration } from '../../../src/config/load.js';
 import { configurationSchema } from '../../../src/config/settings/configuration.js';
-import { addressOf, serverAddress, toDataPlaneSettings } from '../../../src/control/data-plane-settings.js';
 import {
-  type ClientSecret,
-  type DataPlaneSettings,
-  PoolMode,
-  type PoolSettings,
-} from '../../../src/pooler/settings.js';
+  addressOf,
+  type Resolved,
+  resolveSettings,
+  serverAddress,
+} from '../../../src/control/data-plane-settings.js';
+import { type ClientSecret, PoolMode, type PoolSettings } from '../../../src/pooler/settings.js';
 
 function settingsOf(
   written: Record<string, unknown>,
   more: Partial<LoadedConfiguration> = {},
-): Promise<DataPlaneSettings> {
+): Promise<Resolved> {
   const configuration = configurationSchema.parse(written);
-  return toDataPlaneSettings(
-    { configuration, accessRules: null, tlsFiles: new Map(), notInForce: [], files: [], ...more },
-    3,
-  );
+  return resolveSettings({
+    configuration,
+    accessRules: null,
+    tlsFiles: new Map(),
+    notInForce: [],
+    files: [],
+    ...more,
+  });
 }
 
 /** The only pool of one user, with what is written in general, the pool and the user. */
@@ -40,7 +44,7 @@ async function poolOf(parts: {
 
 test('what is written in general reaches the workers', async () => {
   const { general } = configurationSchema.parse({});
-  const settings = await settingsOf({
+  const { settings, pools } = await settingsOf({
     general: {
       host: '10.0.0.1',
       port: 6432,
@@ -74,9 +78,8 @@ test('what is written in general reaches the workers', async () => {
       tcp_user_timeout: 25,
     },
   });
-  const { admin, accessRules, pools, clientTls, ...plain } = settings;
+  const { admin, accessRules, clientTls, ...plain } = settings;
   assert.deepEqual(plain, {
-    generation: 3,
     host: '10.0.0.1',
     port: 6432,
     backlog: 11,
@@ -118,7 +121,9 @@ test('what is written in general reaches the workers', async () => {
 });
 
 test('a backlog that is written wins over max_connections', async () => {
-  const { backlog } = await settingsOf({ general: { max_connections: 100, backlog: 7 } });
+  const {
+    settings: { backlog },
+  } = await settingsOf({ general: { max_connections: 100, backlog: 7 } });
   assert.equal(backlog, 7);
 });
 
@@ -130,14 +135,18 @@ test('clients must use TLS in the modes require and verify-full', async () => {
     ['require', true],
     ['verify-full', true],
   ] as const) {
-    const { clientTls } = await settingsOf({ general: { tls_mode: mode, ...files } });
+    const {
+      settings: { clientTls },
+    } = await settingsOf({ general: { tls_mode: mode, ...files } });
     assert.equal(clientTls.isRequired, wanted, mode);
   }
 });
 
 test('the rules of access are handed on as they were read', async () => {
   const rule = { type: 'local', databases: [], users: [], network: null, method: 'trust', line: 1 } as const;
-  const { accessRules } = await settingsOf({}, { accessRules: [rule] });
+  const {
+    settings: { accessRules },
+  } = await settingsOf({}, { accessRules: [rule] });
   assert.deepEqual(accessRules, [rule]);
 });
 
@@ -162,7 +171,7 @@ test('a pool without anything written has the defaults', async () => {
     user: 'alice',
     address: { kind: 'tcp', host: '127.0.0.1', port: 5432 },
     serverHost: '127.0.0.1',
-    serverTls: { mode: 'disable', authorities: '', checksHost: false, identity: null },
+    serverTls: { id: pool.serverTls.id, mode: 'disable', authorities: '', checksHost: false, identity: null },
     serverDatabase: 'mydb',
     serverUser: 'alice',
     mode: PoolMode.Transaction,
@@ -308,7 +317,9 @@ test('a password is compared in the form that clients prepare it in', async () =
 });
 
 test('the password of the admin is no plain text in the workers', async () => {
-  const { admin } = await settingsOf({ general: { admin_username: 'root', admin_password: 'hidden' } });
+  const {
+    settings: { admin },
+  } = await settingsOf({ general: { admin_username: 'root', admin_password: 'hidden' } });
   assert.equal(admin.username, 'root');
   assert.ok(isVerifierOf(admin.secret, 'hidden'));
 });
@@ -351,8 +362,8 @@ test('what the workers are handed can be posted to a thread', async () => {
   assert.deepEqual(Buffer.from(pool.clientSecret.storedKey), STORED);
 });
 
-function withoutBytes(settings: DataPlaneSettings): unknown {
-  const pools = settings.pools.map((pool) => ({ ...pool, clientSecret: pool.clientSecret.kind }));
+function withoutBytes({ settings, pools: resolved }: Resolved): unknown {
+  const pools = resolved.map((pool) => ({ ...pool, clientSecret: pool.clientSecret.kind }));
   const clientTls = { ...settings.clientTls, ticketKeys: settings.clientTls.ticketKeys.length };
   return { ...settings, pools, clientTls, admin: settings.admin.username };
 }

@@ -4,11 +4,20 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { Statistics } from '../../../src/control/statistics.js';
 import { Counter, Counters, countersBytes } from '../../../src/pooler/counters.js';
+import type { PoolSettings } from '../../../src/pooler/settings.js';
+import { counterRow } from '../../../src/pooler/thread-messages.js';
+
+/** As far as the statistics look at it. */
+const POOL = { database: 'x', user: 'alice' } as PoolSettings;
+
+function poolsOf(count: number): () => Iterable<readonly [number, PoolSettings]> {
+  return () => Array.from({ length: count }, () => POOL).entries();
+}
 
 function bench(pools: number): { statistics: Statistics; counters: Counters[] } {
-  const memory = new SharedArrayBuffer(countersBytes(pools));
+  const memory = new SharedArrayBuffer(countersBytes(counterRow(1, 0)));
   return {
-    statistics: new Statistics(memory, 1, pools),
+    statistics: new Statistics(memory, 1, poolsOf(pools)),
     counters: Array.from({ length: pools }, (_, row) => new Counters(memory, row)),
   };
 }
@@ -126,11 +135,11 @@ test('a period lasts 15 seconds', (context) => {
 });
 
 test('a pool is counted over all workers', () => {
-  const memory = new SharedArrayBuffer(countersBytes(2 * 3));
-  const statistics = new Statistics(memory, 2, 3);
+  const memory = new SharedArrayBuffer(countersBytes(counterRow(2, 0)));
+  const statistics = new Statistics(memory, 2, poolsOf(3));
   const SECOND_POOL = 1;
   new Counters(memory, SECOND_POOL).add(Counter.Queries, 3);
-  new Counters(memory, 3 + SECOND_POOL).add(Counter.Queries, 4);
+  new Counters(memory, counterRow(1, SECOND_POOL)).add(Counter.Queries, 4);
   assert.equal(statistics.ofPool(SECOND_POOL).total(Counter.Queries), 7);
   assert.equal(statistics.ofPool(0).total(Counter.Queries), 0);
 });

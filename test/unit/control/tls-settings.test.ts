@@ -42,7 +42,8 @@ for (const [general, mode, authorities, checksHost] of MODES) {
   test(`servers: ${JSON.stringify(general)}`, () => {
     const files = 'server_tls_ca_cert' in general ? CA_FILE : {};
     const [settings] = serverTls(general, { x: {} }, files);
-    assert.deepEqual(settings, { mode, authorities, checksHost, identity: null });
+    const id = settings?.id;
+    assert.deepEqual(settings, { id, mode, authorities, checksHost, identity: null });
   });
 }
 

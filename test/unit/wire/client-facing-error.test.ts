@@ -21,7 +21,7 @@ const SITUATIONS: readonly [facing.ClientFacingError, 'ERROR' | 'FATAL', string,
     /^no$/,
   ],
   [new facing.QueryCancelled(), 'ERROR', '57014', /^canceling statement due to user request$/],
-  [new facing.PoolClosed(), 'FATAL', '53300', /Error details: Pool has been closed\./],
+  [new facing.PoolRemoved('db', 'al'), 'FATAL', '3D000', /database: db, user: al was removed from/],
   [new facing.ServerUnavailable('ECONNREFUSED'), 'ERROR', '08006', /^Server unavailable: ECONNREFUSED$/],
   [
     new facing.LocalResourceExhausted('EMFILE'),

@@ -5,7 +5,7 @@ import { configurationSchema } from '../../../../src/config/settings/configurati
 import type { ConsoleContext } from '../../../../src/control/admin/command.js';
 import { AdminConsole } from '../../../../src/control/admin/console.js';
 import type { AuthQuerySnapshot } from '../../../../src/control/auth-query/counters.js';
-import { toDataPlaneSettings } from '../../../../src/control/data-plane-settings.js';
+import { resolveSettings } from '../../../../src/control/data-plane-settings.js';
 import { Statistics } from '../../../../src/control/statistics.js';
 import { Counter, Counters, countersBytes } from '../../../../src/pooler/counters.js';
 import type {
@@ -142,13 +142,13 @@ export async function bench(changes: Partial<ConsoleContext> = {}): Promise<Benc
     notInForce: [],
     files: [],
   };
-  const settings = await toDataPlaneSettings(loaded, 1);
-  const memory = new SharedArrayBuffer(countersBytes(settings.pools.length));
-  const statistics = new Statistics(memory, 1, settings.pools.length);
+  const { pools } = await resolveSettings(loaded);
+  const memory = new SharedArrayBuffer(countersBytes(pools.length));
+  const statistics = new Statistics(memory, 1, () => pools.entries());
   let shutDowns = 0;
   const context: ConsoleContext = {
-    configuration: CONFIGURATION,
-    settings,
+    configuration: () => CONFIGURATION,
+    pools: { all: () => pools.entries(), at: (pool) => pools[pool] ?? null },
     statistics,
     snapshot: () => Promise.resolve(SNAPSHOT),
     workers: () => WORKERS,
@@ -156,6 +156,7 @@ export async function bench(changes: Partial<ConsoleContext> = {}): Promise<Benc
     shutDown: () => {
       shutDowns++;
     },
+    reload: () => Promise.resolve([]),
     ...changes,
   };
   return {
