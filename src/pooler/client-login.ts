@@ -209,9 +209,13 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
       case LoginState.LookedUp:
         this.goOnWith(this.answer);
         return true;
-      case LoginState.Handshake:
       case LoginState.LookUp:
       case LoginState.Parameters:
+        // Nothing of it is asked for yet: more than a little is an attack on the memory.
+        if (this.kept.length > LOGIN_MESSAGE_MAX)
+          throw new ProtocolViolation('too much before the login is over');
+        return false;
+      case LoginState.Handshake:
       case LoginState.Ended:
         return false;
       default:

@@ -6,7 +6,7 @@ import { md5PasswordHash, md5Response } from '../../src/wire/md5.js';
 import { Doorman, type Section } from '../support/doorman.js';
 import { errorFields, message, startup, string } from '../support/messages.js';
 import { Postgres } from '../support/postgres.js';
-import { WireClient } from '../support/wire-client.js';
+import { sqlstateOf, WireClient } from '../support/wire-client.js';
 
 const PASSWORD = 'a password of tests';
 const EXECUTOR_PASSWORD = 'password of the executor';
@@ -319,6 +319,19 @@ describe('who is asked for', () => {
     assert.equal(await answerTo(doorman, 'x'.repeat(10_240)), '08P01');
     assert.equal(await answerTo(doorman, 'scram_user\0nonsense'), '08P01');
     assert.equal(await who(doorman, 'scram_user'), 'shared');
+    await doorman.stop();
+  });
+
+  test('a client that sends too much before it is asked for anything is refused', async () => {
+    const doorman = await doormanWith({
+      ...DEDICATED,
+      query: 'select w.* from pg_sleep(60), pooler.who($1) w',
+    });
+    const client = await WireClient.open(doorman.port);
+    client.send(startup({ user: 'scram_user', database: 'app' }));
+    await counted(doorman, 'executor_queries', 1);
+    client.send(Buffer.alloc(1024 * 1024));
+    assert.equal(sqlstateOf(await client.closed()), '08P01');
     await doorman.stop();
   });
 

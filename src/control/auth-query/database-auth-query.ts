@@ -134,9 +134,7 @@ export class DatabaseAuthQuery {
     } catch (error) {
       // What the executors met has been logged when it happened.
       if (error instanceof Error && !(error instanceof QueryFailed)) {
-        this.context.warn(
-          `auth_query of ${this.settings.database} cannot tell who ${user} is: ${error.message}`,
-        );
+        this.context.warn(`auth_query of ${this.settings.database} cannot let ${user} in: ${error.message}`);
       }
       return noAnswer(this.executors.isReady ? 'failed' : 'notReady');
     }

@@ -88,7 +88,9 @@ export class DynamicPools {
 
   /** The settings that they are made from have changed. */
   changeAll(): void {
-    for (const [user, pool] of this.byUser) void this.change(user, pool);
+    for (const [user, pool] of this.byUser) {
+      this.change(user, pool).catch(() => undefined); // it could not be opened, which its logins were told
+    }
   }
 
   /** Closes all, and opens none any more. */
@@ -115,7 +117,8 @@ export class DynamicPools {
 
   private async change(user: string, pool: DynamicPool): Promise<void> {
     const settings = await this.settingsOf(user, pool.secret);
-    if (this.byUser.get(user) === pool && pool.open !== -1) await this.pools.open(settings);
+    await pool.number;
+    if (this.byUser.get(user) === pool) await this.pools.open(settings);
   }
 
   private async openFor(user: string, secret: ClientSecret): Promise<number> {

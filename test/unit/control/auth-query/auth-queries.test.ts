@@ -232,7 +232,7 @@ test('a pool that cannot be opened has failed', async () => {
   bench.pools.isFull = true;
   await bench.ask(1, 'nobody');
   assert.deepEqual(await bench.ask(2, 'ann'), { kind: 'failed' });
-  assert.match(bench.warnings.join('\n'), /cannot tell who ann is: too many pools/);
+  assert.match(bench.warnings.join('\n'), /cannot let ann in: too many pools/);
 });
 
 test('a wrong password is counted, and has the next login get a new answer', async () => {
