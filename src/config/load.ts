@@ -5,9 +5,11 @@ import { type Complaint, ConfigurationError, type Path } from './complaints.js';
 import { complaintAt, complaintsOf, isTable, valueAt } from './explain.js';
 import { type HbaRule, parsePgHba, ruleOfNetwork } from './hba.js';
 import { notInForce } from './not-in-force.js';
+import { pamComplaints } from './pam.js';
 import { type Configuration, configurationSchema, include } from './settings/configuration.js';
 import { readSource, type Source } from './source.js';
 import { readTlsFiles, type TlsFiles } from './tls-files.js';
+import { readTokenKeys, type TokenKeys } from './token-keys.js';
 
 export type { Configuration };
 
@@ -17,6 +19,7 @@ export interface LoadedConfiguration {
   readonly accessRules: readonly HbaRule[] | null;
   /** Certificates and keys. */
   readonly tlsFiles: TlsFiles;
+  readonly tokenKeys: TokenKeys;
   /** Settings in the files whose feature is not built yet, as fields. */
   readonly notInForce: readonly string[];
   /** The files that it came from, the first one first. */
@@ -39,11 +42,14 @@ export function loadConfiguration(path: string): LoadedConfiguration {
     throw new ConfigurationError([...inReadingOrder(all, sources), ...ruleFile.complaints]);
   }
   const tls = readTlsFiles(merged, sources);
-  if (tls.complaints.length > 0) throw new ConfigurationError(inReadingOrder(tls.complaints, sources));
+  const tokens = readTokenKeys(merged, sources);
+  const more = [...tls.complaints, ...tokens.complaints, ...pamComplaints(parsed.data, sources)];
+  if (more.length > 0) throw new ConfigurationError(inReadingOrder(more, sources));
   return {
     configuration: parsed.data,
     accessRules: accessRulesOf(parsed.data, ruleFile.rules),
     tlsFiles: tls.files,
+    tokenKeys: tokens.keys,
     notInForce: notInForce(merged),
     files: sources.map(({ file }) => file),
   };

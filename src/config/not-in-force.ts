@@ -1,18 +1,13 @@
 /** Settings that are understood and checked, and whose feature is not built yet. An operator is told of each one in
  *  the file, once, at start. The list is to become empty; then this file goes. */
 
-const GENERAL = ['daemon_pid_file', 'syslog_prog_name', 'clock_resolution_statistics', 'talos'];
-const USER = ['auth_pam_service'];
+const GENERAL = ['daemon_pid_file', 'syslog_prog_name', 'clock_resolution_statistics'];
 
 /** The fields of this kind that stand in a configuration as it was read. */
 export function notInForce(data: unknown): string[] {
   const general = tableAt(data, 'general');
   const fields = present(general, GENERAL, 'general.');
   if (tableAt(data, 'prometheus').enabled === true) fields.push('prometheus.enabled');
-  for (const [name, pool] of Object.entries(tableAt(data, 'pools'))) {
-    const users = Object.entries(tableAt(pool, 'users'));
-    for (const [index, user] of users) fields.push(...present(user, USER, `pools.${name}.users[${index}].`));
-  }
   return fields;
 }
 

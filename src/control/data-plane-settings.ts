@@ -107,7 +107,11 @@ async function generalSettings(
       userTimeoutS: general.tcp_user_timeout,
     },
     clientTls: clientTls(loaded),
-    admin: { username: general.admin_username, secret: await secrets.of(general.admin_password) },
+    admin: {
+      username: general.admin_username,
+      secret: withoutToken(await secrets.of(general.admin_password)),
+    },
+    hasTalosKeys: loaded.tokenKeys.talos.size > 0,
     accessRules: loaded.accessRules,
   };
 }
@@ -166,7 +170,7 @@ function listedUser(user: UserSection, secrets: ClientSecrets): PoolUser {
     username: user.username,
     isDynamic: false,
     serverUser: user.server_username ?? user.username,
-    clientSecret: secrets.of(user.password),
+    clientSecret: user.auth_pam_service === undefined ? secrets.of(user.password) : { kind: 'pam' },
     serverSecret: serverSecret(user),
     mode: user.pool_mode,
     poolSize: user.pool_size,
@@ -229,10 +233,14 @@ async function clientSecret(password: string): Promise<ClientSecret> {
     case 'plain':
       return plainSecret(form.password);
     case 'jwt':
-      return { kind: 'unusable', why: 'tokens (jwt-pkey-fpath) are not supported yet' };
+      return { kind: 'jwt' };
     default:
       return form;
   }
+}
+
+function withoutToken(secret: ClientSecret): ClientSecret {
+  return secret.kind === 'jwt' ? { kind: 'unusable', why: 'the console takes no tokens' } : secret;
 }
 
 /** A plain password is compared by SCRAM: neither it nor a hash that could be replayed goes over the wire. */

@@ -11,6 +11,7 @@ import { AdminConsole } from './admin/console.js';
 import { AuthQueries } from './auth-query/auth-queries.js';
 import { databaseSettings } from './auth-query/database-auth-query.js';
 import { connectExecutor } from './auth-query/executor-connection.js';
+import { Proofs } from './authentication/proofs.js';
 import { addressOf, ClientSecrets, type Resolved, resolveSettings } from './data-plane-settings.js';
 import type { Log } from './logs.js';
 import { TooManyPools } from './pools.js';
@@ -32,6 +33,7 @@ export class Supervisor {
   private readonly workers: Workers;
   private readonly console: AdminConsole;
   private readonly authQueries: AuthQueries;
+  private readonly proofs: Proofs;
   private readonly finish: (status: number) => void;
   private isEnding = false;
   private isReady = false;
@@ -52,6 +54,7 @@ export class Supervisor {
     this.secrets = secrets;
     this.log = log;
     this.finish = finish;
+    this.proofs = new Proofs(loaded, log);
     this.workers = new Workers(settings, pools, this);
     const { shared, pools: all } = this.workers;
     this.authQueries = new AuthQueries({
@@ -133,6 +136,10 @@ export class Supervisor {
         return void this.authQueries.findUser(worker, message);
       case 'loginOver':
         return this.authQueries.loginOver(worker, message.request, message.outcome);
+      case 'checkProof':
+        return void this.checkProof(worker, message);
+      case 'forgetProof':
+        return this.proofs.forget(worker, message.request);
       case 'stopped':
         if (this.workers.count > 0) return;
         this.log.info('stopped');
@@ -199,6 +206,7 @@ export class Supervisor {
     this.authQueries.configure(databaseSettings(loaded));
     this.loaded = loaded;
     this.settings = settings;
+    this.proofs.reload(loaded);
     this.keepPools();
     this.log.info(`${by}: the configuration is in force; ${changesText(changes)}`);
     if (needRestart.length > 0) this.log.warn(`${by}: these need a restart: ${needRestart.join(', ')}`);
@@ -226,6 +234,12 @@ export class Supervisor {
     const { request, password, salt, iterations } = asked;
     const keys = await deriveScramKeys(password.normalize('NFKC'), salt, iterations);
     this.workers.post(worker, { type: 'scramKeys', request, keys });
+  }
+
+  private async checkProof(worker: number, asked: ToControl & { type: 'checkProof' }): Promise<void> {
+    const { request, proof } = asked;
+    const verdict = await this.proofs.check(worker, request, proof);
+    this.workers.post(worker, { type: 'proofChecked', request, verdict });
   }
 
   /** Host names may come to stand for other machines: new servers go there. */

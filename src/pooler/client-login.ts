@@ -42,6 +42,7 @@ import {
 import { readPasswordMessage, readSaslInitialResponse } from '../wire/password-message.js';
 import {
   ACCEPT_TLS,
+  AUTHENTICATION_CLEARTEXT_PASSWORD,
   AUTHENTICATION_OK,
   READY_FOR_QUERY_IDLE,
   REFUSE_ENCRYPTION,
@@ -61,10 +62,11 @@ import { Frontend } from '../wire/tags.js';
 import { Verdict } from './access.js';
 import { AdminSession } from './admin-session.js';
 import { cancelSecret, type KeySeed, sendCancel } from './cancel.js';
+import { type ProofMethod, type ProofVerdict, refusalError, TALOS_USER } from './client-proof.js';
 import { ClientSession } from './client-session.js';
 import type { DataPlane } from './data-plane.js';
 import type { HandshakeWaiter } from './handshake-queue.js';
-import { LOGIN_MESSAGE_MAX, LOGIN_TIMEOUT_MS } from './limits.js';
+import { LOGIN_MESSAGE_MAX, LOGIN_TIMEOUT_MS, TOKEN_MESSAGE_MAX } from './limits.js';
 import type { Pool } from './pool.js';
 import type { ClientSecret } from './settings.js';
 import type { UserAnswer } from './thread-messages.js';
@@ -82,6 +84,10 @@ const enum LoginState {
   Md5Response,
   SaslInitialResponse,
   SaslResponse,
+  /** A password or token in the clear. */
+  Cleartext,
+  /** The control plane is asked about it. */
+  Proof,
   /** Who it is is known; its pool has still to learn what its servers say of themselves. */
   Parameters,
   Ended,
@@ -112,7 +118,7 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
   private state = LoginState.Startup;
   /** What has come of a packet that is not yet whole. */
   private kept: Buffer = Buffer.alloc(0);
-  private readonly framer = new Framer(LOGIN_MESSAGE_MAX);
+  private framer = new Framer(LOGIN_MESSAGE_MAX);
   private startup: StartupParameters | null = null;
   private pool: Pool | null = null;
   private secret: ClientSecret = { kind: 'none' };
@@ -124,6 +130,9 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
   private answer: UserAnswer = { kind: 'none' };
   /** What was wrong under the first answer, and may be right under the second; empty until then. */
   private md5Response: Uint8Array = NO_BYTES;
+  /** How what the client sends in the clear is checked. */
+  private method: ProofMethod | null = null;
+  private proofRequest = 0;
   private askedForTls = false;
   /** TLS began without an SSLRequest: sslnegotiation=direct. */
   private isDirect = false;
@@ -210,10 +219,9 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
         this.goOnWith(this.answer);
         return true;
       case LoginState.LookUp:
+      case LoginState.Proof:
       case LoginState.Parameters:
-        // Nothing of it is asked for yet: more than a little is an attack on the memory.
-        if (this.kept.length > LOGIN_MESSAGE_MAX)
-          throw new ProtocolViolation('too much before the login is over');
+        if (this.kept.length > TOKEN_MESSAGE_MAX) throw new ProtocolViolation('too much before the login');
         return false;
       case LoginState.Handshake:
       case LoginState.Ended:
@@ -350,6 +358,8 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
     const peer = this.socket.peerAddress();
     this.verdict = plane.access.judge(peer, this.hasTls, database, user);
     if (this.verdict === Verdict.Reject) throw this.notPermitted(startup);
+    // Also where a rule trusts: nobody but the token knows whose pool it is to be.
+    if (user === TALOS_USER && plane.settings.hasTalosKeys) return this.askInTheClear('talos');
     if (ADMIN_DATABASES.includes(database)) {
       if (user !== plane.settings.admin.username) throw new PasswordAuthenticationFailed(user);
       this.secret = plane.settings.admin.secret;
@@ -406,6 +416,9 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
         );
         this.state = LoginState.SaslInitialResponse;
         return this.send(authenticationSasl([SCRAM_SHA_256]));
+      case 'pam':
+      case 'jwt':
+        return this.askInTheClear(secret.kind);
       case 'none':
         this.plane.log(
           'warn',
@@ -416,6 +429,13 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
         this.plane.log('warn', `${this.who()} cannot log in: ${secret.why}`);
         throw new AuthMethodUnsupported();
     }
+  }
+
+  private askInTheClear(method: ProofMethod): void {
+    this.method = method;
+    this.framer = new Framer(TOKEN_MESSAGE_MAX);
+    this.state = LoginState.Cleartext;
+    this.send(AUTHENTICATION_CLEARTEXT_PASSWORD);
   }
 
   private onPassword(bytes: Uint8Array, bodyAt: number, bodyEnd: number): void {
@@ -436,6 +456,8 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
         this.send(authenticationSaslFinal(scram.clientFinal(bytes.slice(bodyAt, bodyEnd))));
         return this.proved(scram.clientKey);
       }
+      case LoginState.Cleartext:
+        return this.askForVerdict(readPasswordMessage(bytes, bodyAt, bodyEnd));
       default:
         throw new ProtocolViolation('a password that nobody asked for');
     }
@@ -459,16 +481,52 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
     this.authenticated();
   }
 
+  private askForVerdict(secret: Uint8Array): void {
+    const { method, startup, plane } = this;
+    if (method === null || startup === null) throw new ProtocolViolation('a password that nobody asked for');
+    if (plane.isShuttingDown) throw new ShuttingDown();
+    const { user, database } = startup;
+    const { isUnix, host } = this.socket.peerAddress();
+    const isPrivate = isUnix || this.hasTls;
+    this.state = LoginState.Proof;
+    const proof = { method, database, user, address: isUnix ? '' : host, isPrivate, secret };
+    this.proofRequest = plane.proofs.ask(proof, this);
+  }
+
+  /** The control plane's answer. */
+  proofChecked(verdict: ProofVerdict): void {
+    const { startup, method, plane } = this;
+    if (this.state !== LoginState.Proof || startup === null) return;
+    if (!verdict.isAccepted) {
+      return this.refuse(refusalError(verdict, startup.user), `${method}: ${verdict.why}`);
+    }
+    if (method === 'talos') {
+      const { user } = verdict;
+      this.startup = {
+        ...startup,
+        user,
+        applicationName: verdict.applicationName || startup.applicationName,
+      };
+      this.pool = plane.findPool(startup.database, user);
+      if (this.pool === null) return this.refuse(new NoSuchPool(startup.database, user));
+    }
+    this.authenticated();
+  }
+
+  noVerdict(error: ClientFacingError): void {
+    this.refuse(error);
+  }
+
   // ── welcome ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   private authenticated(): void {
     const { pool, startup } = this;
     if (startup === null) throw new MalformedStartup('there was none');
     if (pool === null) {
-      if (this.lookUp !== null) throw new PasswordAuthenticationFailed(startup.user);
+      if (this.lookUp !== null) return this.refuse(new PasswordAuthenticationFailed(startup.user));
       return this.welcomeAdmin();
     }
-    if (pool.isClosing) throw new NoSuchPool(startup.database, startup.user); // meanwhile
+    if (pool.isClosing) return this.refuse(new NoSuchPool(startup.database, startup.user)); // meanwhile
     if (this.lookUp !== null) this.lookUp.outcome = 'success';
     this.state = LoginState.Parameters;
     if (pool.knowsParameters) this.greet();
@@ -490,7 +548,8 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
     const session = new ClientSession(plane, pool, socket, seed, user, applicationName, tracked);
     pool.clientComes();
     this.sendGreeting([...parameters], seed);
-    const how = this.secured === null ? '' : ` over ${this.secured.version}`;
+    const over = this.secured === null ? '' : ` over ${this.secured.version}`;
+    const how = this.method === null ? over : `${over} by ${this.method}`;
     plane.clientBegins(session, this.peer() + how);
     this.handOver(session);
   }
@@ -525,11 +584,12 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
 
   // ── the end ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  private refuse(reason: ClientFacingError): void {
+  /** `why`: more than the client is told, for the log. */
+  private refuse(reason: ClientFacingError, why = ''): void {
     if (this.state === LoginState.Ended) return;
     const error = this.lookUp === null ? reason : this.refusalOf(this.lookUp, reason);
     this.plane.countRefused();
-    this.plane.log('warn', `login of ${this.who()} refused: ${error.message}`);
+    this.plane.log('warn', `login of ${this.who()} refused: ${error.message}${why && ` (${why})`}`);
     // In the middle of a handshake it would not be understood.
     if (this.state !== LoginState.Handshake) this.send(errorResponse(error, 'FATAL'));
     this.ends();
@@ -549,6 +609,7 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
     this.kept = Buffer.alloc(0);
     this.pool?.leaveGreeters(this);
     this.lookUp?.over();
+    this.plane.proofs.leave(this.proofRequest);
     this.plane.clientTls.handshakes.leave(this);
     this.plane.reactor.clearTimer(this.timer);
     this.plane.loginEnded(!becomesSession);

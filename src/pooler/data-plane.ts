@@ -14,13 +14,14 @@ import type {
 } from '../reactor/reactor.js';
 import { nobody } from '../reactor/stream-socket.js';
 import { Timer, type TimerTarget } from '../reactor/timers.js';
-import type { ClientFacingError } from '../wire/client-facing-error.js';
+import { type ClientFacingError, ShuttingDown } from '../wire/client-facing-error.js';
 import { PROTOCOL_MINOR } from '../wire/startup.js';
 import { AccessRules } from './access.js';
 import type { AdminSession } from './admin-session.js';
 import { Balance } from './balance.js';
 import { cancelHere, type KeySeed, RemoteCancels } from './cancel.js';
 import { ClientLogin } from './client-login.js';
+import { OpenProofs } from './client-proof.js';
 import { ClientSession } from './client-session.js';
 import { ClientTls } from './client-tls.js';
 import type { CloseReason } from './close-reason.js';
@@ -69,6 +70,7 @@ export class DataPlane implements Acceptor, TimerTarget {
   readonly clientTls: ClientTls;
   readonly serverTls = new ServerTls();
   readonly lookUps = new UserLookUps(this);
+  readonly proofs: OpenProofs;
   isShuttingDown = false;
   /** Many clients have left and few are there: a good moment to give memory back. */
   onManyLeft: () => void = () => undefined;
@@ -104,6 +106,7 @@ export class DataPlane implements Acceptor, TimerTarget {
     this.cancels = new RemoteCancels(this);
     this.balance = new Balance(this);
     this.clientTls = new ClientTls(reactor, settings.clientTls);
+    this.proofs = new OpenProofs(reactor, post);
     this.access = new AccessRules(settings.accessRules);
     this.serverSocketOptions = serverSocketOptions(settings);
     this.checkQuery = checkQueryOf(settings);
@@ -345,6 +348,8 @@ export class DataPlane implements Acceptor, TimerTarget {
       }
       case 'userFound':
         return this.lookUps.answered(message.request, message.answer);
+      case 'proofChecked':
+        return this.proofs.answered(message.request, message.verdict);
       case 'settings':
         return this.changeSettings(message.settings, message.tlsChanged);
       case 'pool':
@@ -447,6 +452,7 @@ export class DataPlane implements Acceptor, TimerTarget {
     this.board.setAlive(this.start.index, false); // for new clients
     this.shutdownDeadlineMs = this.reactor.nowMs + graceMs;
     for (const pool of this.pools.values()) pool.shutDown();
+    this.proofs.giveUp(new ShuttingDown());
     this.checkShutdown();
   }
 

@@ -21,8 +21,10 @@ export type ClientSecret =
       readonly storedKey: Uint8Array;
       readonly serverKey: Uint8Array;
     }
+  | { readonly kind: 'jwt' } // a token, which the control plane checks
+  | { readonly kind: 'pam' } // a password, about which the control plane asks PAM
   | { readonly kind: 'none' } // an empty password: only trust lets such a user in
-  | { readonly kind: 'unusable'; readonly why: string }; // a form that is not supported (yet)
+  | { readonly kind: 'unusable'; readonly why: string }; // a form that is not supported
 
 /** How the pooler proves who it is to PostgreSQL. */
 export type ServerSecret =
@@ -162,6 +164,8 @@ export interface DataPlaneSettings {
   readonly tcp: TcpSettings;
   readonly clientTls: ClientTlsSettings;
   readonly admin: { readonly username: string; readonly secret: ClientSecret };
+  /** There are keys of Talos: the user TALOS_USER shows a token that says whose pool it may use. */
+  readonly hasTalosKeys: boolean;
   /** null: no rule was written, everybody may try. */
   readonly accessRules: readonly AccessRule[] | null;
 }

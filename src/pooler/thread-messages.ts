@@ -3,6 +3,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { DESCRIPTORS_BYTES } from '../reactor/descriptors.js';
 import type { Fd, MappedRange } from '../reactor/libc.js';
 import type { ListeningSocket } from '../reactor/reactor.js';
+import type { ClientProof, ProofVerdict } from './client-proof.js';
 import { countersBytes } from './counters.js';
 import { POOLS_MAX } from './limits.js';
 import type { ClientSecret, DataPlaneSettings, PoolSettings } from './settings.js';
@@ -93,6 +94,7 @@ export type ToWorker =
       readonly keys: { readonly clientKey: Uint8Array; readonly serverKey: Uint8Array };
     }
   | { readonly type: 'userFound'; readonly request: number; readonly answer: UserAnswer }
+  | { readonly type: 'proofChecked'; readonly request: number; readonly verdict: ProofVerdict }
   /** Another worker can be reached, or can be reached anew. */
   | {
       readonly type: 'peer';
@@ -149,6 +151,10 @@ export type ToControl =
     }
   /** The login is over for which a user was looked for under this number. */
   | { readonly type: 'loginOver'; readonly request: number; readonly outcome: LoginOutcome }
+  /** Is a client who it says it is? Answered with proofChecked. */
+  | { readonly type: 'checkProof'; readonly request: number; readonly proof: ClientProof }
+  /** The answer is not wanted any more. */
+  | { readonly type: 'forgetProof'; readonly request: number }
   /** It is shutting down, and has no client any more. */
   | { readonly type: 'drained' }
   | { readonly type: 'poolClosed'; readonly pool: number; readonly request: number }

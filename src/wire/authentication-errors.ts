@@ -81,7 +81,7 @@ export class JwtUserMismatch extends ClientFacingError {
 
 /** A token of the user `talos` is not accepted. */
 export class TalosTokenInvalid extends ClientFacingError {
-  readonly sqlstate = SQLSTATE.invalid_catalog_name;
+  readonly sqlstate = SQLSTATE.invalid_password;
   constructor(why: string) {
     super(`Invalid Talos token: ${why}`);
   }

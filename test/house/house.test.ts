@@ -38,8 +38,9 @@ test('the data plane has no promises', () => {
   nowhere(dataPlane, /\basync\b|\bawait\b|Promise/);
 });
 
-test('one module is the door to the system, and one to OpenSSL', () => {
-  const others = sources.filter(({ name }) => !/^src\/reactor\/(libc|openssl)\.ts$/.test(name));
+test('one module is the door to the system, one to OpenSSL, and one to PAM', () => {
+  const doors = /^src\/(reactor\/(libc|openssl)|pam\/libpam)\.ts$/;
+  const others = sources.filter(({ name }) => !doors.test(name));
   nowhere(others, /from 'koffi'/);
 });
 

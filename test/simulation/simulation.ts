@@ -13,6 +13,7 @@ import { SharedPool } from '../../src/pooler/shared-pool.js';
 import { type SharedState, sharedState, type WorkerStart } from '../../src/pooler/thread-messages.js';
 import type { Fd } from '../../src/reactor/libc.js';
 import { TransactionStatus } from '../../src/wire/tags.js';
+import { NO_TOKEN_KEYS } from '../support/token-keys.js';
 import { BackendHost, type BadLuck, NO_BAD_LUCK } from './backend-host.js';
 import { End } from './network.js';
 import { type ClientManners, SimulatedClient } from './simulated-client.js';
@@ -26,6 +27,8 @@ const LATE_POST_MS = 80;
 /** So long everybody may take to finish when no more is begun. Virtual milliseconds. */
 const PATIENCE_MS = 600_000;
 const CHECK_EVERY = 20;
+/** Between two RELOADs, twice that at most. */
+const RELOAD_MS = 100;
 /** The rest of a batch may be on its way for so long. */
 const KEPT_MAX_MS = 2_000;
 
@@ -34,6 +37,8 @@ export interface Scenario {
   readonly manners: ClientManners;
   readonly luck: BadLuck;
   readonly resolved: Resolved;
+  /** pool_size changes, and servers are replaced: RELOAD. */
+  readonly reloads: boolean;
 }
 
 const POLITE = { vanishes: 0, stalls: 0.02, cancels: 0, breaks: 0, expectsBadNews: false };
@@ -86,6 +91,7 @@ export async function scenarioOf(seed: number): Promise<Scenario> {
     configuration,
     accessRules: null,
     tlsFiles: new Map(),
+    tokenKeys: NO_TOKEN_KEYS,
     notInForce: [],
     files: [],
   });
@@ -94,6 +100,7 @@ export async function scenarioOf(seed: number): Promise<Scenario> {
     manners: { ...(seed % 3 === 0 ? POLITE : RUDE), keepsItsSession: isSession },
     luck: isUnlucky ? UNLUCKY : NO_BAD_LUCK,
     resolved: { settings: { ...settings, accessRules: rules }, pools },
+    reloads: seed % 5 === 2,
   };
 }
 
@@ -171,6 +178,8 @@ export class Simulation {
   private clientsSoFar = 0;
   private moves = 0;
   private isQuiet = false;
+  /** Servers that there may be: with a smaller pool_size they become fewer as they come back. */
+  private sizeMax = Number.POSITIVE_INFINITY;
 
   constructor(seed: number, scenario: Scenario) {
     this.scenario = scenario;
@@ -182,6 +191,7 @@ export class Simulation {
     for (const each of this.workers) for (const other of this.workers) if (other !== each) each.meet(other);
     this.closeExpired();
     if (workerThreads > 1) this.moveSomebody();
+    if (scenario.reloads) this.world.after(RELOAD_MS, () => this.reload());
     for (let i = 0; i < scenario.clients; i++) this.invite();
   }
 
@@ -249,6 +259,24 @@ export class Simulation {
     this.world.after(retainConnectionsTimeMs, () => this.closeExpired());
   }
 
+  /** Each worker hears of it in its own time. */
+  private reload(): void {
+    if (this.isQuiet) return;
+    const { random } = this.world;
+    const [settings] = this.scenario.resolved.pools;
+    if (settings === undefined) throw new Broken('there is no pool');
+    const poolSize = Math.max(1, settings.poolSize - 1 + random.below(3));
+    const serverHost = random.chance(0.5) ? 'one' : 'another';
+    this.world.tell(`RELOAD: pool_size ${poolSize}, host ${serverHost}`);
+    for (const { plane, reactor } of this.workers) {
+      this.world.after(random.below(10), () => {
+        plane.onMessage({ type: 'pool', pool: 0, settings: { ...settings, poolSize, serverHost } });
+        reactor.wake();
+      });
+    }
+    this.world.after(RELOAD_MS + random.below(RELOAD_MS), () => this.reload());
+  }
+
   /** Clients move at any time, not only when workers have drifted apart. */
   private moveSomebody(): void {
     const { random } = this.world;
@@ -292,10 +320,13 @@ export class Simulation {
   private check(): void {
     if (this.world.steps % CHECK_EVERY !== 0) return;
     this.clientsLeft();
+    const [first] = this.workers;
+    const mayBe = Math.max(...this.workers.map(({ pool }) => pool.settings.poolSize));
+    this.sizeMax = Math.max(mayBe, Math.min(this.sizeMax, first?.pool.shared.size ?? 0));
     for (const { pool, plane } of this.workers) {
       const { servers, settings, waiters, shared } = pool;
-      if (shared.size > settings.poolSize || this.servers.length > shared.size)
-        throw new Broken(`${this.servers.length} servers, ${shared.size} counted, of ${settings.poolSize}`);
+      if (shared.size > this.sizeMax || this.servers.length > shared.size)
+        throw new Broken(`${this.servers.length} servers, ${shared.size} counted, of ${this.sizeMax}`);
       if (settings.mode === PoolMode.Transaction) for (const each of servers) this.checkIsNotKept(each);
       const now = pool.snapshot(0);
       const counted = now.serversActive + now.serversIdle + now.serversUsed + now.serversLogin;

@@ -9,6 +9,7 @@ import { sharedState } from '../../src/pooler/thread-messages.js';
 import { enginesAlive } from '../../src/reactor/tls-engine.js';
 import { Authority } from '../support/certificates.js';
 import { packet, SSL_REQUEST } from '../support/messages.js';
+import { NO_TOKEN_KEYS } from '../support/token-keys.js';
 import { End } from './network.js';
 import { SimulatedReactor } from './simulated-reactor.js';
 import { workerStart } from './simulation.js';
@@ -36,7 +37,14 @@ for (const [where, packets, perSecond] of STOPS) {
     const configuration = configurationSchema.parse({
       general: { ...general, worker_threads: 1, tls_rate_limit_per_second: perSecond },
     });
-    const loaded = { configuration, accessRules: null, tlsFiles, notInForce: [], files: [] };
+    const loaded = {
+      configuration,
+      accessRules: null,
+      tlsFiles,
+      tokenKeys: NO_TOKEN_KEYS,
+      notInForce: [],
+      files: [],
+    };
     const resolved = await resolveSettings(loaded);
     const world = new World(7);
     const reactor = new SimulatedReactor(world, () => () => null);

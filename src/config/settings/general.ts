@@ -267,7 +267,10 @@ export const general = z.strictObject({
   talos: z
     .strictObject({ keys: z.array(word).default([]), databases: z.array(word).default([]) })
     .optional()
-    .register(docs, { en: 'Keys and databases of Talos tokens.', reload: 'new connections' }),
+    .register(docs, {
+      en: 'Tokens of Talos, which the user talos shows: files of public keys, whose names without ending are what tokens call kid, and the databases that a token may give a role in.',
+      reload: 'new connections',
+    }),
 });
 
 export const prometheus = z.strictObject({

@@ -4,6 +4,8 @@ import { parseStoredPassword } from '../../wire/password-form.js';
 import { ALTHOUGH_WRONG, docs, duration, integer, port, serverTlsMode, word } from './fields.js';
 
 const POOL_SIZE_MAX = 100_000;
+/** What would lead out of the directory is none. */
+const PAM_SERVICE = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
 const poolMode = z.enum(['transaction', 'session']);
 
 const password = z.string().superRefine((text, context) => {
@@ -15,14 +17,17 @@ export const user = z
   .strictObject({
     username: word.register(docs, { en: 'The name that clients use.', reload: 'at once' }),
     password: password.default('').register(docs, {
-      en: 'The hash of PostgreSQL (md5… or SCRAM-SHA-256$…), a plain password, or jwt-pkey-fpath:FILE.',
+      en: 'The hash of PostgreSQL (md5… or SCRAM-SHA-256$…), a plain password, or jwt-pkey-fpath:FILE, the public key (PEM: RSA, EC P-256 or Ed25519; several while keys change) that checks the token which the client sends as its password.',
       reload: 'new connections',
       isSecret: true,
     }),
-    auth_pam_service: word.optional().register(docs, {
-      en: 'Ask this PAM service instead of comparing passwords.',
-      reload: 'new connections',
-    }),
+    auth_pam_service: word
+      .regex(PAM_SERVICE, 'is no name of a file in /etc/pam.d')
+      .optional()
+      .register(docs, {
+        en: 'Ask this PAM service, a file in /etc/pam.d, instead of comparing passwords. The client sends its password in the clear: use TLS.',
+        reload: 'new connections',
+      }),
     server_username: word.optional().register(docs, {
       en: "The user at PostgreSQL, when it is another than the client's.",
       reload: 'new connections',

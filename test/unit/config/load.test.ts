@@ -4,6 +4,7 @@ import { symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { loadConfiguration } from '../../../src/config/load.js';
+import { newSigner } from '../../support/token-keys.js';
 import { loaded, loadedToml, loadedYaml, nameOf, written } from './files.js';
 
 const YAML = `
@@ -299,10 +300,13 @@ test('every form of a stored password is accepted', (context) => {
     'plain text',
     'md58a67a0c805a5ee0384ea28e0dea557b6',
     'SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=',
-    'jwt-pkey-fpath:/etc/key.pem',
+    'jwt-pkey-fpath:key.pem',
   ];
   const users = passwords.map((password, index) => ({ username: `u${index}`, password }));
-  const { pools } = loadedYaml(context, JSON.stringify({ pools: { x: { users } } })).configuration;
+  const { pools } = loaded(context, {
+    'a.yaml': JSON.stringify({ pools: { x: { users } } }),
+    'key.pem': newSigner('EdDSA').publicKey,
+  }).configuration;
   assert.deepEqual(
     pools.x?.users.map(({ password }) => password),
     passwords,

@@ -1,7 +1,7 @@
 /** Settings that are understood, and whose feature is not built yet, are told when they stand in a file. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { loaded, loadedToml, loadedYaml } from './files.js';
+import { loaded, loadedYaml } from './files.js';
 
 test('a file with nothing but what is in force has an empty list', (context) => {
   const { notInForce } = loadedYaml(
@@ -11,7 +11,7 @@ test('a file with nothing but what is in force has an empty list', (context) => 
   assert.deepEqual(notInForce, []);
 });
 
-test('settings of each section are told as fields, with the place of the user', (context) => {
+test('settings of each section are told as fields', (context) => {
   const { notInForce } = loadedYaml(
     context,
     `
@@ -24,20 +24,9 @@ pools:
   x:
     users:
       - username: a
-      - username: b
-        auth_pam_service: pam
 `,
   );
-  assert.deepEqual(notInForce.toSorted(), [
-    'general.syslog_prog_name',
-    'pools.x.users[1].auth_pam_service',
-    'prometheus.enabled',
-  ]);
-});
-
-test('numbered users of TOML are told by their number', (context) => {
-  const { notInForce } = loadedToml(context, '[pools.x.users.0]\nusername = "a"\nauth_pam_service = "x"\n');
-  assert.deepEqual(notInForce, ['pools.x.users[0].auth_pam_service']);
+  assert.deepEqual(notInForce.toSorted(), ['general.syslog_prog_name', 'prometheus.enabled']);
 });
 
 test('settings of included files are told, too', (context) => {

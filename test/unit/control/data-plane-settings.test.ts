@@ -11,6 +11,7 @@ import {
   serverAddress,
 } from '../../../src/control/data-plane-settings.js';
 import { type ClientSecret, PoolMode, type PoolSettings } from '../../../src/pooler/settings.js';
+import { NO_TOKEN_KEYS } from '../../support/token-keys.js';
 
 function settingsOf(
   written: Record<string, unknown>,
@@ -21,6 +22,7 @@ function settingsOf(
     configuration,
     accessRules: null,
     tlsFiles: new Map(),
+    tokenKeys: NO_TOKEN_KEYS,
     notInForce: [],
     files: [],
     ...more,
@@ -97,6 +99,7 @@ test('what is written in general reaches the workers', async () => {
     preparedStatementsCacheSize: 17,
     clientPreparedStatementsCacheSize: 18,
     syncServerParameters: true,
+    hasTalosKeys: false,
     maxMemoryUsage: 26_624,
     messageSizeToBeStream: 27_648,
     proxyCopyDataTimeoutMs: 28_000,
@@ -342,10 +345,23 @@ test('the password of the admin is no plain text in the workers', async () => {
   assert.ok(isVerifierOf(admin.secret, 'hidden'));
 });
 
-test('a token key lets nobody in as long as tokens are not built', async () => {
-  const pool = await poolOf({ user: { password: 'jwt-pkey-fpath:/etc/key.pem' } });
-  assert.equal(pool.clientSecret.kind, 'unusable');
-  assert.deepEqual(pool.serverSecret, { kind: 'none' });
+test('a token, and a password for PAM, are compared elsewhere, and log in to no server', async () => {
+  for (const [kind, user] of [
+    ['jwt', { password: 'jwt-pkey-fpath:/etc/key.pem' }],
+    ['pam', { auth_pam_service: 'doorman' }],
+    ['pam', { auth_pam_service: 'doorman', password: 'jwt-pkey-fpath:/etc/key.pem' }],
+  ] as const) {
+    const pool = await poolOf({ user });
+    assert.deepEqual(pool.clientSecret, { kind });
+    assert.deepEqual(pool.serverSecret, { kind: 'none' });
+  }
+});
+
+test('the admin console takes no tokens', async () => {
+  const {
+    settings: { admin },
+  } = await settingsOf({ general: { admin_password: 'jwt-pkey-fpath:/etc/key.pem' } });
+  assert.equal(admin.secret.kind, 'unusable');
 });
 
 test('server_password logs in to the server, whatever clients are compared with', async () => {

@@ -5,6 +5,7 @@ import { configurationSchema } from '../../../src/config/settings/configuration.
 import { type Resolved, resolveSettings } from '../../../src/control/data-plane-settings.js';
 import { type RetainedWorker, retainCycle } from '../../../src/control/retain-cycle.js';
 import type { ExpiredServer, ToWorker } from '../../../src/pooler/thread-messages.js';
+import { NO_TOKEN_KEYS } from '../../support/token-keys.js';
 
 async function settingsOf(max: number, minPoolSizes: number[]): Promise<Resolved> {
   const users = minPoolSizes.map((min_pool_size, i) => ({ username: `u${i}`, pool_size: 9, min_pool_size }));
@@ -16,6 +17,7 @@ async function settingsOf(max: number, minPoolSizes: number[]): Promise<Resolved
     configuration,
     accessRules: null,
     tlsFiles: new Map(),
+    tokenKeys: NO_TOKEN_KEYS,
     notInForce: [],
     files: [],
   });

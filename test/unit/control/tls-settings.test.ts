@@ -5,6 +5,7 @@ import { rootCertificates } from 'node:tls';
 import { configurationSchema } from '../../../src/config/settings/configuration.js';
 import { clientTls, ServerTlsOfPools } from '../../../src/control/tls-settings.js';
 import type { ServerTlsSettings } from '../../../src/pooler/settings.js';
+import { NO_TOKEN_KEYS } from '../../support/token-keys.js';
 
 /** What the pools have, with a text in place of each file. */
 function serverTls(
@@ -14,7 +15,14 @@ function serverTls(
 ): ServerTlsSettings[] {
   const configuration = configurationSchema.parse({ general, pools });
   const tlsFiles = new Map(Object.entries(files));
-  const of = new ServerTlsOfPools({ configuration, tlsFiles, accessRules: null, notInForce: [], files: [] });
+  const of = new ServerTlsOfPools({
+    configuration,
+    tlsFiles,
+    tokenKeys: NO_TOKEN_KEYS,
+    accessRules: null,
+    notInForce: [],
+    files: [],
+  });
   return Object.entries(configuration.pools).map(([name, pool]) => of.of(name, pool));
 }
 
@@ -66,7 +74,14 @@ test("a pool's certificate wins over that of general", () => {
 
 test('each reading of the configuration makes new keys for session tickets', () => {
   const configuration = configurationSchema.parse({});
-  const loaded = { configuration, tlsFiles: new Map(), accessRules: null, notInForce: [], files: [] };
+  const loaded = {
+    configuration,
+    tlsFiles: new Map(),
+    tokenKeys: NO_TOKEN_KEYS,
+    accessRules: null,
+    notInForce: [],
+    files: [],
+  };
   const [first, second] = [clientTls(loaded), clientTls(loaded)];
   assert.equal(first.ticketKeys.length, 80);
   assert.notDeepEqual(first.ticketKeys, second.ticketKeys);

@@ -94,7 +94,7 @@ const SITUATIONS: readonly [facing.ClientFacingError, 'ERROR' | 'FATAL', string,
     '28P01',
     /'a' but you're trying to connect as 'b'\.$/,
   ],
-  [new authentication.TalosTokenInvalid('x'), 'FATAL', '3D000', /^Invalid Talos token/],
+  [new authentication.TalosTokenInvalid('x'), 'FATAL', '28P01', /^Invalid Talos token/],
   [
     new authentication.AuthQueryNotReady('d'),
     'FATAL',

@@ -15,6 +15,7 @@ import type {
   WorkerSnapshot,
 } from '../../../../src/pooler/thread-messages.js';
 import { type Message, takeMessages, values } from '../../../support/messages.js';
+import { NO_TOKEN_KEYS } from '../../../support/token-keys.js';
 
 const CONFIGURATION: Configuration = configurationSchema.parse({
   general: { admin_password: 'admin-secret', port: 6432, hba: ['10.0.0.0/8'] },
@@ -139,6 +140,7 @@ export async function bench(changes: Partial<ConsoleContext> = {}): Promise<Benc
     configuration: CONFIGURATION,
     accessRules: null,
     tlsFiles: new Map(),
+    tokenKeys: NO_TOKEN_KEYS,
     notInForce: [],
     files: [],
   };

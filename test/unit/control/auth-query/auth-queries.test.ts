@@ -9,6 +9,7 @@ import { QueryFailed } from '../../../../src/control/auth-query/credential-cache
 import { databaseSettings } from '../../../../src/control/auth-query/database-auth-query.js';
 import type { ExecutorConnection } from '../../../../src/control/auth-query/executor-connection.js';
 import type { ToWorker, UserAnswer } from '../../../../src/pooler/thread-messages.js';
+import { NO_TOKEN_KEYS } from '../../../support/token-keys.js';
 import { PoolsInMemory } from './pools-in-memory.js';
 
 const MD5 = `md5${'a'.repeat(32)}`;
@@ -80,7 +81,14 @@ class Bench {
       return [name, { ...section, ...more }];
     });
     const configuration = configurationSchema.parse({ pools: Object.fromEntries(pools) });
-    const loaded = { configuration, accessRules: null, tlsFiles: new Map(), notInForce: [], files: [] };
+    const loaded = {
+      configuration,
+      accessRules: null,
+      tlsFiles: new Map(),
+      tokenKeys: NO_TOKEN_KEYS,
+      notInForce: [],
+      files: [],
+    };
     this.queries.configure(databaseSettings(loaded));
   }
 

@@ -7,6 +7,7 @@ import { AuthQueryCounters } from '../../../../src/control/auth-query/counters.j
 import { databaseSettings } from '../../../../src/control/auth-query/database-auth-query.js';
 import { DynamicPools } from '../../../../src/control/auth-query/dynamic-pools.js';
 import type { ClientSecret, PoolSettings } from '../../../../src/pooler/settings.js';
+import { NO_TOKEN_KEYS } from '../../../support/token-keys.js';
 import { PoolsInMemory } from './pools-in-memory.js';
 
 const SECRET: ClientSecret = { kind: 'md5', hash: 'x' };
@@ -15,7 +16,14 @@ function settingsOf(user: string, secret: ClientSecret): Promise<PoolSettings> {
   const configuration = configurationSchema.parse({
     pools: { shop: { auth_query: { query: 'select $1', user: 'asker', default_pool_size: 7 } } },
   });
-  const loaded = { configuration, accessRules: null, tlsFiles: new Map(), notInForce: [], files: [] };
+  const loaded = {
+    configuration,
+    accessRules: null,
+    tlsFiles: new Map(),
+    tokenKeys: NO_TOKEN_KEYS,
+    notInForce: [],
+    files: [],
+  };
   const [settings] = databaseSettings(loaded);
   assert.ok(settings);
   return settings.poolOf(user, secret);
