@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat } from '../control/logs.js';
 import { VERSION } from '../control/version.js';
 import type { LogLevel } from '../pooler/thread-messages.js';
+import { Subcommands } from './subcommands.js';
 
 export const USAGE_ERROR = 2;
 
@@ -16,9 +17,35 @@ export interface CommandLine {
 }
 
 /** Reads the arguments and the environment. Prints help, version or what is wrong with them, and exits, as need be. */
-export function readCommandLine(args: readonly string[], environment: NodeJS.ProcessEnv): CommandLine {
+export function readCommandLine(
+  args: readonly string[],
+  environment: NodeJS.ProcessEnv,
+  subcommands = new Subcommands(),
+): CommandLine {
+  const command = program(environment, subcommands).parse(args);
+  const options: {
+    logLevel: LogLevel;
+    logFormat: LogFormat;
+    color: boolean;
+    daemon?: boolean;
+    testConfig?: boolean;
+  } = command.opts();
+  return {
+    configFile: String(command.processedArgs[0]),
+    logLevel: options.logLevel,
+    logFormat: options.logFormat,
+    hasColor: options.color && !environment.NO_COLOR && process.stdout.isTTY === true,
+    isDaemon: options.daemon === true || isYes(environment.DAEMON),
+    isTest: options.testConfig === true,
+  };
+}
+
+/** All that the command line may say. */
+export function program(environment: NodeJS.ProcessEnv, subcommands: Subcommands): Command {
   const command = new Command('pg_doorman')
     .description('PgDoorman: PostgreSQL connection pooler')
+    .usage('[OPTIONS] [CONFIG_FILE]\n       pg_doorman <COMMAND> [OPTIONS]')
+    .enablePositionalOptions() // behind a command's name options are the command's: -d is a database there
     .argument(
       '[CONFIG_FILE]',
       'configuration file [env: CONFIG_FILE=]',
@@ -43,22 +70,8 @@ export function readCommandLine(args: readonly string[], environment: NodeJS.Pro
     .helpOption('-h, --help', 'print help');
   // As the command line of 3.3.1 did: 2 for what cannot be understood.
   command.exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : USAGE_ERROR));
-  command.parse(args);
-  const options: {
-    logLevel: LogLevel;
-    logFormat: LogFormat;
-    color: boolean;
-    daemon?: boolean;
-    testConfig?: boolean;
-  } = command.opts();
-  return {
-    configFile: String(command.processedArgs[0]),
-    logLevel: options.logLevel,
-    logFormat: options.logFormat,
-    hasColor: options.color && !environment.NO_COLOR && process.stdout.isTTY === true,
-    isDaemon: options.daemon === true || isYes(environment.DAEMON),
-    isTest: options.testConfig === true,
-  };
+  subcommands.addTo(command);
+  return command.helpCommand('help [COMMAND]', 'print help, or that of a command').action(() => {});
 }
 
 /** What a variable says that is a switch: it is on, but for the words of no. (commander would take DAEMON=false for

@@ -2,18 +2,29 @@
 /** The command pg_doorman. */
 import { ConfigurationError } from '../config/complaints.js';
 import { type LoadedConfiguration, loadConfiguration } from '../config/load.js';
+import { warningsOf } from '../config/warnings.js';
 import { Log } from '../control/logs.js';
 import { Supervisor } from '../control/supervisor.js';
 import { readCommandLine, USAGE_ERROR } from './options.js';
+import { Subcommands } from './subcommands.js';
 
 async function main(): Promise<number> {
+  const subcommands = new Subcommands();
   const { configFile, logLevel, logFormat, hasColor, isDaemon, isTest } = readCommandLine(
     process.argv,
     process.env,
+    subcommands,
   );
+  if (subcommands.chosen !== null) return subcommands.chosen();
+  const meant = subcommands.nearest(configFile);
+  if (meant !== '') {
+    console.error(`pg_doorman: there is neither a command nor a file ${configFile}; did you mean ${meant}?`);
+    return USAGE_ERROR;
+  }
   const loaded = load(configFile);
   if (loaded === null) return 1;
   if (isTest) {
+    for (const warning of warningsOf(loaded.configuration)) console.error(`pg_doorman: ${warning}`);
     console.log(`the configuration file ${configFile} is in order`);
     return 0;
   }

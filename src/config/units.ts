@@ -39,3 +39,23 @@ export function parseSize(value: number | string): number | null {
   const bytes = Number(match[1]) * unit;
   return Number.isInteger(bytes) ? bytes : null;
 }
+
+/** A duration as people write it, in the largest unit that it is a whole number of: 90_000 is "90s", 0.1 is "100us". */
+export function durationText(milliseconds: number): string {
+  const units = Object.entries(MILLISECONDS).toReversed();
+  if (milliseconds === 0) return '0';
+  for (const [unit, each] of units) {
+    const count = each < 1 ? Math.round(milliseconds / each) : milliseconds / each;
+    if (Number.isInteger(count)) return `${count}${unit}`;
+  }
+  return String(milliseconds);
+}
+
+/** A size as people write it: 1_048_576 is "1MB". */
+export function sizeText(bytes: number): string {
+  for (const unit of ['GB', 'MB', 'KB']) {
+    const count = bytes / (BYTES[unit.toLowerCase()] ?? 1);
+    if (Number.isInteger(count) && count > 0) return `${count}${unit}`;
+  }
+  return String(bytes);
+}

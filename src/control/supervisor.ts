@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { ConfigurationError } from '../config/complaints.js';
 import type { LoadedConfiguration } from '../config/load.js';
+import { warningsOf } from '../config/warnings.js';
 import type { DataPlaneSettings } from '../pooler/settings.js';
 import type { ToControl } from '../pooler/thread-messages.js';
 import { SystemError } from '../reactor/libc.js';
@@ -85,6 +86,7 @@ export class Supervisor {
   /** Runs until the end and returns the exit status. */
   static async run(loaded: LoadedConfiguration, log: Log): Promise<number> {
     if (loaded.notInForce.length > 0) log.warn(`not in force yet: ${loaded.notInForce.join(', ')}`);
+    for (const warning of warningsOf(loaded.configuration)) log.warn(warning);
     const secrets = new ClientSecrets();
     const resolved = await resolveSettings(loaded, secrets);
     warnOfDescriptors(resolved, log);

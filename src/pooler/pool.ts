@@ -4,12 +4,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import { SystemError } from '../reactor/libc.js';
 import type { DetachedSocket, SocketAddress } from '../reactor/reactor.js';
+import { UnusableAddress } from '../reactor/socket-address.js';
 import { Timer, type TimerTarget } from '../reactor/timers.js';
 import {
   type ClientFacingError,
   LocalResourceExhausted,
   PoolExhausted,
   PoolRemoved,
+  ServerUnavailable,
 } from '../wire/client-facing-error.js';
 import type { ClientLogin } from './client-login.js';
 import type { ClientSession } from './client-session.js';
@@ -550,7 +552,8 @@ export class Pool implements TimerTarget, Serials {
       if (!(error instanceof SystemError)) throw error;
       this.openingEnds();
       this.shared.giveUp();
-      this.openFailed(new LocalResourceExhausted(error.message));
+      const isNowhere = error instanceof UnusableAddress;
+      this.openFailed(new (isNowhere ? ServerUnavailable : LocalResourceExhausted)(error.message));
       return false;
     }
   }

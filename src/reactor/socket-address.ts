@@ -1,14 +1,24 @@
 /** struct sockaddr in bytes, there and back. ip(7), ipv6(7), unix(7). */
-import { isIPv4, SocketAddress as NodeSocketAddress } from 'node:net';
+import { isIP, isIPv4, SocketAddress as NodeSocketAddress } from 'node:net';
 import { AF_INET, AF_INET6, AF_UNIX, AF_UNSPEC } from './kernel-structs.js';
+import { Errno, SystemError } from './libc.js';
 import type { PeerAddress, SocketAddress } from './reactor.js';
 
 const UNIX_PATH_MAX = 107;
 
+/** There is no struct for it, so there is nothing to connect to or to listen on. */
+export class UnusableAddress extends SystemError {
+  constructor(what: string, errno: number) {
+    super('connect', errno);
+    this.name = 'UnusableAddress';
+    this.message = what;
+  }
+}
+
 /** The path of a unix socket does not fit the kernel's struct. */
-export class SocketPathTooLong extends Error {
+export class SocketPathTooLong extends UnusableAddress {
   constructor(path: string) {
-    super(`the path of a unix socket has at most ${UNIX_PATH_MAX} bytes: ${path}`);
+    super(`the path of a unix socket has at most ${UNIX_PATH_MAX} bytes: ${path}`, Errno.ENAMETOOLONG);
     this.name = 'SocketPathTooLong';
   }
 }
@@ -19,7 +29,8 @@ export function familyOf(address: SocketAddress): number {
   return isIPv4(address.host) ? AF_INET : AF_INET6;
 }
 
-/** The struct that bind(2) and connect(2) take. Throws SocketPathTooLong. */
+/** The struct that bind(2) and connect(2) take. Throws UnusableAddress: also for a name that nobody could look up, whose
+ *  letters would make some other machine's address. */
 export function encodeSocketAddress(address: SocketAddress): Uint8Array {
   if (address.kind === 'unix') {
     const path = Buffer.from(address.path);
@@ -28,6 +39,12 @@ export function encodeSocketAddress(address: SocketAddress): Uint8Array {
     bytes.writeUInt16LE(AF_UNIX, 0);
     path.copy(bytes, 2);
     return bytes;
+  }
+  if (isIP(address.host) === 0) {
+    throw new UnusableAddress(
+      `${address.host} is no address, and no host of that name is known`,
+      Errno.EINVAL,
+    );
   }
   if (isIPv4(address.host)) {
     const bytes = Buffer.alloc(16);

@@ -15,13 +15,23 @@ export interface FieldDocs {
 /** What the reference, SHOW CONFIG and the complaints say of a field. */
 export const docs = z.registry<FieldDocs>();
 
+/** What a number with a unit measures, and its range in milliseconds or bytes. */
+export interface Measure {
+  readonly unit: 'duration' | 'size';
+  readonly min: number;
+  readonly max: number;
+}
+
+/** Which schemas are durations and sizes: a schema by itself knows only that it takes a number or a text. */
+export const measures = z.registry<Measure>();
+
 const HOUR_MS = 3_600_000;
 export const YEAR_MS = 8760 * HOUR_MS;
 
 /** A duration in milliseconds, with decimals down to microseconds. */
 export function duration(range: { min?: number; max?: number } = {}) {
   const { min = 0, max = YEAR_MS } = range;
-  return z.union([z.number(), z.string()]).transform((value, context) => {
+  const schema = z.union([z.number(), z.string()]).transform((value, context) => {
     const milliseconds = parseDuration(value);
     if (milliseconds === null) {
       context.addIssue(
@@ -35,12 +45,13 @@ export function duration(range: { min?: number; max?: number } = {}) {
     }
     return milliseconds;
   });
+  return schema.register(measures, { unit: 'duration', min, max });
 }
 
 /** A size in bytes. */
 export function size(range: { min?: number; max?: number } = {}) {
   const { min = 0, max = Number.MAX_SAFE_INTEGER } = range;
-  return z.union([z.number(), z.string()]).transform((value, context) => {
+  const schema = z.union([z.number(), z.string()]).transform((value, context) => {
     const bytes = parseSize(value);
     if (bytes === null) {
       context.addIssue('is no size; bytes as a number, or a number with B, K, KB, M, MB, G or GB: "256MB"');
@@ -52,6 +63,7 @@ export function size(range: { min?: number; max?: number } = {}) {
     }
     return bytes;
   });
+  return schema.register(measures, { unit: 'size', min, max });
 }
 
 export function integer(min: number, max: number) {
@@ -62,6 +74,12 @@ export const port = integer(1, 65_535);
 
 /** A text that is not empty. */
 export const word = z.string().min(1);
+
+/** The same, for a setting that must be there: without a default around it the schema itself carries the setting's
+ *  text, and one that is shared would carry the last one's. */
+export function aWord() {
+  return z.string().min(1);
+}
 
 /** As sslmode of libpq. */
 export const serverTlsMode = z.enum(['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full']);

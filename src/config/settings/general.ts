@@ -1,4 +1,5 @@
 /** Section `general`: the process as a whole. 3.3.1 documentation, "General Settings". */
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { parsePgHba, ruleOfNetwork } from '../hba.js';
 import { docs, duration, integer, port, serverTlsMode, size, word, YEAR_MS } from './fields.js';
@@ -18,13 +19,21 @@ const pgHba = z
       context.addIssue(`line ${line} of the rules: ${what}`);
   });
 
+/** An address, or a directory for a unix socket. */
+const listenHost = word
+  .overwrite((text) => (text === 'localhost' ? '127.0.0.1' : text))
+  .refine((text) => text === '' || isIP(text) !== 0 || text.startsWith('/'), {
+    error:
+      'is no address to listen on: an IPv4 or IPv6 address, localhost, or a directory that begins with /',
+  });
+
 const network = word.superRefine((text, context) => {
   const rule = ruleOfNetwork(text);
   if (typeof rule === 'string') context.addIssue(rule);
 });
 
 export const general = z.strictObject({
-  host: word.default('0.0.0.0').register(docs, {
+  host: listenHost.default('0.0.0.0').register(docs, {
     en: 'Address to listen on: IPv4 or IPv6, or a directory for a unix socket named .s.PGSQL.PORT in it.',
     reload: 'restart',
   }),

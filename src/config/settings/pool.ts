@@ -1,21 +1,27 @@
 /** Section `pools.NAME`: a database as clients name it, and its users. 3.3.1 documentation, "Pool Settings". */
 import { z } from 'zod';
 import { parseStoredPassword } from '../../wire/password-form.js';
-import { ALTHOUGH_WRONG, docs, duration, integer, port, serverTlsMode, word } from './fields.js';
+import { ALTHOUGH_WRONG, aWord, docs, duration, integer, port, serverTlsMode, word } from './fields.js';
 
 const POOL_SIZE_MAX = 100_000;
 /** What would lead out of the directory is none. */
 const PAM_SERVICE = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
 const poolMode = z.enum(['transaction', 'session']);
 
+/** A hash of which dots stand for a part, as in the documentation's examples: the file is in order, and nobody can log
+ *  in by it. */
+export function isElidedHash(text: string): boolean {
+  return /\.\.\.|…/.test(text) && parseStoredPassword(text).kind === 'unusable';
+}
+
 const password = z.string().superRefine((text, context) => {
   const form = parseStoredPassword(text);
-  if (form.kind === 'unusable') context.addIssue(form.why);
+  if (form.kind === 'unusable' && !isElidedHash(text)) context.addIssue(form.why);
 });
 
 export const user = z
   .strictObject({
-    username: word.register(docs, { en: 'The name that clients use.', reload: 'at once' }),
+    username: aWord().register(docs, { en: 'The name that clients use.', reload: 'at once' }),
     password: password.default('').register(docs, {
       en: 'The hash of PostgreSQL (md5… or SCRAM-SHA-256$…), a plain password, or jwt-pkey-fpath:FILE, the public key (PEM: RSA, EC P-256 or Ed25519; several while keys change) that checks the token which the client sends as its password.',
       reload: 'new connections',
@@ -83,11 +89,11 @@ const users = z
   .transform((value) => (Array.isArray(value) ? value : Object.values(value)));
 
 export const authQuery = z.strictObject({
-  query: word.register(docs, {
+  query: aWord().register(docs, {
     en: "The query for a user's password; $1 is the name, of 256 bytes at most. It returns one row, or none for a user who does not exist, with the MD5 hash or SCRAM verifier in its column passwd, else password, else its only one. With a column valuntil or rolvaliduntil a password of the past is refused.",
     reload: 'at once',
   }),
-  user: word.register(docs, {
+  user: aWord().register(docs, {
     en: 'Who asks it, straight at server_host and with the TLS of the pool, as application pg_doorman auth_query.',
     reload: 'at once',
   }),

@@ -230,6 +230,14 @@ const WRONG: readonly [string, string][] = [
   ['prometheus: { port: http }', 'prometheus.port: "http" is of a wrong kind: wants a number'],
   ['include: { files: x.yaml }', 'include.files: is of a wrong kind: wants a list'],
   ['include: [x.yaml]', 'include: is of a wrong kind: wants a table'],
+  [
+    'general: { host: db.example }',
+    'general.host: "db.example" is no address to listen on: an IPv4 or IPv6 address, localhost, or a directory that begins with /',
+  ],
+  [
+    'general: { host: 999.1.1.1 }',
+    'general.host: "999.1.1.1" is no address to listen on: an IPv4 or IPv6 address, localhost, or a directory that begins with /',
+  ],
   ['general: { hba: 10.0.0.0/8 }', 'general.hba: is of a wrong kind: wants a list'],
   ['general: { hba: [5] }', 'general.hba[0]: is of a wrong kind: wants a text'],
   [

@@ -4,6 +4,7 @@ import { symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { loadConfiguration } from '../../../src/config/load.js';
+import { warningsOf } from '../../../src/config/warnings.js';
 import { newSigner } from '../../support/token-keys.js';
 import { loaded, loadedToml, loadedYaml, nameOf, written } from './files.js';
 
@@ -330,4 +331,30 @@ test('values at the ends of their ranges are accepted', (context) => {
   assert.equal(general.idle_timeout, 0);
   assert.equal(general.server_lifetime, 365 * 86_400_000);
   assert.equal(pools.x?.users[0]?.min_pool_size, 3);
+});
+
+test('the address to listen on is one of IPv4 or IPv6, a directory, or localhost, which is 127.0.0.1', (context) => {
+  for (const host of ['10.0.0.1', '::1', '::', '/run/pg_doorman']) {
+    assert.equal(loadedYaml(context, `general:\n  host: "${host}"\n`).configuration.general.host, host);
+  }
+  assert.equal(loadedYaml(context, 'general:\n  host: localhost\n').configuration.general.host, '127.0.0.1');
+});
+
+test('a hash of which dots stand for a part is in order, and there is a word on it without the hash', (context) => {
+  for (const hash of ['md5...', 'SCRAM-SHA-256$4096:6nD+Ppi9rgaNyP7...MBiTld7xJipwG/X4=', 'md5…']) {
+    const { configuration } = loadedYaml(
+      context,
+      `pools:\n  x:\n    users: [{ username: a, password: "${hash}" }, { username: b, password: "..." }]\n`,
+    );
+    assert.deepEqual(warningsOf(configuration), [
+      'pools.x.users: the password of a is no whole hash, so nobody can log in by it: copy it from pg_shadow',
+    ]);
+  }
+});
+
+test('a pool that has the name of the admin console is told of', (context) => {
+  const { configuration } = loadedYaml(context, 'pools:\n  pgbouncer: {}\n  mydb: {}\n');
+  assert.deepEqual(warningsOf(configuration), [
+    'pools.pgbouncer: nobody reaches it: this name is the admin console',
+  ]);
 });

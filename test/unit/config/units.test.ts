@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { parseDuration, parseSize } from '../../../src/config/units.js';
+import { durationText, parseDuration, parseSize, sizeText } from '../../../src/config/units.js';
 
 const DURATIONS: readonly [number | string, number][] = [
   [0, 0],
@@ -102,6 +102,42 @@ test('a whole number of any unit is exactly so many times the unit', () => {
   fc.assert(
     fc.property(fc.nat(100_000), unit, (count, [name, milliseconds]) => {
       assert.equal(parseDuration(`${count}${name}`), count * milliseconds);
+    }),
+  );
+});
+
+for (const [milliseconds, text] of [
+  [0, '0'],
+  [0.1, '100us'],
+  [1, '1ms'],
+  [1500, '1500ms'],
+  [90_000, '90s'],
+  [600_000, '10m'],
+  [86_400_000, '1d'],
+] as const) {
+  test(`${milliseconds} ms are written as ${text}`, () => {
+    assert.equal(durationText(milliseconds), text);
+  });
+}
+
+for (const [bytes, text] of [
+  [0, '0'],
+  [1000, '1000'],
+  [1024, '1KB'],
+  [1_048_576, '1MB'],
+  [1_610_612_736, '1536MB'],
+  [2_147_483_648, '2GB'],
+] as const) {
+  test(`${bytes} bytes are written as ${text}`, () => {
+    assert.equal(sizeText(bytes), text);
+  });
+}
+
+test('what is written of a duration or a size is that duration or size', () => {
+  fc.assert(
+    fc.property(fc.nat(), fc.nat(), (microseconds, bytes) => {
+      assert.equal(parseDuration(durationText(microseconds / 1000)), microseconds / 1000);
+      assert.equal(parseSize(sizeText(bytes)), bytes);
     }),
   );
 });

@@ -8,6 +8,7 @@ import {
   encodeSocketAddress,
   familyOf,
   SocketPathTooLong,
+  UnusableAddress,
 } from '../../../src/reactor/socket-address.js';
 
 const port = fc.integer({ min: 0, max: 65535 });
@@ -101,5 +102,11 @@ test('a path of 107 bytes fits, one of 108 is refused, counted in bytes and not 
   const tooLong = [`/${'a'.repeat(107)}`, `/${'я'.repeat(54)}`];
   for (const path of tooLong) {
     assert.throws(() => encodeSocketAddress({ kind: 'unix', path }), SocketPathTooLong);
+  }
+});
+
+test('a name is no address, also when its letters would make one', () => {
+  for (const host of ['abc', 'localhost', 'db.example', '999.1.1.1', '']) {
+    assert.throws(() => encodeSocketAddress(tcp(host, 5432)), UnusableAddress);
   }
 });
