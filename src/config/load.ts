@@ -4,7 +4,6 @@ import { dirname, resolve } from 'node:path';
 import { type Complaint, ConfigurationError, type Path } from './complaints.js';
 import { complaintAt, complaintsOf, isTable, valueAt } from './explain.js';
 import { type HbaRule, parsePgHba, ruleOfNetwork } from './hba.js';
-import { notInForce } from './not-in-force.js';
 import { pamComplaints } from './pam.js';
 import { type Configuration, configurationSchema, include } from './settings/configuration.js';
 import { readSource, type Source } from './source.js';
@@ -20,8 +19,6 @@ export interface LoadedConfiguration {
   /** Certificates and keys. */
   readonly tlsFiles: TlsFiles;
   readonly tokenKeys: TokenKeys;
-  /** Settings in the files whose feature is not built yet, as fields. */
-  readonly notInForce: readonly string[];
   /** The files that it came from, the first one first. */
   readonly files: readonly string[];
 }
@@ -50,7 +47,6 @@ export function loadConfiguration(path: string): LoadedConfiguration {
     accessRules: accessRulesOf(parsed.data, ruleFile.rules),
     tlsFiles: tls.files,
     tokenKeys: tokens.keys,
-    notInForce: notInForce(merged),
     files: sources.map(({ file }) => file),
   };
 }

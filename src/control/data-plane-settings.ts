@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
 import type { LoadedConfiguration } from '../config/load.js';
 import type { GeneralSettings } from '../config/settings/general.js';
-import type { PoolSection, UserSection } from '../config/settings/pool.js';
+import type { AuthQuerySection, PoolSection, UserSection } from '../config/settings/pool.js';
 import {
   type ClientSecret,
   type DataPlaneSettings,
@@ -55,8 +55,8 @@ export async function resolveSettings(
   const { general } = configuration;
   const serverTls = new ServerTlsOfPools(loaded);
   const pools = Object.entries(configuration.pools).flatMap(([database, pool]) =>
-    pool.users.map((user) =>
-      poolSettings(general, { database, pool, user, serverTls: serverTls.of(database, pool) }, secrets),
+    [...pool.users.map((user) => listedUser(user, secrets)), ...sharedUser(pool)].map((user) =>
+      poolSettings(general, database, pool, user, serverTls.of(database, pool)),
     ),
   );
   const resolved = {
@@ -117,33 +117,42 @@ async function generalSettings(
   };
 }
 
-/** A user of a pool as it stands in the file. */
-interface Place {
-  readonly database: string;
-  readonly pool: PoolSection;
-  readonly user: UserSection;
-  readonly serverTls: ServerTlsSettings;
+/** Whom a pool is of: what a user's section says, or what auth_query makes of one. */
+export interface PoolUser {
+  readonly username: string;
+  readonly isDynamic: boolean;
+  readonly serverUser: string;
+  readonly clientSecret: ClientSecret | Promise<ClientSecret>;
+  readonly serverSecret: ServerSecret;
+  readonly mode: PoolSection['pool_mode'] | undefined;
+  readonly poolSize: number;
+  readonly minPoolSize: number;
+  readonly serverLifetimeMs: number | undefined;
 }
 
-async function poolSettings(
+/** The settings of one user's pool, host name looked up. */
+export async function poolSettings(
   general: GeneralSettings,
-  { database, pool, user, serverTls }: Place,
-  secrets: ClientSecrets,
+  database: string,
+  pool: PoolSection,
+  user: PoolUser,
+  serverTls: ServerTlsSettings,
 ): Promise<PoolSettings> {
-  const mode = user.pool_mode ?? pool.pool_mode;
+  const mode = user.mode ?? pool.pool_mode;
   return {
     database,
     user: user.username,
+    isDynamic: user.isDynamic,
     address: await serverAddress(pool.server_host, pool.server_port),
     serverHost: pool.server_host,
     serverTls,
     serverDatabase: pool.server_database ?? database,
-    serverUser: user.server_username ?? user.username,
-    clientSecret: user.auth_pam_service === undefined ? await secrets.of(user.password) : { kind: 'pam' },
-    serverSecret: serverSecret(user),
+    serverUser: user.serverUser,
+    clientSecret: await user.clientSecret,
+    serverSecret: user.serverSecret,
     mode: mode === 'session' ? PoolMode.Session : PoolMode.Transaction,
-    poolSize: user.pool_size,
-    minPoolSize: user.min_pool_size ?? 0,
+    poolSize: user.poolSize,
+    minPoolSize: user.minPoolSize,
     maxConcurrentCreates: general.max_concurrent_creates,
     scalingWarmPoolRatio: pool.scaling_warm_pool_ratio ?? general.scaling_warm_pool_ratio,
     scalingFastRetries: pool.scaling_fast_retries ?? general.scaling_fast_retries,
@@ -151,9 +160,56 @@ async function poolSettings(
     applicationName: pool.application_name,
     connectTimeoutMs: pool.connect_timeout ?? general.connect_timeout,
     idleTimeoutMs: pool.idle_timeout ?? general.idle_timeout,
-    serverLifetimeMs: user.server_lifetime ?? pool.server_lifetime ?? general.server_lifetime,
+    serverLifetimeMs: user.serverLifetimeMs ?? pool.server_lifetime ?? general.server_lifetime,
     cleanupServerConnections: pool.cleanup_server_connections,
     logClientParameterStatusChanges: pool.log_client_parameter_status_changes,
+  };
+}
+
+function listedUser(user: UserSection, secrets: ClientSecrets): PoolUser {
+  return {
+    username: user.username,
+    isDynamic: false,
+    serverUser: user.server_username ?? user.username,
+    clientSecret: user.auth_pam_service === undefined ? secrets.of(user.password) : { kind: 'pam' },
+    serverSecret: serverSecret(user),
+    mode: user.pool_mode,
+    poolSize: user.pool_size,
+    minPoolSize: user.min_pool_size ?? 0,
+    serverLifetimeMs: user.server_lifetime,
+  };
+}
+
+/** In dedicated mode all whom auth_query finds share one pool. */
+function sharedUser({ auth_query }: PoolSection): PoolUser[] {
+  if (auth_query?.server_user === undefined) return [];
+  const { server_user, server_password } = auth_query;
+  const serverSecret: ServerSecret =
+    server_password === undefined ? { kind: 'none' } : { kind: 'plain', password: server_password };
+  return [dynamicUser(auth_query, server_user, { kind: 'none' }, serverSecret)];
+}
+
+/** In passthrough mode everybody whom auth_query finds has a pool. */
+export function passthroughUser(authQuery: AuthQuerySection, name: string, secret: ClientSecret): PoolUser {
+  return dynamicUser(authQuery, name, secret, { kind: 'passthrough' });
+}
+
+function dynamicUser(
+  { default_pool_size }: AuthQuerySection,
+  name: string,
+  secret: ClientSecret,
+  serverSecret: ServerSecret,
+): PoolUser {
+  return {
+    username: name,
+    isDynamic: true,
+    serverUser: name,
+    clientSecret: secret,
+    serverSecret,
+    mode: undefined,
+    poolSize: default_pool_size,
+    minPoolSize: 0,
+    serverLifetimeMs: undefined,
   };
 }
 

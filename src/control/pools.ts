@@ -81,6 +81,17 @@ export class Pools {
     return this.sharedPool(pool).clients;
   }
 
+  /** Whether it has neither clients nor servers, on their way between workers included. */
+  isEmpty(pool: number): boolean {
+    const { clients, size } = this.sharedPool(pool);
+    return clients === 0 && size === 0;
+  }
+
+  /** The number of the pool of these names, NO_POOL when there is none. */
+  numberOf(names: Names): number {
+    return this.numbers.get(nameOf(names)) ?? NO_POOL;
+  }
+
   /** Opens a pool and returns its number: whatever is posted to a worker afterwards finds it there. One that is being
    *  closed goes on instead. Throws TooManyPools. */
   open(settings: PoolSettings, isStatic = false): number {
@@ -132,7 +143,7 @@ export class Pools {
     const added: PoolSettings[] = [];
     const changed: PoolSettings[] = [];
     for (const settings of configured) {
-      const slot = this.slots.get(this.numbers.get(nameOf(settings)) ?? NO_POOL);
+      const slot = this.slots.get(this.numberOf(settings));
       if (slot === undefined || slot.closing !== null) added.push(settings);
       else if (!isDeepStrictEqual(slot.settings, settings)) changed.push(settings);
       else if (slot.isStatic) continue;
@@ -188,6 +199,9 @@ export class Pools {
   }
 }
 
-function nameOf({ database, user }: PoolSettings): string {
-  return `${database}\0${user}`;
+/** What no two pools have in common: a user who is listed and one whom auth_query finds are two. */
+type Names = Pick<PoolSettings, 'database' | 'user' | 'isDynamic'>;
+
+function nameOf({ database, user, isDynamic }: Names): string {
+  return `${database}\0${user}\0${isDynamic}`;
 }

@@ -9,6 +9,9 @@ import { SystemError } from '../reactor/libc.js';
 import { deriveScramKeys } from '../wire/scram-verifier.js';
 import { AdminConsole } from './admin/console.js';
 import { Consoles } from './admin/consoles.js';
+import { AuthQueries } from './auth-query/auth-queries.js';
+import { databaseSettings } from './auth-query/database-auth-query.js';
+import { connectExecutor } from './auth-query/executor-connection.js';
 import { Proofs } from './authentication/proofs.js';
 import { addressOf, ClientSecrets, type Resolved, resolveSettings } from './data-plane-settings.js';
 import type { Log } from './logs.js';
@@ -46,6 +49,7 @@ export class Supervisor implements SignalActions, UpgradeHooks {
   private readonly secrets: ClientSecrets;
   private readonly log: Log;
   private readonly workers: Workers;
+  private readonly authQueries: AuthQueries;
   private readonly proofs: Proofs;
   private readonly administration = new PoolAdministration(() => this.workers.all());
   private readonly consoles: Consoles;
@@ -92,6 +96,19 @@ export class Supervisor implements SignalActions, UpgradeHooks {
     });
     const { shared, pools: all } = this.workers;
     this.statistics = new Statistics(shared.counters, settings.workerThreads, () => all.all());
+    this.authQueries = new AuthQueries({
+      pools: {
+        open: async (each) => all.open(each),
+        close: (pool) => all.close(pool),
+        isEmpty: (pool) => all.isEmpty(pool),
+      },
+      sharedPool: (database, user) => all.numberOf({ database, user, isDynamic: true }),
+      connect: connectExecutor,
+      clock: Date.now,
+      warn: (text) => log.warn(text),
+      post: (worker, message) => this.workers.post(worker, message),
+    });
+    this.authQueries.configure(databaseSettings(loaded));
     const console = new AdminConsole({
       configuration: () => this.loaded.configuration,
       pools: all,
@@ -102,6 +119,7 @@ export class Supervisor implements SignalActions, UpgradeHooks {
       log,
       poolControl: this.administration,
       killClient: (id) => this.administration.killClient(id),
+      authQuery: () => this.authQueries.snapshot(),
       shutDown: () => this.shutDown('SHUTDOWN'),
       reload: () => this.reload('RELOAD'),
       upgrade: () => this.upgrade(),
@@ -114,7 +132,6 @@ export class Supervisor implements SignalActions, UpgradeHooks {
 
   /** Runs until the end and returns the exit status. */
   static async run(loaded: LoadedConfiguration, log: Log, service: Service): Promise<number> {
-    if (loaded.notInForce.length > 0) log.warn(`not in force yet: ${loaded.notInForce.join(', ')}`);
     for (const warning of warningsOf(loaded.configuration)) log.warn(warning);
     const secrets = new ClientSecrets();
     const predecessor = await Predecessor.find(process.env);
@@ -143,7 +160,7 @@ export class Supervisor implements SignalActions, UpgradeHooks {
       settings: () => this.settings,
       workers: this.workers,
       statistics: this.statistics,
-      authQuery: () => [],
+      authQuery: () => this.authQueries.snapshot(),
     });
     this.monitoring = new MonitoringServer(prometheus, source, () => this, this.log);
     void this.monitoring.open();
@@ -167,7 +184,10 @@ export class Supervisor implements SignalActions, UpgradeHooks {
     const { pools } = this.workers;
     fillPools(pools.all(), [...this.workers.all()]);
     if (this.retainTimer !== null) clearInterval(this.retainTimer);
-    const cycle = () => void retainCycle(this.settings, pools.all(), [...this.workers.all()]);
+    const cycle = () => {
+      void retainCycle(this.settings, pools.all(), [...this.workers.all()]);
+      this.authQueries.collect();
+    };
     this.retainTimer = setInterval(cycle, this.settings.retainConnectionsTimeMs).unref();
   }
 
@@ -186,6 +206,10 @@ export class Supervisor implements SignalActions, UpgradeHooks {
         return this.consoles.ended(message.client);
       case 'deriveScramKeys':
         return void this.deriveKeys(worker, message);
+      case 'findUser':
+        return void this.authQueries.findUser(worker, message);
+      case 'loginOver':
+        return this.authQueries.loginOver(worker, message.request, message.outcome);
       case 'checkProof':
         return void this.checkProof(worker, message);
       case 'forgetProof':
@@ -207,6 +231,7 @@ export class Supervisor implements SignalActions, UpgradeHooks {
 
   onDied(worker: number, why: string): void {
     this.consoles.forget(worker);
+    this.authQueries.workerDied(worker);
     this.log.error(`worker ${worker} has died, and its clients have lost their connections: ${why}`);
   }
 
@@ -289,6 +314,7 @@ export class Supervisor implements SignalActions, UpgradeHooks {
     const settings = { ...resolved.settings, clientTls };
     const changes = workers.pools.configure(resolved.pools);
     workers.configure(settings, clientTls !== present.clientTls);
+    this.authQueries.configure(databaseSettings(loaded));
     this.loaded = loaded;
     this.settings = settings;
     this.proofs.reload(loaded);

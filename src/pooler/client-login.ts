@@ -7,8 +7,11 @@ import type { TlsSocket } from '../reactor/tls-socket.js';
 import {
   AuthenticationFailed,
   AuthMethodUnsupported,
+  AuthQueryNotReady,
+  AuthServiceUnavailable,
   LoginTimeout,
   PasswordAuthenticationFailed,
+  ScramProtocolError,
 } from '../wire/authentication-errors.js';
 import { int32At } from '../wire/bytes.js';
 import {
@@ -70,12 +73,18 @@ import { LOGIN_MESSAGE_MAX, LOGIN_TIMEOUT_MS, TOKEN_MESSAGE_MAX } from './limits
 import type { LogFields } from './log-fields.js';
 import type { Pool } from './pool.js';
 import type { ClientSecret } from './settings.js';
+import type { UserAnswer } from './thread-messages.js';
 import { spelledAs, TrackedParameters, trackedName } from './tracked-parameters.js';
+import type { UserLookUp } from './user-lookups.js';
 
 const enum LoginState {
   Startup,
   /** Waits for its turn to begin the TLS handshake, or for its end: nothing can be said to the client. */
   Handshake,
+  /** Nobody of this name is listed: the control plane is asked who it is. */
+  LookUp,
+  /** … and has answered. */
+  LookedUp,
   Md5Response,
   SaslInitialResponse,
   SaslResponse,
@@ -101,6 +110,7 @@ const ADMIN_PARAMETERS: readonly (readonly [string, string])[] = [
 
 /** The first byte of a TLS handshake, which a client may send without asking. No packet is so long as to begin so. */
 const TLS_HANDSHAKE = 0x16;
+const NO_BYTES = new Uint8Array(0);
 
 export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Traveller {
   private readonly plane: DataPlane;
@@ -119,8 +129,14 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
   private startup: StartupParameters | null = null;
   private pool: Pool | null = null;
   private secret: ClientSecret = { kind: 'none' };
-  private salt: Uint8Array = new Uint8Array(0);
+  private salt: Uint8Array = NO_BYTES;
   private scram: ScramServerExchange | null = null;
+  private verdict = Verdict.Reject;
+  /** Of a user who is not listed. */
+  private lookUp: UserLookUp | null = null;
+  private answer: UserAnswer = { kind: 'none' };
+  /** What was wrong under the first answer, and may be right under the second; empty until then. */
+  private md5Response: Uint8Array = NO_BYTES;
   /** How what the client sends in the clear is checked. */
   private method: ProofMethod | null = null;
   private proofRequest = 0;
@@ -165,13 +181,16 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
     if (this.hasEnded) return end; // it has brought a cancel
     // Logins are few and short: their bytes are copied into one piece, and read from there.
     this.kept = Buffer.concat([this.kept, bytes.subarray(begin, end)]);
-    try {
-      while (this.takeOne()) if (this.hasEnded) break;
-    } catch (error) {
-      if (!(error instanceof ClientFacingError)) throw error;
-      this.refuse(error);
-    }
+    this.takeAll();
     return end;
+  }
+
+  /** auth_query has answered. */
+  userFound(answer: UserAnswer): void {
+    if (this.state !== LoginState.LookUp) return;
+    this.answer = answer;
+    this.state = LoginState.LookedUp;
+    this.takeAll();
   }
 
   /** The pool knows what its servers say of themselves. */
@@ -190,12 +209,25 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
 
   // ── packets and messages ───────────────────────────────────────────────────────────────────────────────────────
 
+  private takeAll(): void {
+    try {
+      while (this.takeOne()) if (this.hasEnded) break;
+    } catch (error) {
+      if (!(error instanceof ClientFacingError)) throw error;
+      this.refuse(error);
+    }
+  }
+
   /** Deals with the next packet or message; false when it is not whole, or has to wait. */
   private takeOne(): boolean {
     switch (this.state) {
       case LoginState.Startup:
         if (this.plane.passage.isDeparting && !this.hasTls) return this.leaves();
         return this.kept[0] === TLS_HANDSHAKE && !this.hasTls ? this.beginDirectTls() : this.takePacket();
+      case LoginState.LookedUp:
+        this.goOnWith(this.answer);
+        return true;
+      case LoginState.LookUp:
       case LoginState.Proof:
       case LoginState.Parameters:
         if (this.kept.length > TOKEN_MESSAGE_MAX) throw new ProtocolViolation('too much before the login');
@@ -346,8 +378,8 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
       throw new FeatureNotSupported('replication is not pooled: connect to PostgreSQL itself for it');
     }
     const peer = this.socket.peerAddress();
-    const verdict = plane.access.judge(peer, this.hasTls, database, user);
-    if (verdict === Verdict.Reject) throw this.notPermitted(startup);
+    this.verdict = plane.access.judge(peer, this.hasTls, database, user);
+    if (this.verdict === Verdict.Reject) throw this.notPermitted(startup);
     // Also where a rule trusts: nobody but the token knows whose pool it is to be.
     if (user === TALOS_USER && plane.settings.hasTalosKeys) return this.askInTheClear('talos');
     if (ADMIN_DATABASES.includes(database)) {
@@ -355,18 +387,47 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
       this.secret = plane.settings.admin.secret;
     } else {
       this.pool = plane.findPool(database, user);
-      if (this.pool === null) throw new NoSuchPool(database, user);
-      this.secret = this.pool.settings.clientSecret;
+      if (this.pool === null) {
+        this.state = LoginState.LookUp;
+        this.lookUp = plane.lookUps.begin(this, database, user);
+        return;
+      }
+      this.secret = this.pool.clientSecret;
     }
-    if (verdict === Verdict.Trust) this.authenticated();
-    else this.askForProof(startup, verdict);
+    if (this.verdict === Verdict.Trust) this.authenticated();
+    else this.askForProof(startup);
   }
 
-  private askForProof(startup: StartupParameters, verdict: Verdict): void {
+  /** A user who is not listed. */
+  private goOnWith(answer: UserAnswer): void {
+    const { startup } = this;
+    if (startup === null) throw new MalformedStartup('there was none');
+    const { database, user } = startup;
+    switch (answer.kind) {
+      case 'none':
+        throw new NoSuchPool(database, user);
+      case 'notReady':
+        throw new AuthQueryNotReady(database);
+      case 'failed':
+        throw new AuthServiceUnavailable();
+      case 'stranger':
+        if (this.verdict === Verdict.Trust) throw new PasswordAuthenticationFailed(user);
+        break;
+      case 'user':
+        this.pool = this.plane.poolAt(answer.pool);
+        if (this.pool === null) throw new NoSuchPool(database, user); // it went meanwhile
+    }
+    this.secret = answer.secret;
+    if (this.verdict === Verdict.Trust) this.authenticated();
+    else if (this.md5Response.length > 0) this.checkMd5(this.md5Response);
+    else this.askForProof(startup);
+  }
+
+  private askForProof(startup: StartupParameters): void {
     const { secret } = this;
     switch (secret.kind) {
       case 'md5':
-        if (verdict === Verdict.Scram) throw this.notPermitted(startup);
+        if (this.verdict === Verdict.Scram) throw this.notPermitted(startup);
         this.salt = this.plane.reactor.random(4);
         this.state = LoginState.Md5Response;
         return this.send(authenticationMd5(this.salt));
@@ -403,13 +464,8 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
   private onPassword(bytes: Uint8Array, bodyAt: number, bodyEnd: number): void {
     const { scram } = this;
     switch (this.state) {
-      case LoginState.Md5Response: {
-        const response = readPasswordMessage(bytes, bodyAt, bodyEnd);
-        if (this.secret.kind !== 'md5' || !isMd5Response(this.secret.hash, this.salt, response)) {
-          throw new AuthenticationFailed();
-        }
-        return this.authenticated();
-      }
+      case LoginState.Md5Response:
+        return this.checkMd5(readPasswordMessage(bytes, bodyAt, bodyEnd));
       case LoginState.SaslInitialResponse: {
         const { mechanism, data } = readSaslInitialResponse(bytes, bodyAt, bodyEnd);
         if (mechanism !== SCRAM_SHA_256 || scram === null) {
@@ -421,14 +477,31 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
       case LoginState.SaslResponse: {
         if (scram === null) throw new ProtocolViolation('a SASL response out of turn');
         this.send(authenticationSaslFinal(scram.clientFinal(bytes.slice(bodyAt, bodyEnd))));
-        if (scram.clientKey !== null) this.pool?.learnClientKey(scram.clientKey);
-        return this.authenticated();
+        return this.proved(scram.clientKey);
       }
       case LoginState.Cleartext:
         return this.askForVerdict(readPasswordMessage(bytes, bodyAt, bodyEnd));
       default:
         throw new ProtocolViolation('a password that nobody asked for');
     }
+  }
+
+  private checkMd5(response: Uint8Array): void {
+    const { secret, lookUp } = this;
+    if (secret.kind === 'md5' && isMd5Response(secret.hash, this.salt, response)) return this.proved(null);
+    if (lookUp === null || this.md5Response.length > 0 || response.length === 0) {
+      throw new AuthenticationFailed();
+    }
+    // The password may be a new one, that auth_query has not been asked for yet.
+    this.md5Response = response;
+    this.state = LoginState.LookUp;
+    lookUp.ask(true);
+  }
+
+  /** The client has its secret; `clientKey` is what SCRAM has told of it. */
+  private proved(clientKey: Uint8Array | null): void {
+    this.pool?.learn(this.secret, clientKey);
+    this.authenticated();
   }
 
   private askForVerdict(secret: Uint8Array): void {
@@ -472,8 +545,12 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
   private authenticated(): void {
     const { pool, startup } = this;
     if (startup === null) throw new MalformedStartup('there was none');
-    if (pool === null) return this.welcomeAdmin();
+    if (pool === null) {
+      if (this.lookUp !== null) return this.refuse(new PasswordAuthenticationFailed(startup.user));
+      return this.welcomeAdmin();
+    }
     if (pool.isClosing) return this.refuse(new NoSuchPool(startup.database, startup.user)); // meanwhile
+    if (this.lookUp !== null) this.lookUp.outcome = 'success';
     this.state = LoginState.Parameters;
     if (pool.knowsParameters) this.greet();
     else pool.wantParameters(this);
@@ -490,8 +567,9 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
     const seed = plane.newKeySeed(startup.minorVersion);
     const tracked = plane.settings.syncServerParameters ? new TrackedParameters() : null;
     for (const [name, value] of parameters) tracked?.set(name, value);
-    const { applicationName } = startup;
-    const session = new ClientSession(plane, pool, socket, seed, applicationName, this.address, tracked);
+    const { user, applicationName } = startup;
+    const who = { user, applicationName, address: this.address };
+    const session = new ClientSession(plane, pool, socket, seed, who, tracked);
     pool.clientComes();
     this.sendGreeting([...parameters], seed);
     const { secured, method } = this;
@@ -534,8 +612,9 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
   // ── the end ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** `why`: more than the client is told, for the log. */
-  private refuse(error: ClientFacingError, why = ''): void {
+  private refuse(reason: ClientFacingError, why = ''): void {
     if (this.state === LoginState.Ended) return;
+    const error = this.lookUp === null ? reason : this.refusalOf(this.lookUp, reason);
     this.plane.countRefused();
     const { message, sqlstate } = error;
     this.plane.log(
@@ -550,11 +629,19 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
     this.socket.closeAfterSend();
   }
 
+  /** Whether it was the name or the password of a user who is not listed: they are told the same. */
+  private refusalOf(lookUp: UserLookUp, reason: ClientFacingError): ClientFacingError {
+    const isWrong = reason instanceof AuthenticationFailed || reason instanceof PasswordAuthenticationFailed;
+    if (isWrong || reason instanceof ScramProtocolError) lookUp.outcome = 'wrongPassword';
+    return isWrong ? new PasswordAuthenticationFailed(this.startup?.user ?? '') : reason;
+  }
+
   private ends(becomesSession = false): void {
     if (this.state === LoginState.Ended) return;
     this.state = LoginState.Ended;
     this.kept = Buffer.alloc(0);
     this.pool?.leaveGreeters(this);
+    this.lookUp?.over();
     this.plane.proofs.leave(this.proofRequest);
     this.plane.clientTls.handshakes.leave(this);
     this.plane.reactor.clearTimer(this.timer);

@@ -35,7 +35,7 @@ import { ServerDirt } from './command-tag.js';
 import { Counter, Histogram } from './counters.js';
 import type { DataPlane } from './data-plane.js';
 import type { Traveller } from './departure.js';
-import type { ClientRecord, TravellingClient } from './hand-over.js';
+import type { ClientIdentity, ClientRecord, TravellingClient } from './hand-over.js';
 import { GATHERED_BEFORE_CHECKOUT_MAX } from './limits.js';
 import type { LogFields } from './log-fields.js';
 import type { Pool } from './pool.js';
@@ -96,10 +96,11 @@ export class ClientSession
   readonly id: number;
   private readonly keyRandom: number;
   private readonly hasLongKey: boolean;
+  /** As it calls itself; with auth_query many users may share a pool. */
+  readonly user: string;
   readonly applicationName: string;
   /** As it was when it logged in. */
   mode: PoolMode;
-  /** Host and port, kept for the log: one that has gone has none any more. */
   readonly address: string;
   connectedMs: number;
   /** What it takes along from server to server; null when sync_server_parameters is off. */
@@ -110,14 +111,14 @@ export class ClientSession
     pool: Pool,
     socket: Socket,
     { id, random, isLong }: KeySeed,
-    applicationName: string,
-    address: string,
+    { user, applicationName, address }: ClientIdentity,
     parameters: TrackedParameters | null,
   ) {
     super(plane, pool, socket);
     this.id = id;
     this.keyRandom = random;
     this.hasLongKey = isLong;
+    this.user = user;
     this.applicationName = applicationName;
     this.address = address;
     this.parameters = parameters;
@@ -129,8 +130,7 @@ export class ClientSession
   static takenOver(plane: DataPlane, pool: Pool, socket: Socket, record: ClientRecord): ClientSession {
     const parameters = record.parameters === null ? null : new TrackedParameters();
     if (record.parameters !== null) parameters?.setAll(record.parameters);
-    const { seed, applicationName, address } = record;
-    const client = new ClientSession(plane, pool, socket, seed, applicationName, address, parameters);
+    const client = new ClientSession(plane, pool, socket, record.seed, record, parameters);
     client.mode = record.mode;
     client.connectedMs = record.connectedMs;
     client.queries = record.queries;
@@ -147,6 +147,7 @@ export class ClientSession
     return {
       pool: this.pool.index,
       seed: this.keySeed,
+      user: this.user,
       applicationName: this.applicationName,
       mode: this.mode,
       address: this.address,
@@ -200,8 +201,8 @@ export class ClientSession
 
   hasGone(detached: DetachedSocket, unread: Uint8Array): void {
     this.isClosed = true; // here
-    const { database, user } = this.pool.settings;
-    const client = { ...this.record(), database, user, beginIsDeferred: this.beginIsDeferred, unread };
+    const { database } = this.pool.settings;
+    const client = { ...this.record(), database, beginIsDeferred: this.beginIsDeferred, unread };
     this.plane.clientGone(this);
     this.plane.post({ type: 'clientGoes', detached, client });
     this.pool.clientGoes();
@@ -342,7 +343,7 @@ export class ClientSession
   private whyItEnds(): ClientFacingError | null {
     if (this.plane.isShuttingDown && !this.plane.passage.takes(this)) return new ShuttingDown();
     const { isClosing, settings } = this.pool;
-    return isClosing ? new PoolRemoved(settings.database, settings.user) : null;
+    return isClosing ? new PoolRemoved(settings.database, this.user) : null;
   }
 
   /** The pool has been closed: goes now, or when its transaction ends. */
@@ -393,11 +394,10 @@ export class ClientSession
   }
 
   snapshot(): ClientSnapshot {
-    const { settings } = this.pool;
     return {
       id: this.id,
-      database: settings.database,
-      user: settings.user,
+      database: this.pool.settings.database,
+      user: this.user,
       applicationName: this.applicationName,
       isTls: this.socket.isTls,
       address: this.address,
@@ -411,8 +411,8 @@ export class ClientSession
   }
 
   get logFields(): LogFields {
-    const { server } = this;
-    const { user, database } = this.pool.settings;
+    const { server, user } = this;
+    const { database } = this.pool.settings;
     const fields = { client_id: this.id, user, database, address: this.address };
     return server === null ? fields : { ...fields, server_id: server.id, server_pid: server.processId };
   }

@@ -50,6 +50,7 @@ import type {
   WorkerSnapshot,
   WorkerStart,
 } from './thread-messages.js';
+import { UserLookUps } from './user-lookups.js';
 import { WorkerBoard } from './worker-board.js';
 import { WorkerLog } from './worker-log.js';
 
@@ -77,6 +78,7 @@ export class DataPlane implements Acceptor, TimerTarget {
   readonly passage: Passage;
   readonly clientTls: ClientTls;
   readonly serverTls = new ServerTls();
+  readonly lookUps = new UserLookUps(this);
   readonly proofs: OpenProofs;
   readonly administration = new Administration(this);
   /** null but for log level debug. */
@@ -319,7 +321,7 @@ export class DataPlane implements Acceptor, TimerTarget {
     const pool = before ?? new Pool(this, index, settings, this.start.statementKey);
     before?.change(settings);
     this.pools.set(index, pool);
-    this.poolsByName.set(keyOf(settings.database, settings.user), pool);
+    if (!settings.isDynamic) this.poolsByName.set(keyOf(settings.database, settings.user), pool);
   }
 
   private closePool(index: number, request: number): void {
@@ -429,6 +431,8 @@ export class DataPlane implements Acceptor, TimerTarget {
         this.scramRequests.delete(message.request);
         return login?.onScramKeys(message.keys);
       }
+      case 'userFound':
+        return this.lookUps.answered(message.request, message.answer);
       case 'proofChecked':
         return this.proofs.answered(message.request, message.verdict);
       case 'settings':
@@ -480,6 +484,8 @@ export class DataPlane implements Acceptor, TimerTarget {
         return this.poolAt(message.pool)?.parametersCame(message.parameters);
       case 'clientKey':
         return this.poolAt(message.pool)?.clientKeyCame(message.key);
+      case 'credentials':
+        return this.poolAt(message.pool)?.credentialsCame(message.secret, message.key);
       case 'renewed':
         return this.poolAt(message.pool)?.statements.wasRenewed(message.content, message.serial);
       case 'cancel': {
@@ -618,6 +624,7 @@ export class DataPlane implements Acceptor, TimerTarget {
     );
   }
 
+  /** The pool of this number, which may have gone meanwhile. */
   poolAt(index: number): Pool | null {
     return this.pools.get(index) ?? null;
   }

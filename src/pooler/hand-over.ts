@@ -32,18 +32,24 @@ export interface ClientRecord extends ClientFacts {
 /** … on its way to the process that takes this one's place, or back. */
 export interface TravellingClient extends ClientFacts {
   readonly database: string;
-  readonly user: string;
   /** It was told that its BEGIN is done, and no server has heard of it. */
   readonly beginIsDeferred: boolean;
   /** What it has sent and nobody has looked at: the beginning of what it sends next. */
   readonly unread: Uint8Array;
 }
 
-interface ClientFacts {
-  readonly seed: KeySeed;
+/** Who a client is. */
+export interface ClientIdentity {
+  /** Its own name, whichever pool it shares with others. */
+  readonly user: string;
   readonly applicationName: string;
-  readonly mode: PoolMode;
+  /** Host and port, kept for the log: one that has gone has none any more. */
   readonly address: string;
+}
+
+interface ClientFacts extends ClientIdentity {
+  readonly seed: KeySeed;
+  readonly mode: PoolMode;
   readonly connectedMs: number;
   readonly queries: number;
   readonly transactions: number;

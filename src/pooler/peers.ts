@@ -3,6 +3,7 @@
 import type { DetachedSocket } from '../reactor/reactor.js';
 import type { CancelKey } from '../wire/startup.js';
 import type { ClientRecord, ServerRecord } from './hand-over.js';
+import type { ClientSecret } from './settings.js';
 
 export type ToPeer =
   /** Somebody waits in this pool, or there is room to open a server: see whether you can help or be helped. */
@@ -24,6 +25,13 @@ export type ToPeer =
     }
   /** From a client that logged in with SCRAM; signs for us at the server. */
   | { readonly type: 'clientKey'; readonly pool: number; readonly key: Uint8Array }
+  /** What the clients of a pool that passes everything through log in with now; no key with MD5. */
+  | {
+      readonly type: 'credentials';
+      readonly pool: number;
+      readonly secret: ClientSecret;
+      readonly key: Uint8Array | null;
+    }
   /** A statement does not run any more as it was prepared. */
   | {
       readonly type: 'renewed';

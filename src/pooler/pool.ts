@@ -27,7 +27,7 @@ import type { PoolFacts } from './passage-messages.js';
 import type { PeerLink, ToPeer } from './peers.js';
 import { ServerSession } from './server-session.js';
 import { ServerState } from './server-stream.js';
-import type { PoolSettings, ServerAddress } from './settings.js';
+import type { ClientSecret, PoolSettings, ServerAddress, ServerSecret } from './settings.js';
 import { HOPES_FOR_OWN_MS, NONE_WAITS, SharedPool } from './shared-pool.js';
 import { type Serials, StatementCache } from './statements.js';
 import { counterRow, type LogLevel, type PoolSnapshot } from './thread-messages.js';
@@ -55,6 +55,8 @@ export class Pool implements TimerTarget, Serials {
   readonly waiters = new Waiters<ClientSession>();
   /** What a server of this pool says of itself: ParameterStatus by name. Empty until one has logged in. */
   readonly parameters = new Map<string, string>();
+  /** What clients prove who they are with. Where everything is passed through it follows their logins. */
+  clientSecret: ClientSecret;
   /** From the first client that logged in with SCRAM; signs for us at the server. */
   clientKey: Uint8Array | null = null;
   cancelRequests = 0;
@@ -98,6 +100,7 @@ export class Pool implements TimerTarget, Serials {
     this.settings = settings;
     this.address = settings.address;
     this.isPaused = plane.administration.isPaused(settings.database);
+    this.clientSecret = settings.clientSecret;
     const { start, settings: general } = plane;
     this.counters = new Counters(start.shared.counters, counterRow(start.index, index));
     this.shared = new SharedPool(start.shared.pools, index, start.workers, start.index);
@@ -136,7 +139,10 @@ export class Pool implements TimerTarget, Serials {
     this.cooldownMs = cooldownMsOf(settings);
     this.closeRequest = 0;
     this.isShutDown = this.plane.isShuttingDown;
-    if (!isDeepStrictEqual(before.clientSecret, settings.clientSecret)) this.clientKey = null;
+    if (!isDeepStrictEqual(before.clientSecret, settings.clientSecret)) {
+      this.clientSecret = settings.clientSecret;
+      this.clientKey = null;
+    }
     if (!isDeepStrictEqual(originOf(before), originOf(settings))) {
       this.address = settings.address;
       this.parameters.clear();
@@ -386,22 +392,49 @@ export class Pool implements TimerTarget, Serials {
     this.greet();
   }
 
+  /** How the pooler proves who it is to the server. */
+  get serverSecret(): ServerSecret {
+    const { serverSecret } = this.settings;
+    if (serverSecret.kind !== 'passthrough') return serverSecret;
+    const { clientSecret } = this;
+    return clientSecret.kind === 'md5'
+      ? { kind: 'md5', hash: clientSecret.hash }
+      : { kind: 'scram-passthrough' };
+  }
+
   /** A client has logged in with SCRAM, here or in another worker. */
   clientKeyCame(key: Uint8Array): void {
     this.clientKey ??= key;
   }
 
-  /** … here: the others are told. */
-  learnClientKey(key: Uint8Array): void {
-    if (this.clientKey !== null) return;
+  /** … or with what auth_query said, in another worker. */
+  credentialsCame(secret: ClientSecret, key: Uint8Array | null): void {
+    this.clientSecret = secret;
     this.clientKey = key;
-    this.plane.peers.postToAll({ type: 'clientKey', pool: this.index, key });
+  }
+
+  /** A client has proved here to have this secret, by SCRAM with this key: what can be passed through is kept, and the
+   *  other workers are told. */
+  learn(secret: ClientSecret, key: Uint8Array | null): void {
+    const { kind } = this.settings.serverSecret;
+    const { peers } = this.plane;
+    if (kind === 'passthrough') {
+      if (isSameSecret(secret, this.clientSecret) && (key === null || this.clientKey !== null)) return;
+      this.credentialsCame(secret, key);
+      peers.postToAll({ type: 'credentials', pool: this.index, secret, key });
+    } else if (key !== null && kind === 'scram-passthrough' && this.clientKey === null) {
+      this.clientKey = key;
+      peers.postToAll({ type: 'clientKey', pool: this.index, key });
+    }
   }
 
   /** Tells another worker what it would have to find out. */
   introduceTo(peer: PeerLink): void {
     if (this.knowsParameters) peer.post(this.parametersMessage());
-    if (this.clientKey !== null) peer.post({ type: 'clientKey', pool: this.index, key: this.clientKey });
+    const { index: pool, clientSecret: secret, clientKey: key } = this;
+    if (this.settings.serverSecret.kind === 'passthrough') {
+      peer.post({ type: 'credentials', pool, secret, key });
+    } else if (key !== null) peer.post({ type: 'clientKey', pool, key });
   }
 
   /** Idle servers that are too old or have idled too long. */
@@ -713,6 +746,12 @@ function cooldownMsOf({ scalingFastRetries, scalingCooldownSleepMs }: PoolSettin
 
 function isTooOld(server: ServerSession, now: number): boolean {
   return server.expiresAtS > 0 && now > server.expiresAtS * 1000;
+}
+
+function isSameSecret(a: ClientSecret, b: ClientSecret): boolean {
+  if (a.kind === 'md5' && b.kind === 'md5') return a.hash === b.hash;
+  if (a.kind !== 'scram' || b.kind !== 'scram') return false;
+  return Buffer.from(a.salt).equals(b.salt) && Buffer.from(a.storedKey).equals(b.storedKey);
 }
 
 /** host:port or the path of the socket. */

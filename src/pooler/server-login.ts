@@ -141,14 +141,15 @@ export class ServerLogin {
   }
 
   private sendCleartext(): boolean {
-    const { serverSecret } = this.server.pool.settings;
+    const { serverSecret } = this.server.pool;
     if (serverSecret.kind !== 'plain') return this.fail('asks for a cleartext password; set server_password');
     this.send(passwordMessage(Buffer.from(`${serverSecret.password}\0`)));
     return true;
   }
 
   private sendMd5(salt: Uint8Array): boolean {
-    const { serverSecret, serverUser } = this.server.pool.settings;
+    const { serverSecret, settings } = this.server.pool;
+    const { serverUser } = settings;
     if (serverSecret.kind !== 'plain' && serverSecret.kind !== 'md5') {
       return this.fail(
         'asks for an MD5 password; set password to its hash, or server_username and server_password',
@@ -174,7 +175,7 @@ export class ServerLogin {
     if (scram === null) return this.fail('went on with a SASL exchange that had not begun');
     const { salt, iterations } = scram.serverFirst(message);
     const { pool } = this.server;
-    const { serverSecret, clientSecret } = pool.settings;
+    const { serverSecret, clientSecret } = pool;
     if (serverSecret.kind === 'plain') {
       pool.plane.deriveScramKeys(serverSecret.password, salt, iterations, this);
       return true;

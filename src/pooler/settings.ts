@@ -31,6 +31,7 @@ export type ServerSecret =
   | { readonly kind: 'plain'; readonly password: string }
   | { readonly kind: 'md5'; readonly hash: string }
   | { readonly kind: 'scram-passthrough' } // signs with the ClientKey of the first client that logged in
+  | { readonly kind: 'passthrough' } // with whatever its clients have logged in lately: auth_query
   | { readonly kind: 'none' };
 
 /** A certificate and its key: PEM. */
@@ -69,6 +70,8 @@ export interface ServerTlsSettings {
 export interface PoolSettings {
   readonly database: string;
   readonly user: string;
+  /** Clients come to it through auth_query, and none by these names. */
+  readonly isDynamic: boolean;
   readonly address: ServerAddress;
   /** Its name as it was configured: what a certificate has. */
   readonly serverHost: string;

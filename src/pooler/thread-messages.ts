@@ -9,11 +9,27 @@ import { countersBytes } from './counters.js';
 import { POOLS_MAX } from './limits.js';
 import type { LogFields } from './log-fields.js';
 import type { PassageToControl, PassageToWorker } from './passage-messages.js';
-import type { DataPlaneSettings, PoolSettings } from './settings.js';
+import type { ClientSecret, DataPlaneSettings, PoolSettings } from './settings.js';
 import { sharedPoolsBytes } from './shared-pool.js';
 import { workerBoardBytes } from './worker-board.js';
 
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
+
+/** What auth_query says of a user who is not listed. */
+export type UserAnswer =
+  /** Whoever proves to have this secret is let into the pool. */
+  | { readonly kind: 'user'; readonly pool: number; readonly secret: ClientSecret }
+  /** Not to be let in, and not to be told why: nobody can prove to have this secret. */
+  | { readonly kind: 'stranger'; readonly secret: ClientSecret }
+  /** The database has no auth_query. */
+  | { readonly kind: 'none' }
+  /** It cannot be asked yet. */
+  | { readonly kind: 'notReady' }
+  /** It was asked, or should have been, and failed. */
+  | { readonly kind: 'failed' };
+
+/** How the login ended of a user who was looked up. */
+export type LoginOutcome = 'success' | 'wrongPassword' | 'other';
 
 /** What a worker is started with. */
 export interface WorkerStart {
@@ -100,6 +116,7 @@ export type ToWorker =
       readonly request: number;
       readonly keys: { readonly clientKey: Uint8Array; readonly serverKey: Uint8Array };
     }
+  | { readonly type: 'userFound'; readonly request: number; readonly answer: UserAnswer }
   | { readonly type: 'proofChecked'; readonly request: number; readonly verdict: ProofVerdict }
   /** Another worker can be reached, or can be reached anew. */
   | {
@@ -164,6 +181,17 @@ export type ToControl =
       readonly salt: Uint8Array;
       readonly iterations: number;
     }
+  /** Somebody logs in who is not listed: who is it? Answered with userFound. `isRefetch`: asked before under this
+   *  number, and the password was wrong; it may have been changed. */
+  | {
+      readonly type: 'findUser';
+      readonly request: number;
+      readonly database: string;
+      readonly user: string;
+      readonly isRefetch: boolean;
+    }
+  /** The login is over for which a user was looked for under this number. */
+  | { readonly type: 'loginOver'; readonly request: number; readonly outcome: LoginOutcome }
   /** Is a client who it says it is? Answered with proofChecked. */
   | { readonly type: 'checkProof'; readonly request: number; readonly proof: ClientProof }
   /** The answer is not wanted any more. */

@@ -94,17 +94,6 @@ test('a port in use is told, with the address', async () => {
   other.close();
 });
 
-test('a setting whose feature is not there yet is named once', async () => {
-  const doorman = await Doorman.start({
-    general: { syslog_prog_name: 'x' },
-    pools: { postgres: pool() },
-  });
-  const lines = doorman.log.match(/not in force yet: .*/g);
-  assert.equal(lines?.length, 1);
-  assert.match(lines?.[0] ?? '', /general\.syslog_prog_name/);
-  await doorman.stop();
-});
-
 test('the log says which I/O is used and why', async () => {
   for (const backend of ['auto', 'epoll']) {
     const doorman = await Doorman.start({ general: { io_backend: backend }, pools: { postgres: pool() } });

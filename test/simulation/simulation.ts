@@ -97,7 +97,6 @@ export async function scenarioOf(seed: number): Promise<Scenario> {
     accessRules: null,
     tlsFiles: new Map(),
     tokenKeys: NO_TOKEN_KEYS,
-    notInForce: [],
     files: [],
   });
   return {

@@ -42,7 +42,6 @@ for (const [where, packets, perSecond] of STOPS) {
       accessRules: null,
       tlsFiles,
       tokenKeys: NO_TOKEN_KEYS,
-      notInForce: [],
       files: [],
     };
     const resolved = await resolveSettings(loaded);

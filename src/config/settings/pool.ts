@@ -90,18 +90,27 @@ const users = z
 
 export const authQuery = z.strictObject({
   query: aWord().register(docs, {
-    en: "The query for a user's password; $1 is the name.",
+    en: "The query for a user's password; $1 is the name, of 256 bytes at most. It returns one row, or none for a user who does not exist, with the MD5 hash or SCRAM verifier in its column passwd, else password, else its only one. With a column valuntil or rolvaliduntil a password of the past is refused.",
     reload: 'at once',
   }),
-  user: aWord().register(docs, { en: 'Who asks it.', reload: 'at once' }),
+  user: aWord().register(docs, {
+    en: 'Who asks it, straight at server_host and with the TLS of the pool, as application pg_doorman auth_query.',
+    reload: 'at once',
+  }),
   password: z
     .string()
     .default('')
-    .register(docs, { en: 'Their password.', reload: 'at once', isSecret: true }),
-  database: word.optional().register(docs, { en: 'Where it is asked.', reload: 'at once' }),
-  pool_size: integer(1, 1000).default(2).register(docs, { en: 'Connections that ask.', reload: 'at once' }),
+    .register(docs, { en: 'Their password, in plain text.', reload: 'at once', isSecret: true }),
+  database: word.optional().register(docs, {
+    en: "The database that it is asked in; by default the pool's name.",
+    reload: 'at once',
+  }),
+  pool_size: integer(1, 1000).default(2).register(docs, {
+    en: 'Connections that ask, at most. They are opened when they are needed, and kept.',
+    reload: 'at once',
+  }),
   server_user: word.optional().register(docs, {
-    en: 'All users share a pool as this user of PostgreSQL.',
+    en: 'Dedicated mode: all whom the query finds share one pool, which logs in as this user. Without it, passthrough mode: everybody has a pool, which logs in with what they have logged in with.',
     reload: 'at once',
   }),
   server_password: z.string().optional().register(docs, {
@@ -110,18 +119,19 @@ export const authQuery = z.strictObject({
     isSecret: true,
   }),
   default_pool_size: integer(1, POOL_SIZE_MAX).default(40).register(docs, {
-    en: 'pool_size of the pools made so.',
+    en: 'pool_size of the shared pool, or of the pool of each user.',
     reload: 'at once',
   }),
-  cache_ttl: duration()
-    .default(3_600_000)
-    .register(docs, { en: 'How long an answer is believed.', reload: 'at once' }),
+  cache_ttl: duration().default(3_600_000).register(docs, {
+    en: 'How long a password is believed, and at least min_interval: after a change the old one is taken for so long, unless somebody comes with the new one.',
+    reload: 'at once',
+  }),
   cache_failure_ttl: duration().default(30_000).register(docs, {
-    en: 'How long a user stays unknown.',
+    en: 'How long a user who was not found stays unknown, and at least min_interval.',
     reload: 'at once',
   }),
   min_interval: duration().default(1000).register(docs, {
-    en: 'Pause between questions for the same user after a wrong password.',
+    en: 'After a wrong password the query is asked again, since it may have been changed; for the same user not more often than this.',
     reload: 'at once',
   }),
 });
@@ -198,3 +208,4 @@ export const pool = z.strictObject({
 
 export type PoolSection = z.output<typeof pool>;
 export type UserSection = PoolSection['users'][number];
+export type AuthQuerySection = NonNullable<PoolSection['auth_query']>;

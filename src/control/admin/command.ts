@@ -3,6 +3,7 @@ import type { Configuration } from '../../config/load.js';
 import type { PoolSettings } from '../../pooler/settings.js';
 import type { LogLevel, StatementSnapshot, WorkerSnapshot } from '../../pooler/thread-messages.js';
 import { type Column, TypeOid } from '../../wire/message-builder.js';
+import type { AuthQuerySnapshot } from '../auth-query/counters.js';
 import type { Statistics } from '../statistics.js';
 import type { WorkerStatus } from '../workers.js';
 
@@ -24,6 +25,7 @@ export interface ConsoleContext {
   readonly poolControl: PoolControl;
   /** Returns whether there was such a client. */
   readonly killClient: (id: number) => Promise<boolean>;
+  readonly authQuery: () => readonly AuthQuerySnapshot[];
   readonly shutDown: () => void;
   /** Reads the configuration again. Returns what is wrong with it, each a line; nothing when it is in force. */
   readonly reload: () => Promise<readonly string[]>;

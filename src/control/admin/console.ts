@@ -7,6 +7,7 @@ import { SET_LOG_LEVEL, SHOW_LOG_LEVEL, setLogLevel } from './log-level.js';
 import { PAUSE, RECONNECT, RESUME } from './pause.js';
 import type { PreparedCommand } from './prepared-command.js';
 import { RELOAD, SHUTDOWN, UPGRADE } from './process.js';
+import { SHOW_AUTH_QUERY } from './show-auth-query.js';
 import { SHOW_CLIENTS } from './show-clients.js';
 import { SHOW_CONFIG } from './show-config.js';
 import { SHOW_CONNECTIONS } from './show-connections.js';
@@ -31,6 +32,7 @@ const SHOW_HELP: ShowCommand = {
 
 const SHOWS: readonly ShowCommand[] = [
   SHOW_HELP,
+  SHOW_AUTH_QUERY,
   SHOW_CLIENTS,
   SHOW_CONFIG,
   SHOW_CONNECTIONS,

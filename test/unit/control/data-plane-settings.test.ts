@@ -23,7 +23,6 @@ function settingsOf(
     accessRules: null,
     tlsFiles: new Map(),
     tokenKeys: NO_TOKEN_KEYS,
-    notInForce: [],
     files: [],
     ...more,
   });
@@ -174,6 +173,7 @@ test('a pool without anything written has the defaults', async () => {
   assert.deepEqual(pool, {
     database: 'mydb',
     user: 'alice',
+    isDynamic: false,
     address: { kind: 'tcp', host: '127.0.0.1', port: 5432 },
     serverHost: '127.0.0.1',
     serverTls: { id: pool.serverTls.id, mode: 'disable', authorities: '', checksHost: false, identity: null },
@@ -194,6 +194,23 @@ test('a pool without anything written has the defaults', async () => {
     logClientParameterStatusChanges: false,
   });
   assert.deepEqual([clientSecret, serverSecret], [{ kind: 'none' }, { kind: 'none' }]);
+});
+
+test('in dedicated mode of auth_query there is one pool more, that nobody finds by its names', async () => {
+  const section = { query: 'q', user: 'asker', default_pool_size: 7 };
+  const poolsWith = async (more: Record<string, unknown>) =>
+    (
+      await settingsOf({
+        pools: { shop: { auth_query: { ...section, ...more }, users: [{ username: 'ann' }] } },
+      })
+    ).pools;
+  assert.equal((await poolsWith({})).length, 1);
+  const [, shared] = await poolsWith({ server_user: 'app', server_password: 'secret' });
+  assert.ok(shared);
+  const { user, isDynamic, serverUser, poolSize, minPoolSize, clientSecret, serverSecret } = shared;
+  assert.deepEqual([user, isDynamic, serverUser, poolSize, minPoolSize], ['app', true, 'app', 7, 0]);
+  assert.deepEqual([clientSecret, serverSecret], [{ kind: 'none' }, { kind: 'plain', password: 'secret' }]);
+  assert.deepEqual((await poolsWith({ server_user: 'app' }))[1]?.serverSecret, { kind: 'none' });
 });
 
 test("the server's database and user may have other names than the client's", async () => {

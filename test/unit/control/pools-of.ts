@@ -4,6 +4,7 @@ import { PoolMode, type PoolSettings } from '../../../src/pooler/settings.js';
 const POOL: PoolSettings = {
   database: 'x',
   user: 'alice',
+  isDynamic: false,
   address: { kind: 'unix', path: '' },
   serverHost: '',
   serverTls: { id: '', mode: 'disable', authorities: '', checksHost: false, identity: null },

@@ -18,7 +18,6 @@ async function settingsOf(max: number, minPoolSizes: number[]): Promise<Resolved
     accessRules: null,
     tlsFiles: new Map(),
     tokenKeys: NO_TOKEN_KEYS,
-    notInForce: [],
     files: [],
   });
 }

@@ -20,7 +20,6 @@ function serverTls(
     tlsFiles,
     tokenKeys: NO_TOKEN_KEYS,
     accessRules: null,
-    notInForce: [],
     files: [],
   });
   return Object.entries(configuration.pools).map(([name, pool]) => of.of(name, pool));
@@ -79,7 +78,6 @@ test('each reading of the configuration makes new keys for session tickets', () 
     tlsFiles: new Map(),
     tokenKeys: NO_TOKEN_KEYS,
     accessRules: null,
-    notInForce: [],
     files: [],
   };
   const [first, second] = [clientTls(loaded), clientTls(loaded)];

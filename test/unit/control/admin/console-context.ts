@@ -5,6 +5,7 @@ import { configurationSchema } from '../../../../src/config/settings/configurati
 import type { ConsoleContext, PoolControl } from '../../../../src/control/admin/command.js';
 import { AdminConsole } from '../../../../src/control/admin/console.js';
 import { ConsoleSession } from '../../../../src/control/admin/console-session.js';
+import type { AuthQuerySnapshot } from '../../../../src/control/auth-query/counters.js';
 import { resolveSettings } from '../../../../src/control/data-plane-settings.js';
 import { Log } from '../../../../src/control/logs.js';
 import { Statistics } from '../../../../src/control/statistics.js';
@@ -144,6 +145,22 @@ const WORKERS = [
   { worker: 1, isAlive: false, clients: 0, servers: 0, requestsASecond: 0, handOvers: 0 },
 ];
 
+const AUTH_QUERY: AuthQuerySnapshot = {
+  database: 'shop',
+  cache_entries: 1,
+  cache_hits: 2,
+  cache_misses: 3,
+  cache_refetches: 4,
+  cache_rate_limited: 5,
+  auth_success: 6,
+  auth_failure: 7,
+  executor_queries: 8,
+  executor_errors: 9,
+  dynamic_pools_current: 10,
+  dynamic_pools_created: 11,
+  dynamic_pools_destroyed: 12,
+};
+
 export interface Bench {
   readonly console: ConsoleSession;
   readonly counters: (pool: number) => Counters;
@@ -163,7 +180,6 @@ export async function bench(changes: Partial<ConsoleContext> = {}): Promise<Benc
     accessRules: null,
     tlsFiles: new Map(),
     tokenKeys: NO_TOKEN_KEYS,
-    notInForce: [],
     files: [],
   };
   const { pools } = await resolveSettings(loaded);
@@ -197,6 +213,7 @@ export async function bench(changes: Partial<ConsoleContext> = {}): Promise<Benc
       note('kill_client', String(id));
       return id === 5;
     },
+    authQuery: () => [AUTH_QUERY],
     shutDown: () => {
       shutDowns++;
     },

@@ -41,6 +41,21 @@ const UNIX_STATES = 'free unconnected connecting connected disconnecting';
 
 const COLUMNS: Readonly<Record<string, Table['columns']>> = {
   VERSION: columns('version'),
+  AUTH_QUERY: columns(
+    'database',
+    'cache_entries:n',
+    'cache_hits:n',
+    'cache_misses:n',
+    'cache_refetches:n',
+    'cache_rate_limited:n',
+    'auth_success:n',
+    'auth_failure:n',
+    'executor_queries:n',
+    'executor_errors:n',
+    'dynamic_pools_current:n',
+    'dynamic_pools_created:n',
+    'dynamic_pools_destroyed:n',
+  ),
   HELP: columns('item'),
   LISTS: columns('list', 'items:i'),
   USERS: columns('name', 'pool_mode'),
@@ -194,6 +209,11 @@ test('SHOW USERS has a row for each pool, with the mode that the user has', asyn
     ['bob', 'session'],
     ['alice', 'transaction'],
   ]);
+});
+
+test('SHOW AUTH_QUERY: each counter in its column', async () => {
+  const counters = Array.from({ length: 12 }, (_, n) => String(n + 1));
+  assert.deepEqual(await rows('AUTH_QUERY'), [['shop', ...counters]]);
 });
 
 test('SHOW CONNECTIONS says what came since the start', async () => {

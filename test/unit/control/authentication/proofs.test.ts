@@ -27,7 +27,6 @@ function loadedWith(...signers: Signer[]): LoadedConfiguration {
     tokenKeys: { ofUsers: new Map([[userKey('app', 'alice'), keys]]), talos: new Map([['k', keys]]) },
     accessRules: null,
     tlsFiles: new Map(),
-    notInForce: [],
     files: [],
   };
 }
