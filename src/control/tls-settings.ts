@@ -4,7 +4,13 @@ import { rootCertificates } from 'node:tls';
 import type { LoadedConfiguration } from '../config/load.js';
 import type { PoolSection } from '../config/settings/pool.js';
 import type { TlsFiles } from '../config/tls-files.js';
-import type { ClientTlsSettings, ServerTlsSettings, TlsIdentity } from '../pooler/settings.js';
+import type {
+  ClientTlsSettings,
+  DataPlaneSettings,
+  ServerTlsSettings,
+  TlsIdentity,
+} from '../pooler/settings.js';
+import type { ToWorker } from '../pooler/thread-messages.js';
 
 const TICKET_KEYS_BYTES = 80;
 
@@ -18,6 +24,19 @@ export function clientTls({ configuration, tlsFiles }: LoadedConfiguration): Cli
     isRequired: tls_mode === 'require' || tls_mode === 'verify-full',
     handshakesPerSecond: tls_rate_limit_per_second,
   };
+}
+
+/** What one of so many workers gets: each may begin its share of the handshakes. */
+export function workerShare(settings: ClientTlsSettings, workers: number): ClientTlsSettings {
+  return { ...settings, handshakesPerSecond: Math.ceil(settings.handshakesPerSecond / workers) };
+}
+
+/** For every worker after the certificates have been read anew: for connections from now on. What is open goes on. */
+export function tlsMessages({ clientTls, workerThreads, pools }: DataPlaneSettings): ToWorker[] {
+  return [
+    { type: 'clientTls', settings: workerShare(clientTls, workerThreads) },
+    { type: 'serverTls', pools: pools.map(({ serverTls }, pool) => ({ pool, settings: serverTls })) },
+  ];
 }
 
 /** What each pool says, or general in its place. */

@@ -21,11 +21,13 @@ import { close, type Fd, type MappedRange, unmap } from '../reactor/libc.js';
 import { openListening } from '../reactor/listening.js';
 import type { ListeningSocket, SocketAddress } from '../reactor/reactor.js';
 import { mergeSnapshots } from './merge-snapshots.js';
+import { workerShare } from './tls-settings.js';
 import { VERSION } from './version.js';
 import { WorkerHandle } from './worker-handle.js';
 
 const STATEMENT_KEY_BYTES = 32;
 const CANCEL_SIGNING_KEY_BYTES = 32;
+const MOCK_KEY_BYTES = 32;
 /** One that dies again and again is not to keep the processor busy. */
 const REPLACE_AFTER_MS = 1000;
 
@@ -54,6 +56,7 @@ export class Workers {
   private readonly listening: ListeningSocket;
   private readonly statementKey = randomBytes(STATEMENT_KEY_BYTES);
   private readonly cancelSigningKey = randomBytes(CANCEL_SIGNING_KEY_BYTES);
+  private readonly mockKey = randomBytes(MOCK_KEY_BYTES);
   private readonly wakeFds = new Map<number, Fd>();
   private readonly mappings = new Map<number, readonly MappedRange[]>();
   private readonly handles = new Map<number, WorkerHandle>();
@@ -123,12 +126,10 @@ export class Workers {
     this.wakeFds.set(index, openWakeFd());
     const { settings, shared } = this;
     const { workerThreads, clientTls } = settings;
-    // Each may begin its share of the handshakes.
-    const handshakesPerSecond = Math.ceil(clientTls.handshakesPerSecond / workerThreads);
     const start: WorkerStart = {
       index,
       workers: workerThreads,
-      settings: { ...settings, clientTls: { ...clientTls, handshakesPerSecond } },
+      settings: { ...settings, clientTls: workerShare(clientTls, workerThreads) },
       shared,
       // One accepts and sends the others their share: who is least busy gets the next.
       listening: index === 0 ? this.listening : null,
@@ -136,6 +137,7 @@ export class Workers {
       processor: settings.workerCpuAffinityPinning ? index % availableParallelism() : null,
       statementKey: this.statementKey,
       cancelSigningKey: this.cancelSigningKey,
+      mockKey: this.mockKey,
       version: VERSION,
     };
     const handle = new WorkerHandle(start, {

@@ -8,8 +8,9 @@ import {
   AuthMethodUnsupported,
   LoginTimeout,
   PasswordAuthenticationFailed,
+  TooManyFailedLogins,
 } from '../wire/authentication-errors.js';
-import { int32At } from '../wire/bytes.js';
+import { copyOf, int32At } from '../wire/bytes.js';
 import {
   ClientFacingError,
   DataBehindSslRequest,
@@ -44,7 +45,7 @@ import {
   REFUSE_ENCRYPTION,
 } from '../wire/ready-made.js';
 import { ScramServerExchange } from '../wire/scram-server.js';
-import { SCRAM_SHA_256, scramNonce } from '../wire/scram-verifier.js';
+import { NO_END_POINT, scramNonce } from '../wire/scram-verifier.js';
 import {
   classifyStartup,
   needsNegotiation,
@@ -55,13 +56,15 @@ import {
   type StartupParameters,
 } from '../wire/startup.js';
 import { Frontend } from '../wire/tags.js';
-import { Verdict } from './access.js';
+import { type Judgement, Verdict } from './access.js';
 import { AdminSession } from './admin-session.js';
 import { cancelSecret, type KeySeed, sendCancel } from './cancel.js';
 import { ClientSession } from './client-session.js';
 import type { DataPlane } from './data-plane.js';
+import type { Attempt } from './failed-logins.js';
 import type { HandshakeWaiter } from './handshake-queue.js';
 import { LOGIN_MESSAGE_MAX, LOGIN_TIMEOUT_MS } from './limits.js';
+import { mockSecret } from './mock-secret.js';
 import type { Pool } from './pool.js';
 import type { ClientSecret } from './settings.js';
 import { spelledAs, TrackedParameters, trackedName } from './tracked-parameters.js';
@@ -73,6 +76,8 @@ const enum LoginState {
   Md5Response,
   SaslInitialResponse,
   SaslResponse,
+  /** The proof is here, and is judged when it is its turn. */
+  Slowed,
   /** Who it is is known; its pool has still to learn what its servers say of themselves. */
   Parameters,
   Ended,
@@ -92,7 +97,7 @@ const ADMIN_PARAMETERS: readonly (readonly [string, string])[] = [
 /** The first byte of a TLS handshake, which a client may send without asking. No packet is so long as to begin so. */
 const TLS_HANDSHAKE = 0x16;
 
-export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
+export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Attempt {
   private readonly plane: DataPlane;
   private socket: Socket;
   private secured: TlsSocket | null = null;
@@ -108,6 +113,12 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
   private secret: ClientSecret = { kind: 'none' };
   private salt: Uint8Array = new Uint8Array(0);
   private scram: ScramServerExchange | null = null;
+  /** What the client has sent last to prove who it is. */
+  private proof: Uint8Array = new Uint8Array(0);
+  private isAdmin = false;
+  private judgement: Judgement | null = null;
+  /** What SCRAM can be bound to. */
+  private endPoint: Uint8Array = NO_END_POINT;
   private askedForTls = false;
   /** TLS began without an SSLRequest: sslnegotiation=direct. */
   private isDirect = false;
@@ -179,6 +190,7 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
       case LoginState.Startup:
         return this.kept[0] === TLS_HANDSHAKE && !this.hasTls ? this.beginDirectTls() : this.takePacket();
       case LoginState.Handshake:
+      case LoginState.Slowed:
       case LoginState.Parameters:
       case LoginState.Ended:
         return false;
@@ -222,13 +234,14 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
 
   private takeMessage(): boolean {
     const { framer, kept } = this;
+    // Before it is whole: with another tag its length may mean nothing.
+    if (kept.length > 0 && kept[0] !== Frontend.Password) throw new ProtocolViolation('expected a password');
     const frame = framer.next(kept, 0, kept.length);
     if (frame === Frame.Violation) throw new ProtocolViolation('a login message of this length');
     if (frame === Frame.Starved || framer.remaining > 0) {
       framer.reset();
       return false;
     }
-    if (framer.tag !== Frontend.Password) throw new ProtocolViolation('expected a password message');
     const { bodyAt, bodyEnd } = framer;
     this.consume(bodyEnd); // first: the session that may follow takes what is left
     this.onPassword(kept, bodyAt, bodyEnd);
@@ -275,15 +288,12 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
     }
     this.askedForTls = true;
     this.isDirect = true;
-    const { kept } = this;
-    this.kept = Buffer.alloc(0);
-    this.socket.unread(kept, 0, kept.length);
     return this.awaitHandshake();
   }
 
   private awaitHandshake(): boolean {
     this.state = LoginState.Handshake;
-    this.socket.pause(true);
+    this.pause();
     this.plane.clientTls.handshakes.enter(this);
     return false;
   }
@@ -295,6 +305,7 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
       this.ends(); // a RELOAD has taken TLS away
       return socket.close();
     }
+    this.endPoint = context.endPoint;
     this.secured = plane.reactor.secure(socket, context.engine(), this);
     this.socket = this.secured;
   }
@@ -312,11 +323,15 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
       throw new FeatureNotSupported('replication is not pooled: connect to PostgreSQL itself for it');
     }
     const peer = this.socket.peerAddress();
-    const verdict = plane.access.judge(peer, this.hasTls, database, user);
+    this.judgement = plane.access.judge(peer, this.hasTls, database, user);
+    const { verdict } = this.judgement;
     if (verdict === Verdict.Reject) throw this.notPermitted(startup);
     if (ADMIN_DATABASES.includes(database)) {
-      if (user !== plane.settings.admin.username) throw new PasswordAuthenticationFailed(user);
-      this.secret = plane.settings.admin.secret;
+      this.isAdmin = true;
+      const { username, secret } = plane.settings.admin;
+      const mock = mockSecret(secret, user, plane.start.mockKey); // for all names, as it takes time
+      if (user !== username && verdict === Verdict.Trust) throw new PasswordAuthenticationFailed(user);
+      this.secret = user === username ? secret : mock;
     } else {
       this.pool = plane.findPool(database, user);
       if (this.pool === null) throw new NoSuchPool(database, user);
@@ -338,9 +353,10 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
         this.scram = new ScramServerExchange(
           secret,
           scramNonce((length) => this.plane.reactor.random(length)),
+          this.endPoint,
         );
         this.state = LoginState.SaslInitialResponse;
-        return this.send(authenticationSasl([SCRAM_SHA_256]));
+        return this.send(authenticationSasl(this.scram.mechanisms));
       case 'none':
         this.plane.log(
           'warn',
@@ -356,30 +372,65 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
   private onPassword(bytes: Uint8Array, bodyAt: number, bodyEnd: number): void {
     const { scram } = this;
     switch (this.state) {
-      case LoginState.Md5Response: {
-        const response = readPasswordMessage(bytes, bodyAt, bodyEnd);
-        if (this.secret.kind !== 'md5' || !isMd5Response(this.secret.hash, this.salt, response)) {
-          throw new AuthenticationFailed();
-        }
-        return this.authenticated();
-      }
       case LoginState.SaslInitialResponse: {
         const { mechanism, data } = readSaslInitialResponse(bytes, bodyAt, bodyEnd);
-        if (mechanism !== SCRAM_SHA_256 || scram === null) {
+        if (scram === null || !scram.mechanisms.includes(mechanism)) {
           throw new ProtocolViolation('a SASL mechanism that was not offered');
         }
         this.state = LoginState.SaslResponse;
-        return this.send(authenticationSaslContinue(scram.clientFirst(data)));
+        return this.send(authenticationSaslContinue(scram.clientFirst(data, mechanism)));
       }
-      case LoginState.SaslResponse: {
-        if (scram === null) throw new ProtocolViolation('a SASL response out of turn');
-        this.send(authenticationSaslFinal(scram.clientFinal(bytes.slice(bodyAt, bodyEnd))));
-        if (scram.clientKey !== null) this.pool?.learnClientKey(scram.clientKey);
-        return this.authenticated();
-      }
+      case LoginState.Md5Response:
+      case LoginState.SaslResponse:
+        this.proof = copyOf(bytes, bodyAt, bodyEnd);
+        return this.isAdmin ? this.takeTurn() : this.judge();
       default:
         throw new ProtocolViolation('a password that nobody asked for');
     }
+  }
+
+  /** Who has failed before waits. */
+  private takeTurn(): void {
+    this.state = LoginState.Slowed;
+    this.pause();
+    const { host } = this.socket.peerAddress();
+    if (!this.plane.failedLogins.enter(host, this)) throw new TooManyFailedLogins();
+  }
+
+  judge(): void {
+    try {
+      this.checkProof();
+      this.authenticated();
+    } catch (error) {
+      if (!(error instanceof ClientFacingError)) throw error;
+      if (this.isAdmin) this.adminFailed(error);
+      else this.refuse(error);
+    }
+  }
+
+  /** Throws AuthenticationFailed and other errors of authentication. */
+  private checkProof(): void {
+    const { proof, scram, secret } = this;
+    if (scram !== null) {
+      this.send(authenticationSaslFinal(scram.clientFinal(proof)));
+      return this.pool?.learnClientKey(scram.clientKey);
+    }
+    const response = readPasswordMessage(proof, 0, proof.length);
+    if (secret.kind !== 'md5' || !isMd5Response(secret.hash, this.salt, response)) {
+      throw new AuthenticationFailed();
+    }
+  }
+
+  private adminFailed(error: ClientFacingError): void {
+    const { plane, startup } = this;
+    const { host } = this.socket.peerAddress();
+    plane.peers.postToAll({ type: 'loginFailed', address: host });
+    const times = plane.failedLogins.failed(host);
+    const isWrong = error instanceof AuthenticationFailed;
+    this.refuse(
+      isWrong ? new PasswordAuthenticationFailed(startup?.user ?? '') : error,
+      `; failed logins to the console from there: ${times}`,
+    );
   }
 
   // ── welcome ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -389,8 +440,9 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
     if (startup === null) throw new MalformedStartup('there was none');
     if (pool === null) return this.welcomeAdmin();
     this.state = LoginState.Parameters;
-    if (pool.knowsParameters) this.greet();
-    else pool.wantParameters(this);
+    if (pool.knowsParameters) return this.greet();
+    this.pause();
+    pool.wantParameters(this);
   }
 
   private greet(): void {
@@ -407,7 +459,7 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
     const session = new ClientSession(plane, pool, socket, seed, startup.applicationName, tracked);
     this.sendGreeting([...parameters], seed);
     const how = this.secured === null ? '' : ` over ${this.secured.version}`;
-    plane.clientBegins(session, this.peer() + how);
+    plane.clientBegins(session, this.peer() + how, this.byRule());
     this.handOver(session);
   }
 
@@ -416,7 +468,7 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
     const seed = plane.newKeySeed(startup?.minorVersion ?? 0);
     const session = new AdminSession(plane, socket, seed.id, startup?.user ?? '');
     this.sendGreeting([...ADMIN_PARAMETERS, ['server_version', plane.start.version]], seed);
-    plane.adminBegins(session);
+    plane.adminBegins(session, this.peer(), this.byRule());
     this.handOver(session);
   }
 
@@ -433,18 +485,19 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
 
   /** What the client has sent ahead is the session's. */
   private handOver(session: Receiver): void {
-    const { kept, socket } = this;
+    const { socket } = this;
+    this.pause();
     this.ends(true);
     socket.receiver = session;
-    socket.unread(kept, 0, kept.length);
+    socket.resume();
   }
 
   // ── the end ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  private refuse(error: ClientFacingError): void {
+  private refuse(error: ClientFacingError, more = ''): void {
     if (this.state === LoginState.Ended) return;
     this.plane.countRefused();
-    this.plane.log('warn', `login of ${this.who()} refused: ${error.message}`);
+    this.plane.log('warn', `login of ${this.who()} refused: ${error.message}${this.byRule()}${more}`);
     // In the middle of a handshake it would not be understood.
     if (this.state !== LoginState.Handshake) this.send(errorResponse(error, 'FATAL'));
     this.ends();
@@ -457,12 +510,21 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
     this.kept = Buffer.alloc(0);
     this.pool?.leaveGreeters(this);
     this.plane.clientTls.handshakes.leave(this);
+    this.plane.failedLogins.leave(this);
     this.plane.reactor.clearTimer(this.timer);
     this.plane.loginEnded(!becomesSession);
   }
 
   private notPermitted(startup: StartupParameters): NotPermittedByHba {
     return new NotPermittedByHba(this.peer(), startup.user, startup.database, this.hasTls);
+  }
+
+  /** What the client sends until `resume` must not pile up; what it has sent already goes back to wait with it. */
+  private pause(): void {
+    const { kept, socket } = this;
+    this.kept = Buffer.alloc(0);
+    if (kept.length > 0) socket.unread(kept, 0, kept.length);
+    socket.pause(true);
   }
 
   private consume(length: number): void {
@@ -476,6 +538,12 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter {
   private peer(): string {
     const { isUnix, host } = this.socket.peerAddress();
     return isUnix ? 'a unix socket' : host;
+  }
+
+  /** Which rule has decided. */
+  private byRule(): string {
+    const by = this.judgement?.by ?? '';
+    return by === '' ? '' : ` (${by})`;
   }
 
   private who(): string {

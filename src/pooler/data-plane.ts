@@ -25,6 +25,7 @@ import { ClientSession } from './client-session.js';
 import { ClientTls } from './client-tls.js';
 import type { CloseReason } from './close-reason.js';
 import { Counter } from './counters.js';
+import { FailedLogins } from './failed-logins.js';
 import type { ClientRecord } from './hand-over.js';
 import { MemoryBudget } from './memory-budget.js';
 import { type PeerLink, Peers, type ToPeer } from './peers.js';
@@ -66,6 +67,7 @@ export class DataPlane implements Acceptor, TimerTarget {
   readonly balance: Balance;
   readonly clientTls: ClientTls;
   readonly serverTls = new ServerTls();
+  readonly failedLogins: FailedLogins;
   isShuttingDown = false;
   /** Many clients have left and few are there: a good moment to give memory back. */
   onManyLeft: () => void = () => undefined;
@@ -98,6 +100,7 @@ export class DataPlane implements Acceptor, TimerTarget {
     this.cancels = new RemoteCancels(this);
     this.balance = new Balance(this);
     this.clientTls = new ClientTls(reactor, settings.clientTls);
+    this.failedLogins = new FailedLogins(reactor);
     this.access = new AccessRules(settings.accessRules);
     this.serverSocketOptions = { ...socketOptions(settings), lingerS: -1 };
     this.checkQuery = Buffer.from(`${settings.poolerCheckQuery}\0`);
@@ -194,12 +197,12 @@ export class DataPlane implements Acceptor, TimerTarget {
     };
   }
 
-  clientBegins(client: ClientSession, peer: string): void {
+  clientBegins(client: ClientSession, peer: string, byRule: string): void {
     this.clients.set(client.id, client);
     if (this.settings.logClientConnections) {
       this.log(
         'info',
-        `client ${client.id} ${client.pool.name} (${client.applicationName}) from ${peer} connected`,
+        `client ${client.id} ${client.pool.name} (${client.applicationName}) from ${peer} connected${byRule}`,
       );
     }
   }
@@ -240,9 +243,9 @@ export class DataPlane implements Acceptor, TimerTarget {
     socket.resume();
   }
 
-  adminBegins(admin: AdminSession): void {
+  adminBegins(admin: AdminSession, peer: string, byRule: string): void {
     this.admins.set(admin.id, admin);
-    this.log('info', `admin ${admin.user} connected to the console as client ${admin.id}`);
+    this.log('info', `client ${admin.id} admin ${admin.user} from ${peer} connected to the console${byRule}`);
   }
 
   adminEnded(admin: AdminSession): void {
@@ -303,6 +306,10 @@ export class DataPlane implements Acceptor, TimerTarget {
       }
       case 'clientTls':
         return this.replaceClientTls(message.settings);
+      case 'serverTls':
+        this.serverTls.forget();
+        for (const { pool, settings } of message.pools) this.poolAt(pool)?.reachBy(settings);
+        return;
       case 'address':
         return this.poolAt(message.pool)?.moveTo(message.host);
       case 'findExpired':
@@ -342,6 +349,9 @@ export class DataPlane implements Acceptor, TimerTarget {
         return this.poolAt(message.pool)?.parametersCame(message.parameters);
       case 'clientKey':
         return this.poolAt(message.pool)?.clientKeyCame(message.key);
+      case 'loginFailed':
+        this.failedLogins.failed(message.address);
+        return;
       case 'renewed':
         return this.poolAt(message.pool)?.statements.wasRenewed(message.content, message.serial);
       case 'cancel': {

@@ -24,6 +24,8 @@ export type ToPeer =
     }
   /** From a client that logged in with SCRAM; signs for us at the server. */
   | { readonly type: 'clientKey'; readonly pool: number; readonly key: Uint8Array }
+  /** A login to the admin console has failed: see FailedLogins. */
+  | { readonly type: 'loginFailed'; readonly address: string }
   /** A statement does not run any more as it was prepared. */
   | {
       readonly type: 'renewed';

@@ -9,6 +9,7 @@ import {
   LocalResourceExhausted,
   PoolExhausted,
 } from '../wire/client-facing-error.js';
+import { isKeyOf } from '../wire/scram-verifier.js';
 import type { ClientLogin } from './client-login.js';
 import type { ClientSession } from './client-session.js';
 import type { CloseReason } from './close-reason.js';
@@ -16,11 +17,11 @@ import { Counter, Counters } from './counters.js';
 import type { DataPlane } from './data-plane.js';
 import type { ServerRecord } from './hand-over.js';
 import { IdleServers } from './idle-servers.js';
-import { CREATE_PAUSE_MS, FAST_RETRY_MS } from './limits.js';
+import { CREATE_PAUSE_MS, FAST_RETRY_MS, PARAMETERS_MAX } from './limits.js';
 import type { PeerLink, ToPeer } from './peers.js';
 import { ServerSession } from './server-session.js';
 import { ServerState } from './server-stream.js';
-import type { PoolSettings, ServerAddress } from './settings.js';
+import type { PoolSettings, ServerAddress, ServerTlsSettings } from './settings.js';
 import { HOPES_FOR_OWN_MS, NONE_WAITS, SharedPool } from './shared-pool.js';
 import { type Serials, StatementCache } from './statements.js';
 import type { PoolSnapshot } from './thread-messages.js';
@@ -54,6 +55,8 @@ export class Pool implements TimerTarget, Serials {
   cancelRequests = 0;
   clients = 0;
   address: SocketAddress;
+  /** How new servers are reached. */
+  serverTls: ServerTlsSettings;
   private readonly idle: IdleServers;
   /** Logins that wait until a server has told its parameters. */
   private readonly greeters = new Set<ClientLogin>();
@@ -87,6 +90,7 @@ export class Pool implements TimerTarget, Serials {
     this.index = index;
     this.settings = settings;
     this.address = settings.address;
+    this.serverTls = settings.serverTls;
     const { start, settings: general } = plane;
     this.counters = new Counters(start.shared.counters, start.index * general.pools.length + index);
     this.shared = new SharedPool(start.shared.pools, index, start.workers, start.index);
@@ -244,7 +248,8 @@ export class Pool implements TimerTarget, Serials {
   /** ParameterStatus of one of its servers. */
   parameterCame(name: string, value: string): void {
     // Later changes are of sessions; what a client is greeted with is what a fresh server says.
-    if (!this.parameters.has(name)) this.parameters.set(name, value);
+    const isRoom = this.parameters.size < PARAMETERS_MAX;
+    if (isRoom && !this.parameters.has(name)) this.parameters.set(name, value);
   }
 
   /** … of a server of another worker. */
@@ -255,12 +260,14 @@ export class Pool implements TimerTarget, Serials {
 
   /** A client has logged in with SCRAM, here or in another worker. */
   clientKeyCame(key: Uint8Array): void {
-    this.clientKey ??= key;
+    const { clientSecret } = this.settings;
+    // One that the other worker knew from before the password was changed is of no use.
+    if (clientSecret.kind === 'scram' && isKeyOf(clientSecret, key)) this.clientKey = key;
   }
 
   /** … here: the others are told. */
   learnClientKey(key: Uint8Array): void {
-    if (this.clientKey !== null) return;
+    if (this.clientKey !== null && Buffer.from(this.clientKey).equals(key)) return;
     this.clientKey = key;
     this.plane.peers.postToAll({ type: 'clientKey', pool: this.index, key });
   }
@@ -292,6 +299,11 @@ export class Pool implements TimerTarget, Serials {
   /** The host name stands for another address now: new servers go there. */
   moveTo(host: string): void {
     if (this.address.kind === 'tcp') this.address = { ...this.address, host };
+  }
+
+  /** Other certificates or rules of TLS are in force: for new servers. */
+  reachBy(serverTls: ServerTlsSettings): void {
+    this.serverTls = serverTls;
   }
 
   /** No new servers; idle ones close now, the others when they come back. */

@@ -66,7 +66,7 @@ export class Attempts {
   /** Begins to connect: the first time, or the other way. Throws SystemError. */
   dial(caller: Caller): Socket {
     const isFirst = this.count++ === 0;
-    switch (this.pool.settings.serverTls.mode) {
+    switch (this.pool.serverTls.mode) {
       case 'disable':
         return dial(this.pool, caller, 'plain');
       case 'require':
@@ -80,7 +80,7 @@ export class Attempts {
 
   /** Whether there is another way: `hadTls` tells which one has failed. */
   hasAnother(hadTls: boolean): boolean {
-    const { mode } = this.pool.settings.serverTls;
+    const { mode } = this.pool.serverTls;
     if (this.count > 1 || this.pool.address.kind === 'unix') return false;
     return mode === 'allow' ? !hadTls : mode === 'prefer' && hadTls;
   }
@@ -130,9 +130,9 @@ class TlsRequest implements Receiver {
   }
 
   private secure(socket: Socket): void {
-    const { plane, settings } = this.pool;
+    const { plane, settings, serverTls } = this.pool;
     try {
-      const engine = plane.serverTls.contextOf(settings.serverTls).engine(settings.serverHost);
+      const engine = plane.serverTls.contextOf(serverTls).engine(settings.serverHost);
       this.caller.socket = plane.reactor.secure(socket, engine, this.caller);
     } catch (error) {
       if (!(error instanceof TlsError)) throw error;

@@ -4,7 +4,7 @@ import { DESCRIPTORS_BYTES } from '../reactor/descriptors.js';
 import type { Fd, MappedRange } from '../reactor/libc.js';
 import type { ListeningSocket } from '../reactor/reactor.js';
 import { countersBytes } from './counters.js';
-import type { ClientTlsSettings, DataPlaneSettings } from './settings.js';
+import type { ClientTlsSettings, DataPlaneSettings, ServerTlsSettings } from './settings.js';
 import { sharedPoolsBytes } from './shared-pool.js';
 import { workerBoardBytes } from './worker-board.js';
 
@@ -27,6 +27,8 @@ export interface WorkerStart {
   readonly cancelSigningKey: Uint8Array;
   /** The key that statement names are made with: the same in every worker. */
   readonly statementKey: Uint8Array;
+  /** What is made of it are salts and keys of users that do not exist: the same in every worker. */
+  readonly mockKey: Uint8Array;
   /** The pooler's version, for the console's greeting. */
   readonly version: string;
 }
@@ -79,6 +81,12 @@ export type ToWorker =
   | { readonly type: 'fill'; readonly pool: number }
   /** Certificates and limits for clients that connect from now on. */
   | { readonly type: 'clientTls'; readonly settings: ClientTlsSettings }
+  /** How servers that are opened from now on are reached. `pool` is its place in the settings; pools with the same
+   *  settings have the same object. */
+  | {
+      readonly type: 'serverTls';
+      readonly pools: readonly { readonly pool: number; readonly settings: ServerTlsSettings }[];
+    }
   /** A host name of a pool stands for another address now. */
   | { readonly type: 'address'; readonly pool: number; readonly host: string };
 

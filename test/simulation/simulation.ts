@@ -105,6 +105,7 @@ export function workerStart(settings: DataPlaneSettings, shared: SharedState, in
     processor: null,
     statementKey: Buffer.from('key of the simulation'),
     cancelSigningKey: Buffer.from('another key of the simulation'),
+    mockKey: Buffer.from('a third key of the simulation'),
     version: '0',
   };
 }
