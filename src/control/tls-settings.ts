@@ -20,6 +20,11 @@ export function clientTls({ configuration, tlsFiles }: LoadedConfiguration): Cli
   };
 }
 
+/** What one of so many workers gets: each may begin its share of the handshakes. */
+export function workerShare(settings: ClientTlsSettings, workers: number): ClientTlsSettings {
+  return { ...settings, handshakesPerSecond: Math.ceil(settings.handshakesPerSecond / workers) };
+}
+
 /** What each pool says, or general in its place. */
 export class ServerTlsOfPools {
   private readonly loaded: LoadedConfiguration;

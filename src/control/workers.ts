@@ -26,12 +26,14 @@ import type { ListeningSocket, SocketAddress } from '../reactor/reactor.js';
 import type { Resolved } from './data-plane-settings.js';
 import { mergeSnapshots } from './merge-snapshots.js';
 import { type PoolHolders, Pools } from './pools.js';
+import { workerShare } from './tls-settings.js';
 import type { Heritage } from './upgrade/heritage.js';
 import { VERSION } from './version.js';
 import { WorkerHandle } from './worker-handle.js';
 
 const STATEMENT_KEY_BYTES = 32;
 const CANCEL_SIGNING_KEY_BYTES = 32;
+const MOCK_KEY_BYTES = 32;
 /** It accepts, and sends the others their share: who is least busy gets the next. */
 const ACCEPTING_WORKER = 0;
 /** One that dies again and again is not to keep the processor busy. */
@@ -68,6 +70,7 @@ export class Workers implements PoolHolders {
   /** Whether clients are to come in here: another process may still take them. */
   private isAccepting: boolean;
   private hasPredecessor: boolean;
+  private readonly mockKey = randomBytes(MOCK_KEY_BYTES);
   private readonly wakeFds = new Map<number, Fd>();
   private readonly mappings = new Map<number, readonly MappedRange[]>();
   private readonly handles = new Map<number, WorkerHandle>();
@@ -240,6 +243,7 @@ export class Workers implements PoolHolders {
       cancelSigningKey: this.cancelSigningKey,
       hasPredecessor: this.hasPredecessor,
       logLevel: this.logLevel,
+      mockKey: this.mockKey,
       version: VERSION,
     };
     const handle = new WorkerHandle(start, {
@@ -336,9 +340,7 @@ export class Workers implements PoolHolders {
   }
 }
 
-/** What one worker gets: each may begin its share of the TLS handshakes. */
+/** What one worker gets. */
 function shareOf(settings: DataPlaneSettings): DataPlaneSettings {
-  const { workerThreads, clientTls } = settings;
-  const handshakesPerSecond = Math.ceil(clientTls.handshakesPerSecond / workerThreads);
-  return { ...settings, clientTls: { ...clientTls, handshakesPerSecond } };
+  return { ...settings, clientTls: workerShare(settings.clientTls, settings.workerThreads) };
 }

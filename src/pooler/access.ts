@@ -14,23 +14,50 @@ export const enum Verdict {
   Reject,
 }
 
+export interface Judgement {
+  readonly verdict: Verdict;
+  /** What has decided, for the log; '' when there are no rules. */
+  readonly by: string;
+}
+
+const NO_RULES: Judgement = { verdict: Verdict.Password, by: '' };
+const NO_RULE_FITS: Judgement = { verdict: Verdict.Reject, by: 'no rule fits' };
+
+interface Rule {
+  readonly rule: AccessRule;
+  readonly network: BlockList;
+  readonly judgement: Judgement;
+}
+
 export class AccessRules {
-  private readonly rules: readonly { readonly rule: AccessRule; readonly network: BlockList }[] | null;
+  private readonly rules: readonly Rule[] | null;
 
   /** null: there are no rules, and everybody may try. */
   constructor(rules: readonly AccessRule[] | null) {
-    this.rules = rules?.map((rule) => ({ rule, network: blockList(rule) })) ?? null;
+    this.rules = rules?.map(prepared) ?? null;
   }
 
-  judge(peer: PeerAddress, isTls: boolean, database: string, user: string): Verdict {
-    if (this.rules === null) return Verdict.Password;
-    for (const { rule, network } of this.rules) {
+  judge(peer: PeerAddress, isTls: boolean, database: string, user: string): Judgement {
+    if (this.rules === null) return NO_RULES;
+    for (const { rule, network, judgement } of this.rules) {
       if (!fitsConnection(rule, network, peer, isTls)) continue;
       if (!names(rule.databases, database) || !names(rule.users, user)) continue;
-      return verdictOf(rule);
+      return judgement;
     }
-    return Verdict.Reject;
+    return NO_RULE_FITS;
   }
+}
+
+function prepared(rule: AccessRule): Rule {
+  return { rule, network: blockList(rule), judgement: { verdict: verdictOf(rule), by: textOf(rule) } };
+}
+
+/** The rule with the line that it stands in; the older list, hba, has no lines. */
+function textOf({ type, databases, users, network, method, line }: AccessRule): string {
+  if (line === 0) return `hba ${network?.address}/${network?.prefixLength}`;
+  const where = network === null ? [] : [`${network.address}/${network.prefixLength}`];
+  const rule = [type, databases.join(',') || 'all', users.join(',') || 'all', ...where, method].join(' ');
+  return `pg_hba line ${line}: ${rule}`;
 }
 
 function fitsConnection(rule: AccessRule, network: BlockList, peer: PeerAddress, isTls: boolean): boolean {

@@ -12,8 +12,9 @@ import {
   LoginTimeout,
   PasswordAuthenticationFailed,
   ScramProtocolError,
+  TooManyFailedLogins,
 } from '../wire/authentication-errors.js';
-import { int32At } from '../wire/bytes.js';
+import { copyOf, int32At } from '../wire/bytes.js';
 import {
   ClientFacingError,
   DataBehindSslRequest,
@@ -49,7 +50,7 @@ import {
   REFUSE_ENCRYPTION,
 } from '../wire/ready-made.js';
 import { ScramServerExchange } from '../wire/scram-server.js';
-import { SCRAM_SHA_256, scramNonce } from '../wire/scram-verifier.js';
+import { NO_END_POINT, scramNonce } from '../wire/scram-verifier.js';
 import {
   classifyStartup,
   needsNegotiation,
@@ -60,7 +61,7 @@ import {
   type StartupParameters,
 } from '../wire/startup.js';
 import { Frontend } from '../wire/tags.js';
-import { Verdict } from './access.js';
+import { type Judgement, Verdict } from './access.js';
 import { AdminSession } from './admin-session.js';
 import { cancelSecret, type KeySeed, sendCancel } from './cancel.js';
 import { type ProofMethod, type ProofVerdict, refusalError, TALOS_USER } from './client-proof.js';
@@ -68,9 +69,11 @@ import { ClientSession } from './client-session.js';
 import { Connection } from './connection-counts.js';
 import type { DataPlane } from './data-plane.js';
 import { Departure, type Traveller } from './departure.js';
+import type { Attempt } from './failed-logins.js';
 import type { HandshakeWaiter } from './handshake-queue.js';
 import { LOGIN_MESSAGE_MAX, LOGIN_TIMEOUT_MS, TOKEN_MESSAGE_MAX } from './limits.js';
 import type { LogFields } from './log-fields.js';
+import { mockSecret } from './mock-secret.js';
 import type { Pool } from './pool.js';
 import type { ClientSecret } from './settings.js';
 import type { UserAnswer } from './thread-messages.js';
@@ -92,6 +95,8 @@ const enum LoginState {
   Cleartext,
   /** The control plane is asked about it. */
   Proof,
+  /** The proof is here, and is judged when it is its turn. */
+  Slowed,
   /** Who it is is known; its pool has still to learn what its servers say of themselves. */
   Parameters,
   Ended,
@@ -112,7 +117,7 @@ const ADMIN_PARAMETERS: readonly (readonly [string, string])[] = [
 const TLS_HANDSHAKE = 0x16;
 const NO_BYTES = new Uint8Array(0);
 
-export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Traveller {
+export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Traveller, Attempt {
   private readonly plane: DataPlane;
   private socket: Socket;
   private secured: TlsSocket | null = null;
@@ -131,7 +136,6 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
   private secret: ClientSecret = { kind: 'none' };
   private salt: Uint8Array = NO_BYTES;
   private scram: ScramServerExchange | null = null;
-  private verdict = Verdict.Reject;
   /** Of a user who is not listed. */
   private lookUp: UserLookUp | null = null;
   private answer: UserAnswer = { kind: 'none' };
@@ -140,6 +144,12 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
   /** How what the client sends in the clear is checked. */
   private method: ProofMethod | null = null;
   private proofRequest = 0;
+  /** What the client has sent last to prove who it is. */
+  private proof: Uint8Array = new Uint8Array(0);
+  private isAdmin = false;
+  private judgement: Judgement | null = null;
+  /** What SCRAM can be bound to. */
+  private endPoint: Uint8Array = NO_END_POINT;
   private askedForTls = false;
   /** TLS began without an SSLRequest: sslnegotiation=direct. */
   private isDirect = false;
@@ -233,6 +243,7 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
         if (this.kept.length > TOKEN_MESSAGE_MAX) throw new ProtocolViolation('too much before the login');
         return false;
       case LoginState.Handshake:
+      case LoginState.Slowed:
       case LoginState.Ended:
         return false;
       default:
@@ -288,13 +299,14 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
 
   private takeMessage(): boolean {
     const { framer, kept } = this;
+    // Before it is whole: with another tag its length may mean nothing.
+    if (kept.length > 0 && kept[0] !== Frontend.Password) throw new ProtocolViolation('expected a password');
     const frame = framer.next(kept, 0, kept.length);
     if (frame === Frame.Violation) throw new ProtocolViolation('a login message of this length');
     if (frame === Frame.Starved || framer.remaining > 0) {
       framer.reset();
       return false;
     }
-    if (framer.tag !== Frontend.Password) throw new ProtocolViolation('expected a password message');
     const { bodyAt, bodyEnd } = framer;
     this.consume(bodyEnd); // first: the session that may follow takes what is left
     this.onPassword(kept, bodyAt, bodyEnd);
@@ -341,15 +353,12 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
     }
     this.askedForTls = true;
     this.isDirect = true;
-    const { kept } = this;
-    this.kept = Buffer.alloc(0);
-    this.socket.unread(kept, 0, kept.length);
     return this.awaitHandshake();
   }
 
   private awaitHandshake(): boolean {
     this.state = LoginState.Handshake;
-    this.socket.pause(true);
+    this.pause();
     this.plane.clientTls.handshakes.enter(this);
     return false;
   }
@@ -361,6 +370,7 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
       this.ends(); // a RELOAD has taken TLS away
       return socket.close();
     }
+    this.endPoint = context.endPoint;
     this.secured = plane.reactor.secure(socket, context.engine(), this);
     this.socket = this.secured;
   }
@@ -378,13 +388,16 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
       throw new FeatureNotSupported('replication is not pooled: connect to PostgreSQL itself for it');
     }
     const peer = this.socket.peerAddress();
-    this.verdict = plane.access.judge(peer, this.hasTls, database, user);
+    this.judgement = plane.access.judge(peer, this.hasTls, database, user);
     if (this.verdict === Verdict.Reject) throw this.notPermitted(startup);
     // Also where a rule trusts: nobody but the token knows whose pool it is to be.
     if (user === TALOS_USER && plane.settings.hasTalosKeys) return this.askInTheClear('talos');
     if (ADMIN_DATABASES.includes(database)) {
-      if (user !== plane.settings.admin.username) throw new PasswordAuthenticationFailed(user);
-      this.secret = plane.settings.admin.secret;
+      this.isAdmin = true;
+      const { username, secret } = plane.settings.admin;
+      const mock = mockSecret(secret, user, plane.start.mockKey); // for all names, as it takes time
+      if (user !== username && this.verdict === Verdict.Trust) throw new PasswordAuthenticationFailed(user);
+      this.secret = user === username ? secret : mock;
     } else {
       this.pool = plane.findPool(database, user);
       if (this.pool === null) {
@@ -435,9 +448,10 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
         this.scram = new ScramServerExchange(
           secret,
           scramNonce((length) => this.plane.reactor.random(length)),
+          this.endPoint,
         );
         this.state = LoginState.SaslInitialResponse;
-        return this.send(authenticationSasl([SCRAM_SHA_256]));
+        return this.send(authenticationSasl(this.scram.mechanisms));
       case 'pam':
       case 'jwt':
         return this.askInTheClear(secret.kind);
@@ -464,26 +478,49 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
   private onPassword(bytes: Uint8Array, bodyAt: number, bodyEnd: number): void {
     const { scram } = this;
     switch (this.state) {
-      case LoginState.Md5Response:
-        return this.checkMd5(readPasswordMessage(bytes, bodyAt, bodyEnd));
       case LoginState.SaslInitialResponse: {
         const { mechanism, data } = readSaslInitialResponse(bytes, bodyAt, bodyEnd);
-        if (mechanism !== SCRAM_SHA_256 || scram === null) {
+        if (scram === null || !scram.mechanisms.includes(mechanism)) {
           throw new ProtocolViolation('a SASL mechanism that was not offered');
         }
         this.state = LoginState.SaslResponse;
-        return this.send(authenticationSaslContinue(scram.clientFirst(data)));
+        return this.send(authenticationSaslContinue(scram.clientFirst(data, mechanism)));
       }
-      case LoginState.SaslResponse: {
-        if (scram === null) throw new ProtocolViolation('a SASL response out of turn');
-        this.send(authenticationSaslFinal(scram.clientFinal(bytes.slice(bodyAt, bodyEnd))));
-        return this.proved(scram.clientKey);
-      }
+      case LoginState.Md5Response:
+      case LoginState.SaslResponse:
+        this.proof = copyOf(bytes, bodyAt, bodyEnd);
+        return this.isAdmin ? this.takeTurn() : this.judge();
       case LoginState.Cleartext:
         return this.askForVerdict(readPasswordMessage(bytes, bodyAt, bodyEnd));
       default:
         throw new ProtocolViolation('a password that nobody asked for');
     }
+  }
+
+  /** Who has failed before waits. */
+  private takeTurn(): void {
+    this.state = LoginState.Slowed;
+    this.pause();
+    const { host } = this.socket.peerAddress();
+    if (!this.plane.failedLogins.enter(host, this)) throw new TooManyFailedLogins();
+  }
+
+  judge(): void {
+    try {
+      this.checkProof();
+    } catch (error) {
+      if (!(error instanceof ClientFacingError)) throw error;
+      if (this.isAdmin) this.adminFailed(error);
+      else this.refuse(error);
+    }
+  }
+
+  /** Throws AuthenticationFailed and other errors of authentication. */
+  private checkProof(): void {
+    const { proof, scram } = this;
+    if (scram === null) return this.checkMd5(readPasswordMessage(proof, 0, proof.length));
+    this.send(authenticationSaslFinal(scram.clientFinal(proof)));
+    this.proved(scram.clientKey);
   }
 
   private checkMd5(response: Uint8Array): void {
@@ -540,6 +577,18 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
     this.refuse(error);
   }
 
+  private adminFailed(error: ClientFacingError): void {
+    const { plane, startup } = this;
+    const { host } = this.socket.peerAddress();
+    plane.peers.postToAll({ type: 'loginFailed', address: host });
+    const times = plane.failedLogins.failed(host);
+    const isWrong = error instanceof AuthenticationFailed;
+    this.refuse(
+      isWrong ? new PasswordAuthenticationFailed(startup?.user ?? '') : error,
+      `failed logins to the console from there: ${times}`,
+    );
+  }
+
   // ── welcome ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   private authenticated(): void {
@@ -552,8 +601,9 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
     if (pool.isClosing) return this.refuse(new NoSuchPool(startup.database, startup.user)); // meanwhile
     if (this.lookUp !== null) this.lookUp.outcome = 'success';
     this.state = LoginState.Parameters;
-    if (pool.knowsParameters) this.greet();
-    else pool.wantParameters(this);
+    if (pool.knowsParameters) return this.greet();
+    this.pause();
+    pool.wantParameters(this);
   }
 
   private greet(): void {
@@ -576,6 +626,7 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
     plane.clientBegins(session, {
       ...(secured !== null && { tls: secured.version }),
       ...(method !== null && { method }),
+      ...this.ruleField,
     });
     this.handOver(session);
   }
@@ -586,7 +637,7 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
     const { user = '', database = '' } = startup ?? {};
     const session = new AdminSession(plane, socket, seed, user, database);
     this.sendGreeting([...ADMIN_PARAMETERS, ['server_version', plane.start.version]], seed);
-    plane.adminBegins(session);
+    plane.adminBegins(session, this.ruleField);
     this.handOver(session);
   }
 
@@ -603,10 +654,11 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
 
   /** What the client has sent ahead is the session's. */
   private handOver(session: Receiver): void {
-    const { kept, socket } = this;
+    const { socket } = this;
+    this.pause();
     this.ends(true);
     socket.receiver = session;
-    socket.unread(kept, 0, kept.length);
+    socket.resume();
   }
 
   // ── the end ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -620,7 +672,7 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
     this.plane.log(
       'warn',
       `login refused: ${message}${why && ` (${why})`}`,
-      { ...this.logFields, sqlstate },
+      { ...this.logFields, ...this.ruleField, sqlstate },
       sqlstate,
     );
     // In the middle of a handshake it would not be understood.
@@ -644,12 +696,21 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
     this.lookUp?.over();
     this.plane.proofs.leave(this.proofRequest);
     this.plane.clientTls.handshakes.leave(this);
+    this.plane.failedLogins.leave(this);
     this.plane.reactor.clearTimer(this.timer);
     this.plane.loginEnded(!becomesSession);
   }
 
   private notPermitted(startup: StartupParameters): NotPermittedByHba {
     return new NotPermittedByHba(this.peer(), startup.user, startup.database, this.hasTls);
+  }
+
+  /** What the client sends until `resume` must not pile up; what it has sent already goes back to wait with it. */
+  private pause(): void {
+    const { kept, socket } = this;
+    this.kept = Buffer.alloc(0);
+    if (kept.length > 0) socket.unread(kept, 0, kept.length);
+    socket.pause(true);
   }
 
   private consume(length: number): void {
@@ -663,6 +724,16 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
   private peer(): string {
     const { isUnix, host } = this.socket.peerAddress();
     return isUnix ? 'a unix socket' : host;
+  }
+
+  /** Which rule of hba or pg_hba has decided. */
+  private get ruleField(): LogFields {
+    const rule = this.judgement?.by ?? '';
+    return rule === '' ? {} : { rule };
+  }
+
+  private get verdict(): Verdict {
+    return this.judgement?.verdict ?? Verdict.Reject;
   }
 
   private get logFields(): LogFields {

@@ -29,6 +29,7 @@ import { ClientTls } from './client-tls.js';
 import type { CloseReason } from './close-reason.js';
 import { Connection, ConnectionCounts } from './connection-counts.js';
 import { Counter } from './counters.js';
+import { FailedLogins } from './failed-logins.js';
 import type { ClientRecord } from './hand-over.js';
 import type { LogFields } from './log-fields.js';
 import { MemoryBudget } from './memory-budget.js';
@@ -83,6 +84,7 @@ export class DataPlane implements Acceptor, TimerTarget {
   readonly administration = new Administration(this);
   /** null but for log level debug. */
   trace: ProtocolTrace | null = null;
+  readonly failedLogins: FailedLogins;
   isShuttingDown = false;
   /** Many clients have left and few are there: a good moment to give memory back. */
   onManyLeft: () => void = () => undefined;
@@ -125,6 +127,7 @@ export class DataPlane implements Acceptor, TimerTarget {
     this.passage = new Passage(this);
     this.clientTls = new ClientTls(reactor, settings.clientTls);
     this.proofs = new OpenProofs(reactor, post);
+    this.failedLogins = new FailedLogins(reactor);
     this.access = new AccessRules(settings.accessRules);
     this.serverSocketOptions = serverSocketOptions(settings);
     this.checkQuery = checkQueryOf(settings);
@@ -301,9 +304,9 @@ export class DataPlane implements Acceptor, TimerTarget {
     else socket.resume();
   }
 
-  adminBegins(admin: AdminSession): void {
+  adminBegins(admin: AdminSession, how: LogFields): void {
     this.admins.set(admin.id, admin);
-    this.log('info', 'admin connected to the console', admin.logFields);
+    this.log('info', 'admin connected to the console', { ...admin.logFields, ...how });
   }
 
   adminEnded(admin: AdminSession): void {
@@ -486,6 +489,9 @@ export class DataPlane implements Acceptor, TimerTarget {
         return this.poolAt(message.pool)?.clientKeyCame(message.key);
       case 'credentials':
         return this.poolAt(message.pool)?.credentialsCame(message.secret, message.key);
+      case 'loginFailed':
+        this.failedLogins.failed(message.address);
+        return;
       case 'renewed':
         return this.poolAt(message.pool)?.statements.wasRenewed(message.content, message.serial);
       case 'cancel': {

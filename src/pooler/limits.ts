@@ -14,6 +14,8 @@ export const WHOLE_MESSAGE_MAX = 64 * 1024;
 export const LOGIN_MESSAGE_MAX = 16 * 1024;
 /** … when it is asked for a password in the clear, which may be a token; PostgreSQL's limit. Bytes. */
 export const TOKEN_MESSAGE_MAX = 64 * 1024;
+/** Parameters of a server that clients are greeted with; PostgreSQL reports some 15, and more are not kept. */
+export const PARAMETERS_MAX = 64;
 /** How long a client may take to log in. Milliseconds. */
 export const LOGIN_TIMEOUT_MS = 60_000;
 /** Answers that one server may owe at a time; then a Flush makes it answer and the client is not read for so long.

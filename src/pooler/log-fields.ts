@@ -17,6 +17,8 @@ export interface LogFields {
   readonly tls?: string;
   /** How a client has proved who it is, when it was not the ordinary way. */
   readonly method?: string;
+  /** The rule of hba or pg_hba that has decided. */
+  readonly rule?: string;
   readonly sqlstate?: string;
   readonly reason?: string;
   readonly queries?: number;

@@ -32,6 +32,8 @@ export type ToPeer =
       readonly secret: ClientSecret;
       readonly key: Uint8Array | null;
     }
+  /** A login to the admin console has failed: see FailedLogins. */
+  | { readonly type: 'loginFailed'; readonly address: string }
   /** A statement does not run any more as it was prepared. */
   | {
       readonly type: 'renewed';

@@ -14,6 +14,7 @@ import {
   ServerUnavailable,
   ShuttingDown,
 } from '../wire/client-facing-error.js';
+import { isKeyOf } from '../wire/scram-verifier.js';
 import type { ClientLogin } from './client-login.js';
 import type { ClientSession } from './client-session.js';
 import type { CloseReason } from './close-reason.js';
@@ -21,7 +22,7 @@ import { Counter, Counters, Gauge, Histogram } from './counters.js';
 import type { DataPlane } from './data-plane.js';
 import type { ServerRecord } from './hand-over.js';
 import { IdleServers } from './idle-servers.js';
-import { CREATE_PAUSE_MS, FAST_RETRY_MS } from './limits.js';
+import { CREATE_PAUSE_MS, FAST_RETRY_MS, PARAMETERS_MAX } from './limits.js';
 import type { LogFields } from './log-fields.js';
 import type { PoolFacts } from './passage-messages.js';
 import type { PeerLink, ToPeer } from './peers.js';
@@ -383,7 +384,8 @@ export class Pool implements TimerTarget, Serials {
   /** ParameterStatus of one of its servers. */
   parameterCame(name: string, value: string): void {
     // Later changes are of sessions; what a client is greeted with is what a fresh server says.
-    if (!this.parameters.has(name)) this.parameters.set(name, value);
+    const isRoom = this.parameters.size < PARAMETERS_MAX;
+    if (isRoom && !this.parameters.has(name)) this.parameters.set(name, value);
   }
 
   /** … of a server of another worker. */
@@ -404,7 +406,9 @@ export class Pool implements TimerTarget, Serials {
 
   /** A client has logged in with SCRAM, here or in another worker. */
   clientKeyCame(key: Uint8Array): void {
-    this.clientKey ??= key;
+    const { clientSecret } = this.settings;
+    // One that the other worker knew from before the password was changed is of no use.
+    if (clientSecret.kind === 'scram' && isKeyOf(clientSecret, key)) this.clientKey = key;
   }
 
   /** … or with what auth_query said, in another worker. */
@@ -422,7 +426,7 @@ export class Pool implements TimerTarget, Serials {
       if (isSameSecret(secret, this.clientSecret) && (key === null || this.clientKey !== null)) return;
       this.credentialsCame(secret, key);
       peers.postToAll({ type: 'credentials', pool: this.index, secret, key });
-    } else if (key !== null && kind === 'scram-passthrough' && this.clientKey === null) {
+    } else if (key !== null && kind === 'scram-passthrough' && !isSameKey(key, this.clientKey)) {
       this.clientKey = key;
       peers.postToAll({ type: 'clientKey', pool: this.index, key });
     }
@@ -726,6 +730,10 @@ export class Pool implements TimerTarget, Serials {
     const waited = ticksSince(client.waitingSince, this.plane.reactor.nowMs);
     this.counters.took(Histogram.Wait, Counter.WaitTime, waited);
   }
+}
+
+function isSameKey(key: Uint8Array, known: Uint8Array | null): boolean {
+  return known !== null && Buffer.from(known).equals(key);
 }
 
 /** What makes a server what it is. */

@@ -8,7 +8,7 @@ import { readErrorResponse } from '../wire/error-response.js';
 import { md5PasswordHash, md5Response } from '../wire/md5.js';
 import { passwordMessage, saslInitialResponse, saslResponse } from '../wire/message-builder.js';
 import { ScramClientExchange } from '../wire/scram-client.js';
-import { SCRAM_SHA_256, type ScramKeys, scramNonce } from '../wire/scram-verifier.js';
+import { SCRAM_SHA_256_PLUS, type ScramKeys, scramNonce } from '../wire/scram-verifier.js';
 import { SQLSTATE } from '../wire/sqlstate.js';
 import { startupMessage } from '../wire/startup.js';
 import { Authentication, Backend } from '../wire/tags.js';
@@ -53,6 +53,7 @@ export class ServerLogin {
         server.cancelKey = copyOf(bytes, bodyAt + 4, bodyEnd);
         return true;
       case Backend.ReadyForQuery:
+        if (!this.isProved()) return this.failUnproved();
         server.loggedIn();
         return true;
       case Backend.ErrorResponse: {
@@ -116,7 +117,7 @@ export class ServerLogin {
     try {
       switch (int32At(bytes, bodyAt)) {
         case Authentication.Ok:
-          return true;
+          return this.isProved() || this.failUnproved();
         case Authentication.CleartextPassword:
           return this.sendCleartext();
         case Authentication.Md5Password:
@@ -138,6 +139,15 @@ export class ServerLogin {
     } catch (error) {
       return this.fail(messageOf(error));
     }
+  }
+
+  /** A server that has begun SCRAM has to prove that it knows the user, or it is somebody else. */
+  private isProved(): boolean {
+    return this.scram?.isOver !== false;
+  }
+
+  private failUnproved(): boolean {
+    return this.fail('lets us in without the proof that SCRAM demands of it');
   }
 
   private sendCleartext(): boolean {
@@ -162,11 +172,13 @@ export class ServerLogin {
   }
 
   private beginScram(bytes: Uint8Array, at: number, end: number): boolean {
-    if (!mechanisms(bytes, at, end).includes(SCRAM_SHA_256))
-      return this.fail('offers no SASL mechanism that we know');
-    const { reactor } = this.server.pool.plane;
-    this.scram = new ScramClientExchange(scramNonce((length) => reactor.random(length)));
-    this.send(saslInitialResponse(SCRAM_SHA_256, this.scram.clientFirst()));
+    const offered = mechanisms(bytes, at, end);
+    const { pool, socket } = this.server;
+    const nonce = scramNonce((length) => pool.plane.reactor.random(length));
+    const scram = new ScramClientExchange(nonce, socket.peerEndPoint, offered.includes(SCRAM_SHA_256_PLUS));
+    if (!offered.includes(scram.mechanism)) return this.fail('offers no SASL mechanism that we can use');
+    this.scram = scram;
+    this.send(saslInitialResponse(scram.mechanism, scram.clientFirst()));
     return true;
   }
 

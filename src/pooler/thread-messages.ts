@@ -52,6 +52,8 @@ export interface WorkerStart {
   /** Another process has clients that are to come here. */
   readonly hasPredecessor: boolean;
   readonly logLevel: LogLevel;
+  /** What is made of it are salts and keys of users that do not exist: the same in every worker. */
+  readonly mockKey: Uint8Array;
   /** The pooler's version, for the console's greeting. */
   readonly version: string;
 }

@@ -157,6 +157,49 @@ export function expectAddress(ssl: Pointer, address: string): void {
   made(set1Ip(sslGet0Param(ssl), address), 'X509_VERIFY_PARAM_set1_ip_asc');
 }
 
+// ── channel binding ──────────────────────────────────────────────────────────────────────────────────────────────
+
+const NID_UNDEF = 0;
+const NID_MD5 = 4;
+const NID_SHA1 = 64;
+const NID_SHA256 = 672;
+const DIGEST_LENGTH_MAX = 64;
+
+const signatureInfo = declare('int X509_get_signature_info(uintptr_t, void*, void*, void*, void*)');
+const nameOfNid: (nid: number) => string = library.func('str OBJ_nid2sn(int)');
+const digestByName = declare('uintptr_t EVP_get_digestbyname(str)');
+const x509Digest = declare('int X509_digest(uintptr_t, uintptr_t, void*, void*)');
+const peerCertificate = declare('uintptr_t SSL_get0_peer_certificate(uintptr_t)');
+const ownCertificate = declare('uintptr_t SSL_CTX_get0_certificate(uintptr_t)');
+
+/** What binds a login to the TLS connection with this peer, tls-server-end-point of RFC 5929. Empty when there is no
+ *  certificate, or none that can be bound to. */
+export function endPointOfPeer(ssl: Pointer): Uint8Array {
+  return endPointOf(peerCertificate(ssl));
+}
+
+/** The same for connections that are accepted with this context. */
+export function endPointOfContext(context: Pointer): Uint8Array {
+  return endPointOf(ownCertificate(context));
+}
+
+/** The certificate's hash by the hash function of its signature, but SHA-256 in place of MD5 and SHA-1. A signature
+ *  that has no hash function of its own, such as Ed25519's, leaves the binding undefined. RFC 5929, section 4.1. */
+function endPointOf(certificate: Pointer): Uint8Array {
+  const nid = new Int32Array([NID_UNDEF]);
+  const isKnown = certificate !== 0 && signatureInfo(certificate, nid, null, null, null) === 1;
+  const digest = isKnown ? digestByName(nameOfNid(strongEnough(nid[0]))) : 0;
+  const hash = new Uint8Array(DIGEST_LENGTH_MAX);
+  const length = new Uint32Array(1);
+  const isMade = digest !== 0 && x509Digest(certificate, digest, hash, length) === 1;
+  errorText();
+  return hash.slice(0, isMade ? length[0] : 0);
+}
+
+function strongEnough(nid = NID_UNDEF): number {
+  return nid === NID_MD5 || nid === NID_SHA1 ? NID_SHA256 : nid;
+}
+
 // ── contexts ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 const SSL_CTRL_MODE = 33;

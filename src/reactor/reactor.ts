@@ -37,6 +37,9 @@ export interface Socket {
   readonly isTls: boolean;
   /** Why TLS has failed, in words; '' when it has not. */
   readonly tlsFailure: string;
+  /** What binds a login to this connection and no other: tls-server-end-point of the peer's certificate, RFC 5929.
+   *  Empty without TLS. Made anew each time it is asked for. */
+  readonly peerEndPoint: Uint8Array;
   /** Queues bytes[begin, end) behind all earlier ones. Received bytes are held where they lie, others are copied. */
   send(bytes: Uint8Array, begin: number, end: number): void;
   /** Stops delivering. What still arrives is kept, and after a little of it reading stops too. When the peer ends

@@ -162,6 +162,10 @@ export abstract class StreamSocket implements Socket, TimerTarget {
     return '';
   }
 
+  get peerEndPoint(): Uint8Array {
+    return new Uint8Array(0);
+  }
+
   send(bytes: Uint8Array, begin: number, end: number): void {
     if (this.state > SocketState.Open || this.isSendBroken || begin >= end) return;
     const length = end - begin;

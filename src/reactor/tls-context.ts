@@ -4,6 +4,7 @@
 import { isIP } from 'node:net';
 import {
   demandProtocol,
+  endPointOfContext,
   expectAddress,
   expectHost,
   freeContext,
@@ -50,6 +51,8 @@ export interface ConnectingTls {
 
 export class AcceptingContext {
   private readonly context: Pointer;
+  /** What clients may bind their logins to, tls-server-end-point; empty: nothing. */
+  readonly endPoint: Uint8Array;
 
   /** Throws TlsError. */
   constructor({ identity, clientAuthorities, ticketKeys, protocol }: AcceptingTls) {
@@ -59,6 +62,7 @@ export class AcceptingContext {
       issueTickets(context, ticketKeys);
       demandProtocol(context, protocol);
     });
+    this.endPoint = endPointOfContext(this.context);
   }
 
   engine(): TlsEngine {

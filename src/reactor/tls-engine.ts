@@ -10,6 +10,7 @@ import {
   bioRead,
   bioWrite,
   doHandshake,
+  endPointOfPeer,
   errorText,
   giveBios,
   hasAlpn,
@@ -134,6 +135,11 @@ export class TlsEngine {
   /** Whether a protocol was agreed on by ALPN. */
   get hasProtocol(): boolean {
     return hasAlpn(this.ssl);
+  }
+
+  /** See Socket.peerEndPoint. */
+  get peerEndPoint(): Uint8Array {
+    return endPointOfPeer(this.ssl);
   }
 
   free(): void {

@@ -75,6 +75,10 @@ export class TlsSocket extends StreamSocket implements Receiver, Leaver {
     return this.engine.failure;
   }
 
+  override get peerEndPoint(): Uint8Array {
+    return this.engine.peerEndPoint;
+  }
+
   peerAddress(): PeerAddress {
     return this.below.peerAddress();
   }

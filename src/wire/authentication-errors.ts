@@ -21,6 +21,14 @@ export class PasswordAuthenticationFailed extends ClientFacingError {
   }
 }
 
+/** So many logins from this address have failed, and so many wait for their turn, that this one is not looked at. */
+export class TooManyFailedLogins extends ClientFacingError {
+  readonly sqlstate = SQLSTATE.too_many_connections;
+  constructor() {
+    super('too many failed logins from this address, try again later');
+  }
+}
+
 /** A SCRAM message of the client breaks RFC 5802. `what` contains nothing of the message. */
 export class ScramProtocolError extends ClientFacingError {
   readonly sqlstate = SQLSTATE.invalid_password;

@@ -1,6 +1,6 @@
 /** PostgreSQL's MD5 passwords: the stored hash, and the answer to a salt. Old and weak, and still in use; whoever has
  *  the hash can log in, which is why the pooler can pass it through. PostgreSQL manual, "Password Authentication". */
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 
 const PREFIX = 'md5';
 
@@ -21,6 +21,11 @@ export function md5Response(hash: string, salt: Uint8Array): string {
 export function isMd5Response(hash: string, salt: Uint8Array, response: Uint8Array): boolean {
   const expected = Buffer.from(md5Response(hash, salt), 'latin1');
   return response.length === expected.length && timingSafeEqual(response, expected);
+}
+
+/** A hash that no password is known to have, for users that do not exist; `key` is known to nobody. */
+export function mockMd5Hash(key: Uint8Array, user: string): string {
+  return PREFIX + createHmac('md5', key).update(`hash ${user}`).digest('hex');
 }
 
 function md5Hex(bytes: Uint8Array): string {

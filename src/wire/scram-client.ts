@@ -4,10 +4,14 @@ import { timingSafeEqual } from 'node:crypto';
 import { decodeBase64, encodeBase64 } from './base64.js';
 import { isNonce, ScramMessageReader, scramBytes, scramText } from './scram-message.js';
 import {
+  BOUND_HEADER,
   hmac,
+  NO_END_POINT,
   SCRAM_ITERATIONS_MAX,
   SCRAM_KEY_LENGTH,
   SCRAM_SALT_LENGTH_MAX,
+  SCRAM_SHA_256,
+  SCRAM_SHA_256_PLUS,
   type ScramKeys,
   storedKeyOf,
   xorKeys,
@@ -15,13 +19,13 @@ import {
 
 /** Bytes of a message from a server: room for the longest salt in base64, and as much again. */
 const MESSAGE_LENGTH_MAX = 4096;
-/** n: we use no channel binding. -PLUS would say p=tls-server-end-point here, and append that data in `c`. */
-const HEADER = 'n,,';
 
 const enum Expected {
   ServerFirst,
   Keys,
   ServerFinal,
+  /** It has proved that it knows the user. */
+  NothingMore,
   Nothing,
 }
 
@@ -36,6 +40,10 @@ export class ScramExchangeBroken extends Error {
 const fail = (what: string) => new ScramExchangeBroken(what);
 
 export class ScramClientExchange {
+  /** Of the two that there are, the one that it is. */
+  readonly mechanism: string;
+  private readonly header: string;
+  private readonly boundTo: Uint8Array;
   private readonly clientNonce: string;
   private readonly clientFirstBare: string;
   private expected = Expected.ServerFirst;
@@ -43,16 +51,22 @@ export class ScramClientExchange {
   private nonce = '';
   private serverSignature: Uint8Array = new Uint8Array(0);
 
-  /** `nonce` comes from scramNonce and serves one exchange only. */
-  constructor(nonce: string) {
+  /** `nonce` comes from scramNonce and serves one exchange only. `endPoint`: what it can be bound to, the
+   *  tls-server-end-point of the server's certificate; it is, when the server offers SCRAM-SHA-256-PLUS. Else the
+   *  header y tells the server that we could: one whose offer was taken away then knows it. */
+  constructor(nonce: string, endPoint: Uint8Array = NO_END_POINT, isPlusOffered = false) {
     if (!isNonce(nonce)) throw new TypeError('a nonce is printable and without commas');
+    const isBound = isPlusOffered && endPoint.length > 0;
+    this.mechanism = isBound ? SCRAM_SHA_256_PLUS : SCRAM_SHA_256;
+    this.header = isBound ? BOUND_HEADER : endPoint.length > 0 ? 'y,,' : 'n,,';
+    this.boundTo = isBound ? endPoint : NO_END_POINT;
     this.clientNonce = nonce;
     this.clientFirstBare = `n=,r=${nonce}`; // PostgreSQL takes the user from the startup packet
   }
 
   /** The client-first-message, for SASLInitialResponse. */
   clientFirst(): Uint8Array {
-    return scramBytes(HEADER + this.clientFirstBare);
+    return scramBytes(this.header + this.clientFirstBare);
   }
 
   /** Takes the server-first-message; returns what deriveScramKeys wants. For passthrough both must be those of the
@@ -74,7 +88,8 @@ export class ScramClientExchange {
     if (keys.clientKey.length !== SCRAM_KEY_LENGTH || keys.serverKey.length !== SCRAM_KEY_LENGTH) {
       throw new TypeError(`a SCRAM key has ${SCRAM_KEY_LENGTH} bytes`);
     }
-    const withoutProof = `c=${encodeBase64(scramBytes(HEADER))},r=${this.nonce}`;
+    const binding = encodeBase64(Buffer.concat([scramBytes(this.header), this.boundTo]));
+    const withoutProof = `c=${binding},r=${this.nonce}`;
     const signed = scramBytes(`${this.clientFirstBare},${this.serverFirstText},${withoutProof}`);
     const proof = xorKeys(keys.clientKey, hmac(storedKeyOf(keys.clientKey), signed));
     this.serverSignature = hmac(keys.serverKey, signed);
@@ -91,6 +106,12 @@ export class ScramClientExchange {
     const signature = decodeBase64(new ScramMessageReader(text, fail).take('v'));
     if (signature === null || signature.length !== SCRAM_KEY_LENGTH) throw fail('the signature is malformed');
     if (!timingSafeEqual(signature, this.serverSignature)) throw fail('the signature does not match');
+    this.expected = Expected.NothingMore;
+  }
+
+  /** Whether the server has proved that it knows the user. */
+  get isOver(): boolean {
+    return this.expected === Expected.NothingMore;
   }
 
   /** After any failure, and after the end, an exchange takes nothing more. */

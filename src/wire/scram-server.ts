@@ -3,14 +3,24 @@
  *    client: n,,n=,r=CNONCE               us: r=CNONCE SNONCE,s=SALT,i=ITERATIONS
  *    client: c=biws,r=…,p=PROOF           us: v=SIGNATURE
  *
- *  Channel binding is not offered, so `p` is refused, and `y` (the client could, and believes that we cannot) is
- *  right. When SCRAM-SHA-256-PLUS is offered one day, `y` is a downgrade attack, and the bound data follows the
- *  header in bindingInput: readHeader and bindingInput are all that changes. */
-import { timingSafeEqual } from 'node:crypto';
+ *  With TLS the exchange can be bound to the connection (SCRAM-SHA-256-PLUS): the client proves that it sees our
+ *  certificate, and not that of somebody in between. The header is then `p=tls-server-end-point,,`, and `c` is that
+ *  header with the certificate's hash behind it. A header `y` says: I could, and you did not offer it. Where we did,
+ *  somebody has taken the offer away. */
 import { AuthenticationFailed, ScramProtocolError, StoredSecretUnusable } from './authentication-errors.js';
 import { decodeBase64, encodeBase64 } from './base64.js';
 import { isNonce, ScramMessageReader, scramBytes, scramText } from './scram-message.js';
-import { hmac, SCRAM_KEY_LENGTH, type ScramVerifier, storedKeyOf, xorKeys } from './scram-verifier.js';
+import {
+  BOUND_HEADER,
+  hmac,
+  isKeyOf,
+  NO_END_POINT,
+  SCRAM_KEY_LENGTH,
+  SCRAM_SHA_256,
+  SCRAM_SHA_256_PLUS,
+  type ScramVerifier,
+  xorKeys,
+} from './scram-verifier.js';
 
 /** Bytes of a message from a client; PostgreSQL has the same limit. */
 const MESSAGE_LENGTH_MAX = 1024;
@@ -28,6 +38,7 @@ const fail = (what: string) => new ScramProtocolError(what);
 export class ScramServerExchange {
   private readonly verifier: ScramVerifier;
   private readonly serverNonce: string;
+  private readonly endPoint: Uint8Array;
   private expected = Expected.ClientFirst;
   private header = '';
   private clientFirstBare = '';
@@ -37,8 +48,9 @@ export class ScramServerExchange {
   clientKey: Uint8Array = NO_KEY;
 
   /** `nonce` comes from scramNonce and serves one exchange only. For a user that does not exist, mockVerifier makes
-   *  an exchange that looks like any other and fails. Throws StoredSecretUnusable for keys of a wrong length. */
-  constructor(verifier: ScramVerifier, nonce: string) {
+   *  an exchange that looks like any other and fails. `endPoint`: what the client may bind the exchange to, the
+   *  tls-server-end-point of our certificate. Throws StoredSecretUnusable for keys of a wrong length. */
+  constructor(verifier: ScramVerifier, nonce: string, endPoint: Uint8Array = NO_END_POINT) {
     const { storedKey, serverKey } = verifier;
     if (storedKey.length !== SCRAM_KEY_LENGTH || serverKey.length !== SCRAM_KEY_LENGTH) {
       throw new StoredSecretUnusable();
@@ -46,13 +58,24 @@ export class ScramServerExchange {
     if (!isNonce(nonce)) throw new TypeError('a nonce is printable and without commas');
     this.verifier = verifier;
     this.serverNonce = nonce;
+    this.endPoint = endPoint;
   }
 
-  /** Takes the client-first-message, returns the server-first-message. Throws ScramProtocolError. */
-  clientFirst(bytes: Uint8Array): Uint8Array {
+  /** What AuthenticationSASL offers, the preferred one first. */
+  get mechanisms(): readonly string[] {
+    return this.mayBind ? [SCRAM_SHA_256_PLUS, SCRAM_SHA_256] : [SCRAM_SHA_256];
+  }
+
+  private get mayBind(): boolean {
+    return this.endPoint.length > 0;
+  }
+
+  /** Takes the client-first-message of one of our mechanisms, returns the server-first-message.
+   *  Throws ScramProtocolError. */
+  clientFirst(bytes: Uint8Array, mechanism: string = SCRAM_SHA_256): Uint8Array {
     this.step(Expected.ClientFirst);
     const text = scramText(bytes, MESSAGE_LENGTH_MAX, fail);
-    this.header = readHeader(text);
+    this.header = mechanism === SCRAM_SHA_256_PLUS ? readBoundHeader(text) : readHeader(text, this.mayBind);
     this.clientFirstBare = text.slice(this.header.length);
     const reader = new ScramMessageReader(this.clientFirstBare, fail);
     reader.take('n'); // PostgreSQL's clients leave it empty: the startup packet has named the user
@@ -79,7 +102,7 @@ export class ScramServerExchange {
     if (proof === null || proof.length !== SCRAM_KEY_LENGTH) throw fail('the proof is malformed');
     const signed = scramBytes(`${this.clientFirstBare},${this.serverFirst},${withoutProof}`);
     const clientKey = xorKeys(proof, hmac(this.verifier.storedKey, signed));
-    if (!timingSafeEqual(storedKeyOf(clientKey), this.verifier.storedKey)) throw new AuthenticationFailed();
+    if (!isKeyOf(this.verifier, clientKey)) throw new AuthenticationFailed();
     this.clientKey = clientKey;
     return scramBytes(`v=${encodeBase64(hmac(this.verifier.serverKey, signed))}`);
   }
@@ -92,14 +115,22 @@ export class ScramServerExchange {
   }
 
   private bindingInput(): string {
-    return encodeBase64(scramBytes(this.header));
+    const data = this.header === BOUND_HEADER ? this.endPoint : NO_END_POINT;
+    return encodeBase64(Buffer.concat([scramBytes(this.header), data]));
   }
 }
 
 /** The gs2-header: flag, comma, no authorization identity, comma. */
-function readHeader(text: string): string {
-  if (text.startsWith('p=')) throw fail('channel binding was not offered');
+function readHeader(text: string, mayBind: boolean): string {
+  if (text.startsWith('p=')) throw fail('the mechanism is one without channel binding');
   if (!text.startsWith('n,') && !text.startsWith('y,')) throw fail('the first message is malformed');
   if (text[2] !== ',') throw fail('an authorization identity is not supported');
+  if (text[0] === 'y' && mayBind) throw fail('channel binding was offered and the client has not seen it');
   return text.slice(0, 3);
+}
+
+/** … of SCRAM-SHA-256-PLUS. */
+function readBoundHeader(text: string): string {
+  if (!text.startsWith(BOUND_HEADER)) throw fail('the mechanism wants channel binding: tls-server-end-point');
+  return BOUND_HEADER;
 }

@@ -4,10 +4,16 @@
  *    SaltedPassword = PBKDF2(password, salt, iterations)
  *    ClientKey = HMAC(SaltedPassword, "Client Key")     StoredKey = SHA-256(ClientKey)
  *    ServerKey = HMAC(SaltedPassword, "Server Key")                                        */
-import { createHash, createHmac, pbkdf2 } from 'node:crypto';
+import { createHash, createHmac, pbkdf2, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
 
 export const SCRAM_SHA_256 = 'SCRAM-SHA-256';
+/** … with channel binding. */
+export const SCRAM_SHA_256_PLUS = 'SCRAM-SHA-256-PLUS';
+/** The gs2-header of an exchange that is bound to its TLS connection, RFC 5929: PostgreSQL has this one kind. */
+export const BOUND_HEADER = 'p=tls-server-end-point,,';
+/** Nothing that an exchange could be bound to. */
+export const NO_END_POINT = new Uint8Array(0);
 /** Bytes of every key and signature. */
 export const SCRAM_KEY_LENGTH = 32;
 /** Bytes of a salt; PostgreSQL uses 16. */
@@ -51,14 +57,15 @@ export function verifierOf(keys: ScramKeys, salt: Uint8Array, iterations: number
 
 /** A verifier that nobody can satisfy, for users that do not exist: the same user gets the same salt every time, so
  *  that the exchange does not tell who exists. `secret` is random, known to nobody, and the same for all threads;
- *  `iterations` should be what the real users have. */
+ *  `iterations` and `saltLength`, up to 32 bytes, should be what the real users have. */
 export function mockVerifier(
   secret: Uint8Array,
   user: string,
   iterations: number = DEFAULT_ITERATIONS,
+  saltLength: number = DEFAULT_SALT_LENGTH,
 ): ScramVerifier {
   return {
-    salt: hmac(secret, `salt ${user}`).subarray(0, DEFAULT_SALT_LENGTH),
+    salt: hmac(secret, `salt ${user}`).subarray(0, saltLength),
     iterations,
     storedKey: hmac(secret, `stored key ${user}`),
     serverKey: hmac(secret, `server key ${user}`),
@@ -73,6 +80,11 @@ export function scramNonce(random: (length: number) => Uint8Array): string {
 /** SHA-256 of the ClientKey. */
 export function storedKeyOf(clientKey: Uint8Array): Uint8Array {
   return new Uint8Array(createHash('sha256').update(clientKey).digest());
+}
+
+/** Whether this ClientKey proves that one knows the password of the verifier. In constant time. */
+export function isKeyOf({ storedKey }: ScramVerifier, clientKey: Uint8Array): boolean {
+  return timingSafeEqual(storedKeyOf(clientKey), storedKey);
 }
 
 /** HMAC-SHA-256; a text is taken as UTF-8. */

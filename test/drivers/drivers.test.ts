@@ -8,18 +8,32 @@ import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { Authority, secretFile } from '../support/certificates.js';
 import { Doorman } from '../support/doorman.js';
 import { pool } from '../support/shared-postgres.js';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const INSTALLED = fileURLToPath(new URL('../../.cache/drivers', import.meta.url));
 const PASSWORD = 'password of the drivers';
+const CONNECTION = {
+  PGHOST: '127.0.0.1',
+  PGUSER: 'postgres',
+  PGPASSWORD: PASSWORD,
+  PGDATABASE: 'postgres',
+};
 /** What takes longer is ended: a registry that does not answer must not keep the run waiting. Seconds. */
 const SCRIPT_LIMIT_S = 300;
 /** All installations together; what has not been brought by then is not tried. Seconds. */
 const INSTALLATION_LIMIT_S = 600;
 /** Fewer servers than an application has clients. */
 const POOL_SIZE = 4;
+/** Those that are tried over TLS as well. They bind their logins to it (SCRAM-SHA-256-PLUS) where they can. */
+const OVER_TLS = ['asyncpg', 'pg', 'pgjdbc', 'pgx'];
+
+const authority = new Authority('CA of the tests');
+const { certificate, privateKey } = authority.signLocal();
+const CA = secretFile(authority.pem);
+const TLS = { tls_certificate: secretFile(certificate), tls_private_key: secretFile(privateKey) };
 
 /** The status of timeout(1) when it had to end the command. */
 const TIMED_OUT = 124;
@@ -51,26 +65,38 @@ for (const [driver, installation] of installations) {
     continue;
   }
   describe(driver, async () => {
-    const doorman = await Doorman.start({
-      general: { pg_hba: 'host all all 127.0.0.1/32 scram-sha-256' },
-      pools: { postgres: pool({ password: PASSWORD, pool_size: POOL_SIZE }) },
-    });
-    const { status, output } = await runScript(
-      join(HERE, driver, 'run.sh'),
-      directory,
-      SCRIPT_LIMIT_S,
-      doorman.port,
-    );
-    await doorman.stop();
-    const [first = '', ...lines] = output.split('\n');
-    test(`it says what it is: ${first}`, () => assert.match(first, /^driver \S+ .*\d/));
-    for (const line of lines.filter((each) => /^(not )?ok /.test(each))) {
-      test(line.replace(/^(not )?ok /, ''), () => assert.match(line, /^ok /));
-    }
-    test('it came to its end', () => {
-      assert.equal(status, 0, output);
-      assert.match(output, /^ok /m);
-    });
+    await tryDriver(driver, directory, 'host', '', { PGSSLMODE: 'disable' });
+    if (!OVER_TLS.includes(driver)) return;
+    // The certificate authority in the ways of libpq and of Node.js.
+    const trusting = { PGSSLMODE: 'verify-full', PGSSLROOTCERT: CA, NODE_EXTRA_CA_CERTS: CA };
+    await tryDriver(driver, directory, 'hostssl', 'over TLS: ', trusting);
+  });
+}
+
+/** Runs the application of a driver where only connections of this type of pg_hba are let in. */
+async function tryDriver(
+  driver: string,
+  directory: string,
+  type: 'hostssl' | 'host',
+  prefix: string,
+  more: NodeJS.ProcessEnv,
+): Promise<void> {
+  const doorman = await Doorman.start({
+    general: { ...TLS, pg_hba: `${type} all all 127.0.0.1/32 scram-sha-256` },
+    pools: { postgres: pool({ password: PASSWORD, pool_size: POOL_SIZE }) },
+  });
+  const script = join(HERE, driver, 'run.sh');
+  const connection = { ...more, PGPORT: String(doorman.port) };
+  const { status, output } = await runScript(script, directory, SCRIPT_LIMIT_S, connection);
+  await doorman.stop();
+  const [first = '', ...lines] = output.split('\n');
+  test(`${prefix}it says what it is: ${first}`, () => assert.match(first, /^driver \S+ .*\d/));
+  for (const line of lines.filter((each) => /^(not )?ok /.test(each))) {
+    test(prefix + line.replace(/^(not )?ok /, ''), () => assert.match(line, /^ok /));
+  }
+  test(`${prefix}it came to its end`, () => {
+    assert.equal(status, 0, output);
+    assert.match(output, /^ok /m);
   });
 }
 
@@ -79,17 +105,14 @@ interface Ending {
   readonly output: string;
 }
 
-/** Runs a script of a driver; with a port its environment says how to connect, in libpq's variables. */
-async function runScript(script: string, directory: string, limitS: number, port?: number): Promise<Ending> {
-  const connection = {
-    PGHOST: '127.0.0.1',
-    PGPORT: String(port),
-    PGUSER: 'postgres',
-    PGPASSWORD: PASSWORD,
-    PGDATABASE: 'postgres',
-    PGSSLMODE: 'disable',
-  };
-  const env = port === undefined ? process.env : { ...process.env, ...connection };
+/** Runs a script of a driver. Its environment says how to connect, in libpq's variables. */
+async function runScript(
+  script: string,
+  directory: string,
+  limitS: number,
+  connection: NodeJS.ProcessEnv = {},
+): Promise<Ending> {
+  const env = { ...process.env, ...CONNECTION, ...connection };
   const limit = String(Math.ceil(limitS));
   const child = spawn('timeout', [limit, 'sh', script, directory], {
     env,

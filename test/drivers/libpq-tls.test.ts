@@ -1,4 +1,4 @@
-/** psql in every sslmode, with the libpq 18 that comes with the PostgreSQL of the tests, so that it also begins TLS
+/** psql in every sslmode, and with channel binding, with the libpq 18 that comes with the PostgreSQL of the tests, so that it also begins TLS
  *  without SSLRequest. Needs psql: `npm test -- test/drivers/libpq-tls.test.ts`. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -32,12 +32,21 @@ after(async () => {
   for (const each of doormen.values()) await each.stop();
 });
 
+const PASSWORD = 'password of the tests';
+doormen.set(
+  'SCRAM',
+  await Doorman.start({
+    general: { ...FILES, pg_hba: 'host all all 127.0.0.1/32 scram-sha-256' },
+    pools: { postgres: pool({ password: PASSWORD }) },
+  }),
+);
+
 /** What psql says: whether the connection has TLS, or why there is none. */
 function psql(port: number, options: string): string {
   const target = `host=127.0.0.1 port=${port} user=postgres dbname=postgres connect_timeout=10 ${options}`;
   const { stdout, stderr } = spawnSync('psql', ['-X', '-At', target, '-c', '\\conninfo', '-c', 'select 42'], {
     encoding: 'utf8',
-    env: { ...process.env, LD_LIBRARY_PATH: LIBRARIES },
+    env: { ...process.env, LD_LIBRARY_PATH: LIBRARIES, PGPASSWORD: PASSWORD },
     timeout: 20_000,
   });
   if (!stdout.includes('42')) return stderr;
@@ -67,11 +76,19 @@ const OUTCOMES = [
   ['verify-full', `sslmode=verify-full ${trusting}`, /certificate required/],
   ['verify-full', `sslmode=verify-full ${trusting} ${own}`, /^TLS$/],
   ['verify-full', `sslmode=verify-full ${trusting} ${own} sslnegotiation=direct`, /^TLS$/],
+  ['SCRAM', 'sslmode=disable channel_binding=disable', /^plain$/],
+  ['SCRAM', 'sslmode=disable channel_binding=prefer', /^plain$/],
+  ['SCRAM', 'sslmode=disable channel_binding=require', /channel binding required/],
+  ['SCRAM', 'sslmode=require channel_binding=disable', /^TLS$/],
+  ['SCRAM', 'sslmode=require channel_binding=prefer', /^TLS$/],
+  ['SCRAM', 'sslmode=require channel_binding=require', /^TLS$/],
+  ['SCRAM', 'sslmode=require channel_binding=require ssl_max_protocol_version=TLSv1.2', /^TLS$/],
+  ['SCRAM', `sslmode=verify-full ${trusting} sslnegotiation=direct channel_binding=require`, /^TLS$/],
 ] as const;
 
 for (const [mode, options, outcome] of OUTCOMES) {
   const shown = options.replace(/\/\S*/g, '…');
-  test(`tls_mode ${mode}, psql with ${shown}`, () => {
+  test(`${mode === 'SCRAM' ? 'SCRAM' : `tls_mode ${mode}`}, psql with ${shown}`, () => {
     assert.match(psql(doormen.get(mode)?.port ?? 0, options), outcome);
   });
 }

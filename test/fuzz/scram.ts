@@ -21,14 +21,20 @@ export class ScramSecret {
   private readonly storedKey: Buffer;
   private readonly serverKey: Buffer;
 
-  constructor(password: string, iterations = 4096) {
+  constructor(password: string, iterations = 4096, salt: Buffer = randomBytes(16)) {
     this.password = password;
     this.iterations = iterations;
-    this.salt = randomBytes(16);
+    this.salt = salt;
     const salted = pbkdf2Sync(password, this.salt, iterations, KEY_LENGTH, 'sha256');
     this.clientKey = hmac(salted, 'Client Key');
     this.storedKey = createHash('sha256').update(this.clientKey).digest();
     this.serverKey = hmac(salted, 'Server Key');
+  }
+
+  /** What a client makes of its password when it has heard this server-first-message. */
+  static for(password: string, serverFirst: string): ScramSecret {
+    const salt = Buffer.from(/s=([^,]*)/.exec(serverFirst)?.[1] ?? '', 'base64');
+    return new ScramSecret(password, Number(/i=(\d+)/.exec(serverFirst)?.[1]), salt);
   }
 
   /** As it stands in a configuration. */
@@ -45,10 +51,15 @@ export class ScramSecret {
     ]);
   }
 
-  /** The SASLResponse to a server-first-message, which may be anything. */
-  clientFinal(serverFirst: string): Buffer {
+  /** The client-first-message with this header. */
+  clientFirst(header = 'n,,'): Buffer {
+    return Buffer.from(header + CLIENT_FIRST_BARE);
+  }
+
+  /** The SASLResponse to a server-first-message, which may be anything. `binding`: the header, and what it binds to. */
+  clientFinal(serverFirst: string, binding: Buffer = Buffer.from('n,,')): Buffer {
     const nonce = /^r=([^,]*)/.exec(serverFirst)?.[1] ?? '';
-    const withoutProof = `c=biws,r=${nonce}`;
+    const withoutProof = `c=${binding.toString('base64')},r=${nonce}`;
     const signature = hmac(this.storedKey, `${CLIENT_FIRST_BARE},${serverFirst},${withoutProof}`);
     const proof = signature.map((byte, at) => byte ^ (this.clientKey[at] ?? 0));
     return message('p', Buffer.from(`${withoutProof},p=${Buffer.from(proof).toString('base64')}`));

@@ -168,6 +168,36 @@ describe('servers', () => {
     await doorman.stop();
   });
 
+  test('one exchange passes through in all workers, for clients too that were not asked for a password', async () => {
+    const doorman = await Doorman.start({
+      general: {
+        worker_threads: 3,
+        pg_hba: 'host all all 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.2/32 trust',
+      },
+      pools: {
+        app: {
+          server_host: '127.0.0.1',
+          server_port: postgres.port,
+          server_database: 'postgres',
+          users: [{ username: 'scram_user', password: verifier }],
+        },
+      },
+    });
+    assert.equal(await who(doorman, 'scram_user', PASSWORD), 'scram_user');
+    const address = { host: '127.0.0.1', port: doorman.port, localAddress: '127.0.0.2' };
+    const clients: WireClient[] = [];
+    for (let i = 0; i < 6; i++) {
+      const client = await WireClient.login(address, 'scram_user', 'app');
+      await client.query('begin');
+      assert.equal(await client.value('select current_user'), 'scram_user');
+      clients.push(client);
+    }
+    const workers = await doorman.admin('SHOW WORKERS');
+    assert.ok(workers.filter(({ servers }) => Number(servers) > 0).length > 1, JSON.stringify(workers));
+    for (const each of clients) each.close();
+    await doorman.stop();
+  });
+
   test('cleartext is given to a server that asks for it', async () => {
     const clear = await Postgres.create(
       'local all all trust\nhost all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 password\n',

@@ -126,6 +126,7 @@ export function workerStart({ settings, pools }: Resolved, shared: SharedState, 
     statementKey: Buffer.from('key of the simulation'),
     cancelSigningKey: Buffer.from('another key of the simulation'),
     logLevel: 'debug',
+    mockKey: Buffer.from('a third key of the simulation'),
     version: '0',
   };
 }

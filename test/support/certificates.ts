@@ -21,6 +21,8 @@ interface CertificateOptions {
   readonly addresses?: readonly string[];
   /** Days from now to its end; below 0 it has expired. */
   readonly days?: number;
+  /** The hash function of the signature. */
+  readonly hash?: 'md5' | 'sha1' | 'sha256' | 'sha384' | 'sha512';
   /** Bytes of an extension that nobody knows: makes it large. */
   readonly padding?: number;
 }
@@ -44,7 +46,7 @@ export class Authority {
   /** A certificate for a subject. */
   sign(
     subject: string,
-    { hosts = [], addresses = [], days = 1, padding = 0 }: CertificateOptions = {},
+    { hosts = [], addresses = [], days = 1, padding = 0, hash = 'sha256' }: CertificateOptions = {},
   ): Identity {
     const { publicKey, privateKey } = newKeys();
     const certificate = unsigned(subject, publicKey, ++this.serial, days);
@@ -58,7 +60,7 @@ export class Authority {
       ...(altNames.length > 0 ? [{ name: 'subjectAltName', altNames }] : []),
       ...(padding > 0 ? [{ id: '1.2.3.4.5', value: 'x'.repeat(padding) }] : []),
     ]);
-    return { certificate: this.signed(certificate), privateKey };
+    return { certificate: this.signed(certificate, hash), privateKey };
   }
 
   /** For a server at 127.0.0.1 that is also called localhost. */
@@ -66,8 +68,11 @@ export class Authority {
     return this.sign('localhost', { hosts: ['localhost'], addresses: ['127.0.0.1'], ...options });
   }
 
-  private signed(certificate: forge.pki.Certificate): string {
-    certificate.sign(this.privateKey, forge.md.sha256.create());
+  private signed(
+    certificate: forge.pki.Certificate,
+    hash: NonNullable<CertificateOptions['hash']> = 'sha256',
+  ): string {
+    certificate.sign(this.privateKey, forge.md[hash].create());
     return forge.pki.certificateToPem(certificate);
   }
 }

@@ -18,12 +18,12 @@ export async function askedForTls(port: number): Promise<Socket> {
 
 /** A handshake behind SSLRequest. Throws when it fails. */
 export async function openTls(port: number, options: ConnectionOptions): Promise<TLSSocket> {
-  return secured({ socket: await askedForTls(port), ...options });
+  return secureTls({ socket: await askedForTls(port), ...options });
 }
 
 /** A handshake without SSLRequest. Throws when it fails. */
 export function openDirectTls(port: number, options: ConnectionOptions): Promise<TLSSocket> {
-  return secured({ host: '127.0.0.1', port, ...options });
+  return secureTls({ host: '127.0.0.1', port, ...options });
 }
 
 /** Logs in over TLS where no password is asked for. */
@@ -38,7 +38,8 @@ export async function logInOverTls(
   return client;
 }
 
-async function secured(options: ConnectionOptions): Promise<TLSSocket> {
+/** The handshake itself. Throws when it fails. */
+export async function secureTls(options: ConnectionOptions): Promise<TLSSocket> {
   const socket = connectTls({ servername: 'localhost', ...options });
   const ticket = once(socket, 'session').then(([session]: Buffer[]) => session);
   ticket.catch(() => {}); // the handshake has failed: told below

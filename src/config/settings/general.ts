@@ -67,7 +67,7 @@ export const general = z.strictObject({
     reload: 'new connections',
   }),
   tls_certificate: word.optional().register(docs, {
-    en: 'File with the certificate for TLS with clients.',
+    en: 'File with the certificate for TLS with clients, which logins by SCRAM-SHA-256-PLUS are bound to.',
     reload: 'new connections',
   }),
   tls_rate_limit_per_second: integer(0, INT32_MAX).default(0).register(docs, {
@@ -185,7 +185,7 @@ export const general = z.strictObject({
       reload: 'new connections',
     }),
   admin_username: word.default('admin').register(docs, {
-    en: 'The one user of the admin console.',
+    en: 'The one user of the admin console. Logins that fail there are slowed down, by address.',
     reload: 'new connections',
   }),
   admin_password: z.string().default('admin').register(docs, {
@@ -262,7 +262,7 @@ export const general = z.strictObject({
     reload: 'new connections',
   }),
   pg_hba: pgHba.optional().register(docs, {
-    en: 'Who may connect, in the format of pg_hba.conf: its text, { path } of a file, or { content }. First match decides.',
+    en: 'Who may connect, in the format of pg_hba.conf: its text, { path } of a file, or { content }. First match decides, and is named in the log.',
     reload: 'new connections',
   }),
   pooler_check_query: z.string().default(';').register(docs, {

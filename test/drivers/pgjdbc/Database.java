@@ -25,7 +25,11 @@ final class Database {
     Properties properties = new Properties();
     properties.setProperty("user", System.getenv("PGUSER"));
     properties.setProperty("password", System.getenv("PGPASSWORD"));
-    properties.setProperty("sslmode", "disable");
+    properties.setProperty("sslmode", System.getenv("PGSSLMODE"));
+    if (System.getenv("PGSSLROOTCERT") != null) {
+      properties.setProperty("sslrootcert", System.getenv("PGSSLROOTCERT"));
+      properties.setProperty("channelBinding", "require");
+    }
     for (String option : options) {
       String[] pair = option.split("=", 2);
       properties.setProperty(pair[0], pair[1]);

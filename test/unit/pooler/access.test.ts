@@ -32,7 +32,7 @@ interface Asking {
 
 function judge(rules: readonly AccessRule[] | null, asking: Asking = {}): Verdict {
   const { peer = from('10.1.2.3'), isTls = false, database = 'shop', user = 'alice' } = asking;
-  return new AccessRules(rules).judge(peer, isTls, database, user);
+  return new AccessRules(rules).judge(peer, isTls, database, user).verdict;
 }
 
 test('without rules everybody may try, and must prove who it is', () => {

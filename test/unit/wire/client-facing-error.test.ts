@@ -78,6 +78,7 @@ const SITUATIONS: readonly [facing.ClientFacingError, 'ERROR' | 'FATAL', string,
     '28P01',
     /^password authentication failed for user "u"$/,
   ],
+  [new authentication.TooManyFailedLogins(), 'FATAL', '53300', /^too many failed logins from this address/],
   [new authentication.ScramProtocolError('x'), 'FATAL', '28P01', /^Authentication protocol error\. x$/],
   [new authentication.AuthMethodUnsupported(), 'FATAL', '28P01', /^Authentication method not supported\./],
   [

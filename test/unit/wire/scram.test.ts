@@ -215,6 +215,39 @@ describe('as server', () => {
   });
 });
 
+describe('channel binding', () => {
+  const here = octets('certificate of the server');
+
+  /** A whole exchange between a client that sees the one end point and a server that has the other. */
+  function exchange(seen: Uint8Array, own: Uint8Array, hasSeenOffer = true): ScramServerExchange {
+    const server = new ScramServerExchange(verifier, scramNonce(countingRandom(100)), own);
+    const isOffered = hasSeenOffer && server.mechanisms.includes('SCRAM-SHA-256-PLUS');
+    const client = new ScramClientExchange(scramNonce(countingRandom(1)), seen, isOffered);
+    assert.ok(server.mechanisms.includes(client.mechanism));
+    client.serverFirst(server.clientFirst(client.clientFirst(), client.mechanism));
+    client.serverFinal(server.clientFinal(client.clientFinal(keys)));
+    assert.ok(client.isOver);
+    return server;
+  }
+
+  test('both sides see the same certificate, and bind to it', () => {
+    assert.deepEqual(exchange(here, here).clientKey, keys.clientKey);
+  });
+
+  test('sides that see different certificates do not come together', () => {
+    assert.throws(() => exchange(octets('certificate of somebody in between'), here), ScramProtocolError);
+  });
+
+  test('a client that could bind, and has not seen the offer, is told apart from one that cannot', () => {
+    assert.throws(() => exchange(here, here, false), ScramProtocolError);
+    assert.doesNotThrow(() => exchange(octets(''), here, false));
+  });
+
+  test('where there is nothing to bind to, nothing is offered, and the exchange goes on without', () => {
+    for (const seen of [here, octets('')]) assert.doesNotThrow(() => exchange(seen, octets('')));
+  });
+});
+
 describe('as client', () => {
   test('a client and a server with the same password prove it to each other', () => {
     const { client, server, asked, clientFinal } = untilProof(keys, verifier);
