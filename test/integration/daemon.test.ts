@@ -223,7 +223,7 @@ test('the service manager is told when it serves, where, and when it stops', asy
   });
   await manager.got(/^READY=1$/);
   assert.deepEqual(manager.received, [`STATUS=Serving on port ${doorman.port}`, 'READY=1']);
-  doorman.signal('SIGINT');
+  await doorman.admin('SHUTDOWN');
   await manager.got(/^STOPPING=1\nEXTEND_TIMEOUT_USEC=2000000$/);
   assert.equal(await doorman.ended(), 0);
   manager.close();
@@ -248,7 +248,7 @@ describe('signals', () => {
     const client = await WireClient.login(doorman.port, 'postgres', 'postgres');
     await client.query('begin');
     await client.query('select 1');
-    doorman.signal('SIGINT');
+    await doorman.admin('SHUTDOWN');
     await doorman.logged(/graceful shutdown/);
     doorman.signal('SIGTERM');
     assert.equal(await doorman.ended(), 0);

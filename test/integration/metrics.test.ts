@@ -90,8 +90,8 @@ test('while it shuts down it lives, and is not ready', async () => {
   client.on('error', () => undefined); // the end of the pooler
   await client.connect();
   await client.query('begin; select 1');
-  doorman.signal('SIGINT');
-  await doorman.logged(/SIGINT: graceful shutdown/);
+  await doorman.admin('SHUTDOWN');
+  await doorman.logged(/SHUTDOWN: graceful shutdown/);
   assert.equal((await fetch(`${address}/ready`)).status, 503);
   assert.equal((await fetch(`${address}/health`)).status, 200);
   assert.equal((await fetch(`${address}/metrics`)).status, 200);

@@ -207,6 +207,9 @@ function kill(pid: number, name: NodeJS.Signals): void {
   }
 }
 
+/** What has not been said by then is never said: a failure instead of a test that hangs. */
+const LOGGED_WITHIN_MS = 60_000;
+
 /** What a process writes, and who waits for it. */
 export class Output {
   text = '';
@@ -235,7 +238,12 @@ export class Output {
         else if (this.hasEnded) reject(new Error(`it ended without logging ${pattern}:\n${this.text}`));
         else return;
         this.waiting.delete(look);
+        clearTimeout(timer);
       };
+      const timer = setTimeout(() => {
+        this.waiting.delete(look);
+        reject(new Error(`it has not logged ${pattern}:\n${this.text}`));
+      }, LOGGED_WITHIN_MS);
       this.waiting.add(look);
       look();
     });

@@ -111,7 +111,7 @@ describe('whoever fails at the console', async () => {
     for (const times of [1, 2, 3]) {
       await doorman.logged(
         new RegExp(
-          `login of admin@pgdoorman from 127\\.0\\.0\\.1 refused: password authentication failed.*console from there: ${times}`,
+          `login refused: password authentication failed.*console from there: ${times}.*user=admin database=pgdoorman`,
         ),
       );
     }

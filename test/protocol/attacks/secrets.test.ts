@@ -112,7 +112,7 @@ describe('the running process', async () => {
   errors.push(...(await odd.closed()).map(({ body }) => body.toString('latin1')));
 
   test('its log at the level debug, after logins of every kind, right and wrong', () => {
-    assert.match(doorman.log, /refused: Authentication failed/);
+    assert.match(doorman.log, /login refused: Authentication failed/);
     assert.match(doorman.log, /DEBUG|WARN/);
     assertTellsNothing(doorman.log, 'the log');
   });
