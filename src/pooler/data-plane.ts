@@ -556,8 +556,7 @@ export class DataPlane implements Acceptor, TimerTarget {
     const { isDeparting } = this.passage;
     if (isDeparting) this.letGo();
     // The others may still need this worker: all stop together.
-    if (isDeparting ? this.board.clients === 0 : this.clients.size === 0 && this.logins === 0)
-      this.post({ type: 'drained' });
+    if (isDeparting ? this.board.clients === 0 : this.isDrained()) this.post({ type: 'drained' });
     if (this.reactor.nowMs < this.shutdownDeadlineMs) {
       this.reactor.setTimer(this.shutdownTimer, isDeparting ? DEPARTURE_CHECK_MS : SHUTDOWN_CHECK_MS);
       return;
@@ -569,10 +568,23 @@ export class DataPlane implements Acceptor, TimerTarget {
     this.stop();
   }
 
+  /** No client is left, and all have got what they were told last. Then those of the console are told. */
+  private isDrained(): boolean {
+    if (this.clients.size > 0 || this.logins > 0) return false;
+    this.endAdmins();
+    let servers = 0;
+    for (const pool of this.pools.values()) servers += pool.servers.size;
+    return this.admins.size === 0 && this.reactor.usage().sockets <= servers;
+  }
+
+  private endAdmins(): void {
+    for (const admin of [...this.admins.values()]) admin.endWith(new ShuttingDown());
+  }
+
   /** Whoever can go to the other process goes. */
   private letGo(): void {
     for (const client of this.clients.values()) this.passage.consider(client);
-    for (const admin of [...this.admins.values()]) admin.endWith(new ShuttingDown());
+    this.endAdmins();
   }
 
   /** The other process has failed: as if nobody had been told to shut down. */

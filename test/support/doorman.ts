@@ -149,6 +149,7 @@ export class Doorman {
   /** The rows that the admin console answers with. */
   async admin(command: string): Promise<Record<string, string>[]> {
     const client = this.client('admin', 'pgdoorman', { password: ADMIN_PASSWORD });
+    client.on('error', () => undefined); // SHUTDOWN ends it
     await client.connect();
     try {
       return (await client.query<Record<string, string>>(command)).rows;
