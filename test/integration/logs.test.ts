@@ -52,6 +52,7 @@ describe('a structured log', () => {
       message: 'client connected',
       ...who,
       application_name: 'a "b"',
+      rule: 'pg_hba line 2: host all all 127.0.0.1/32 trust',
     });
     const {
       timestamp: _,

@@ -327,7 +327,7 @@ test('pam_unix: users of the system, their expired accounts, and nobody else', {
   await assert.rejects(select1(doorman, 'unix', `${UNIX_PASSWORD}x`), REFUSED);
   writeFileSync(shadow, `unix:${UNIX_HASH}:20000:0:99999:7::20001:\n`);
   await assert.rejects(select1(doorman, 'unix', UNIX_PASSWORD), REFUSED);
-  await doorman.logged(/unix@app .*service unix: User account has expired/);
+  await doorman.logged(/service unix: User account has expired.*user=unix database=app/);
   await doorman.stop();
 });
 

@@ -166,7 +166,7 @@ export class Doorman {
   async ended(): Promise<number | null> {
     if (this.servingPid !== this.child.pid) {
       await this.output.closed();
-      return / stopped$/m.test(this.log) ? 0 : 1;
+      return / stopped \[/.test(this.log) ? 0 : 1;
     }
     if (this.child.exitCode === null && this.child.signalCode === null) await once(this.child, 'exit');
     return this.child.exitCode;
