@@ -299,11 +299,14 @@ export class Supervisor implements SignalActions, UpgradeHooks {
       return complaints;
     };
     if (this.isEnding || !this.isReady) return failed(['pg_doorman is starting or ending']);
+    notify.reloading();
     try {
       return await this.putInForce(readAnew(this.loaded), by);
     } catch (error) {
       if (error instanceof ConfigurationError) return failed(error.message.split('\n'));
       return failed([error instanceof TooManyPools ? error.message : `bug: ${String(error)}`]);
+    } finally {
+      notify.ready();
     }
   }
 
