@@ -13,6 +13,8 @@ export interface ChildOptions extends SpawnOptions {
   readonly killSignal?: NodeJS.Signals;
   /** A file for what it writes, so that nobody has to read a pipe while something is measured. */
   readonly logFile?: string;
+  /** Hears what `run` reads from stderr, as it comes. */
+  readonly onErrorText?: (text: string) => void;
 }
 
 interface Signals {
@@ -42,7 +44,7 @@ export class Children {
    *  ends its programs in order. Throws ProgramFailed after endAll; a program that does not exist has no pid. */
   start(file: string, args: readonly string[], options: ChildOptions = {}): ChildProcess {
     if (this.ending) throw new ProgramFailed(file, 'not started: the benchmark ends', '');
-    const { endSignal = 'SIGTERM', killSignal = 'SIGKILL', logFile, ...rest } = options;
+    const { endSignal = 'SIGTERM', killSignal = 'SIGKILL', logFile, onErrorText: _, ...rest } = options;
     const log = logFile === undefined ? null : openSync(logFile, 'a');
     const stdio: SpawnOptions = log === null ? {} : { stdio: ['ignore', log, log] };
     const child = spawn(file, args, { detached: true, ...rest, ...stdio });
@@ -64,6 +66,7 @@ export class Children {
     });
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       errors += text;
+      options.onErrorText?.(text);
     });
     let timedOut = false;
     const timer = setTimeout(() => {

@@ -21,6 +21,16 @@ export interface Load {
   readonly clients: number;
   /** How long, or how many transactions in all. */
   readonly length: { readonly seconds: number } | { readonly transactions: number };
+  /** Told each second, once all clients have logged in. */
+  readonly onProgress?: (progress: Progress) => void;
+}
+
+/** A line of pgbench's -P. */
+export interface Progress {
+  /** Since the beginning. */
+  readonly seconds: number;
+  /** Of the time since the line before. */
+  readonly tps: number;
 }
 
 export interface LoadResult {
@@ -63,7 +73,7 @@ export class Pgbench {
   }
 
   /** Throws ProgramFailed, also when any transaction failed. */
-  async run({ address, transaction, protocol, clients, length }: Load): Promise<LoadResult> {
+  async run({ address, transaction, protocol, clients, length, onProgress }: Load): Promise<LoadResult> {
     const prefix = join(this.directory, `pgbench-${++this.runs}`);
     const jobs = Math.min(Math.max(2, availableParallelism() >> 2), availableParallelism(), clients);
     const byTime = 'seconds' in length;
@@ -72,10 +82,14 @@ export class Pgbench {
       ...['-n', '-M', protocol, '-c', String(clients), '-j', String(jobs)],
       ...['-l', `--sampling-rate=${SAMPLING_RATE}`, `--log-prefix=${prefix}`],
       ...(byTime ? ['-T', `${length.seconds}`] : ['-t', `${Math.ceil(length.transactions / clients)}`]),
+      ...(onProgress === undefined ? [] : ['-P', '1']),
       ...addressArgs(address),
     ];
     const seconds = byTime ? length.seconds : length.transactions / SLOWEST_PACE;
-    const options = { env: environment(), cwd: this.directory };
+    const onErrorText = (text: string) => {
+      for (const progress of progressIn(text)) onProgress?.(progress);
+    };
+    const options = { env: environment(), cwd: this.directory, onErrorText };
     try {
       const output = await this.children.run(this.program, args, seconds * 1000 + GRACE_MS, options);
       return { ...summaryOf(output), ...latenciesOf(prefix) };
@@ -99,6 +113,14 @@ function addressArgs({ port, user, database }: Address): string[] {
 function environment(): NodeJS.ProcessEnv {
   const { PATH, LD_LIBRARY_PATH } = process.env;
   return { PATH, LD_LIBRARY_PATH, LC_ALL: 'C', PGSSLMODE: 'disable', PGGSSENCMODE: 'disable' };
+}
+
+/** pgbench writes each line at once. */
+function progressIn(text: string): Progress[] {
+  return [...text.matchAll(/^progress: ([\d.]+) s, ([\d.]+) tps/gm)].map(([, seconds, tps]) => ({
+    seconds: Number(seconds),
+    tps: Number(tps),
+  }));
 }
 
 function summaryOf(output: string) {

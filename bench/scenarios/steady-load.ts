@@ -1,8 +1,9 @@
 /** pgbench through a pooler for some seconds, and what that cost the pooler. */
 
-import type { Load, Pgbench } from '../pgbench.js';
+import { ProgramFailed } from '../errors.js';
+import type { Load, Pgbench, Progress } from '../pgbench.js';
 import type { Pooler } from '../pooler.js';
-import { difference } from '../process-usage.js';
+import { type CpuTime, difference } from '../process-usage.js';
 import { type Column, cpuColumns, cpuFigures, type Figures } from './scenario.js';
 
 export const STEADY_LOAD_COLUMNS: readonly Column[] = [
@@ -14,20 +15,34 @@ export const STEADY_LOAD_COLUMNS: readonly Column[] = [
   { figure: 'rssMB', title: 'RSS MB', digits: 1 },
 ];
 
-/** Figures of STEADY_LOAD_COLUMNS. */
+/** Figures of STEADY_LOAD_COLUMNS. CPU is that of whole seconds in the middle: neither logins nor the end count. */
 export async function steadyLoad(
   pgbench: Pgbench,
   pooler: Pooler,
   what: Omit<Load, 'address' | 'length'>,
   seconds: number,
 ): Promise<Figures> {
-  const load = { ...what, address: pooler.address };
+  const marks: (Progress & { readonly cpu: CpuTime })[] = [];
   pooler.forgetPeak();
-  const begin = pooler.cpuTime();
-  // Logins are no queries: what a run of one transaction per client costs is taken off.
-  await pgbench.run({ ...load, length: { transactions: load.clients } });
-  const middle = pooler.cpuTime();
-  const { transactions, ...figures } = await pgbench.run({ ...load, length: { seconds } });
-  const cpu = difference(difference(begin, middle), difference(middle, pooler.cpuTime()));
-  return { ...figures, ...cpuFigures(cpu, transactions - load.clients), rssMB: pooler.peakBytes() / 1e6 };
+  const { transactions: _, ...figures } = await pgbench.run({
+    ...what,
+    address: pooler.address,
+    length: { seconds: seconds + 2 },
+    onProgress: (progress) => marks.push({ ...progress, cpu: pooler.cpuTime() }),
+  });
+  const first = marks[0];
+  const last = marks.at(seconds);
+  if (first === undefined || last === undefined)
+    throw new ProgramFailed('pgbench', `told of ${marks.length} seconds only`, '');
+  let queries = 0;
+  let before = first.seconds;
+  for (const { seconds: until, tps } of marks.slice(1, seconds + 1)) {
+    queries += tps * (until - before);
+    before = until;
+  }
+  return {
+    ...figures,
+    ...cpuFigures(difference(first.cpu, last.cpu), queries),
+    rssMB: pooler.peakBytes() / 1e6,
+  };
 }
