@@ -3,9 +3,9 @@
 import { peerText } from '../reactor/socket-address.js';
 import { TransactionStatus } from '../wire/tags.js';
 import { cancelQuery } from './cancel.js';
-import type { ClientSession } from './client-session.js';
 import type { DataPlane } from './data-plane.js';
 import type { Pool } from './pool.js';
+import type { ServedClient } from './served-client.js';
 import type { ServerSession } from './server-session.js';
 import type { PoolCommand, StatementSnapshot, WaitSnapshot } from './thread-messages.js';
 import { msSince, wholeMsSince } from './ticks.js';
@@ -109,7 +109,7 @@ export class Administration {
 
   /** Of what it has asked for at PostgreSQL nobody waits for the end: it is cancelled, and its server closed, since a
    *  cancel may come before the query and do nothing. */
-  private kill(client: ClientSession): boolean {
+  private kill(client: ServedClient): boolean {
     const { server } = client;
     const isBusy = server !== null && !server.queue.isEmpty;
     if (isBusy) cancelQuery(this.plane, server);
@@ -118,7 +118,7 @@ export class Administration {
     return isKilled;
   }
 
-  private waiting(client: ClientSession): WaitSnapshot {
+  private waiting(client: ServedClient): WaitSnapshot {
     return {
       ...whoIs(client),
       state: 'waiting',
@@ -129,7 +129,7 @@ export class Administration {
     };
   }
 
-  private holding(client: ClientSession, server: ServerSession): WaitSnapshot {
+  private holding(client: ServedClient, server: ServerSession): WaitSnapshot {
     return {
       ...whoIs(client),
       state: stateOf(server),
@@ -146,7 +146,7 @@ function whoIs({
   pool,
   applicationName,
   socket,
-}: ClientSession): Pick<WaitSnapshot, 'pool' | 'client' | 'applicationName' | 'address'> {
+}: ServedClient): Pick<WaitSnapshot, 'pool' | 'client' | 'applicationName' | 'address'> {
   return { pool: pool.index, client: id, applicationName, address: peerText(socket.peerAddress()) };
 }
 

@@ -1,7 +1,8 @@
 /** Moves clients to the least busy worker when this one has too much to do and that one clearly less: those that are
  *  between transactions, and together bring about half of the difference. Not for: new clients, see WorkerBoard. */
-import type { ClientSession } from './client-session.js';
+
 import type { DataPlane } from './data-plane.js';
+import type { ServedClient } from './served-client.js';
 import { NO_WORKER } from './worker-board.js';
 
 /** From this on a worker is too busy, when another has so much less to do. Permille of a processor. */
@@ -29,7 +30,7 @@ export class Balance {
   isWanted = false;
 
   /** To be called every second, when the board says how busy everybody is. */
-  everySecond(clients: Iterable<ClientSession>): void {
+  everySecond(clients: Iterable<ServedClient>): void {
     const { board, peers, start } = this.plane;
     const least = board.leastBusy;
     const [own, other] = [board.load(start.index), board.load(least)];
@@ -43,7 +44,7 @@ export class Balance {
   }
 
   /** The client has finished a transaction: it leaves if it is one of those who should. */
-  consider(client: ClientSession): void {
+  consider(client: ServedClient): void {
     const rate = client.requestsASecond;
     if (rate === 0 || rate > this.surplus || client.statementCount > STATEMENTS_MAX || !client.mayMove)
       return;

@@ -7,11 +7,11 @@ import { Timer, type TimerTarget } from '../reactor/timers.js';
 import { QueryCancelled } from '../wire/client-facing-error.js';
 import { type CancelKey, cancelRequest } from '../wire/startup.js';
 import type { AdminSession } from './admin-session.js';
-import type { ClientSession } from './client-session.js';
 import { Connection } from './connection-counts.js';
 import type { DataPlane } from './data-plane.js';
 import { CANCEL_TIMEOUT_MS } from './limits.js';
 import type { Pool } from './pool.js';
+import type { ServedClient } from './served-client.js';
 import type { ServerSession } from './server-session.js';
 import { type Caller, dial } from './server-tls.js';
 
@@ -103,7 +103,7 @@ export class RemoteCancels {
   }
 }
 
-function clientOf(plane: DataPlane, { processId, secret }: CancelKey): ClientSession | null {
+function clientOf(plane: DataPlane, { processId, secret }: CancelKey): ServedClient | null {
   const client = plane.findClient(processId);
   return client !== null && isSecretOf(plane, client.keySeed, secret) ? client : null;
 }

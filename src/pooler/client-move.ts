@@ -1,15 +1,15 @@
 /** A client on its way to another worker: until its connection has left, what it sends or how it ends is still this
  *  worker's to deal with, and then it stays. */
 import type { DetachedSocket, Leaver, Receiver, Socket } from '../reactor/reactor.js';
-import type { ClientSession } from './client-session.js';
+import type { ServedClient } from './served-client.js';
 
 export class ClientMove implements Receiver, Leaver {
-  private readonly client: ClientSession;
+  private readonly client: ServedClient;
   private readonly socket: Socket;
   private readonly worker: number;
 
   /** Begins to leave. */
-  constructor(client: ClientSession, worker: number) {
+  constructor(client: ServedClient, worker: number) {
     this.client = client;
     this.socket = client.socket;
     this.worker = worker;

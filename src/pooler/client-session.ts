@@ -1,19 +1,10 @@
-/** One client that has logged in: what each of its messages means, the server that it has or waits for, and what can be
- *  answered without one. Not for: finding the messages (client-stream.ts), logging in (client-login.ts), the console
- *  (admin-session.ts), what servers answer (server-session.ts). PostgreSQL manual, "Message Flow". */
-import { errnoName } from '../reactor/libc.js';
-import type { DetachedSocket, Receiver, Socket } from '../reactor/reactor.js';
-import { Bug } from '../reactor/words.js';
+/** What each message of a client means: which go to its server, as they are or changed, and which are answered without
+ *  one. Not for: getting and giving back the server (served-client.ts), finding the messages (client-stream.ts), logging
+ *  in (client-login.ts), the console (admin-session.ts), what servers answer (server-session.ts). PostgreSQL manual,
+ *  "Message Flow". */
+import type { Socket } from '../reactor/reactor.js';
 import { byteAt, int32At, zeroAt } from '../wire/bytes.js';
-import {
-  type ClientFacingError,
-  PoolRemoved,
-  ProtocolViolation,
-  ShuttingDown,
-  TerminatedByAdmin,
-} from '../wire/client-facing-error.js';
-import { errorResponse } from '../wire/error-response.js';
-import { query } from '../wire/message-builder.js';
+import { type ClientFacingError, ProtocolViolation } from '../wire/client-facing-error.js';
 import {
   CLOSE_COMPLETE,
   COMMAND_COMPLETE_BEGIN,
@@ -21,25 +12,20 @@ import {
   COMMAND_COMPLETE_DEALLOCATE_ALL,
   COMMAND_COMPLETE_START_TRANSACTION,
   EMPTY_QUERY_RESPONSE,
-  FLUSH,
   READY_FOR_QUERY_IDLE,
   READY_FOR_QUERY_IN_TRANSACTION,
 } from '../wire/ready-made.js';
 import { Frontend, HEADER_LENGTH, STATEMENT_KIND, TAG_LENGTH, TransactionStatus } from '../wire/tags.js';
 import { Owed } from './answer-queue.js';
-import type { KeySeed } from './cancel.js';
-import { ClientMove } from './client-move.js';
-import { ClientStatements } from './client-statements.js';
-import { ClientStream, Step } from './client-stream.js';
+import { Step } from './client-stream.js';
 import { ServerDirt } from './command-tag.js';
-import { Counter, Histogram } from './counters.js';
+import { Counter } from './counters.js';
 import type { DataPlane } from './data-plane.js';
-import type { Traveller } from './departure.js';
-import type { ClientIdentity, ClientRecord, TravellingClient } from './hand-over.js';
+import type { ClientRecord, TravellingClient } from './hand-over.js';
 import { GATHERED_BEFORE_CHECKOUT_MAX } from './limits.js';
-import type { LogFields } from './log-fields.js';
 import type { Pool } from './pool.js';
-import { Side, type Traced } from './protocol-trace.js';
+import { Side } from './protocol-trace.js';
+import { ServedClient } from './served-client.js';
 import type { ServerSession } from './server-session.js';
 import { PoolMode } from './settings.js';
 import {
@@ -49,83 +35,10 @@ import {
   SpecialQuery,
   specialQueryIn,
 } from './simple-query.js';
-import { StatementBeginning } from './statement-beginning.js';
 import type { Statement } from './statements.js';
-import type { ClientSnapshot } from './thread-messages.js';
-import { msSince, ticksAt, wholeMsAt } from './ticks.js';
 import { TrackedParameters } from './tracked-parameters.js';
-import type { Waiter } from './waiters.js';
 
-const BEGIN = query('BEGIN');
-
-export class ClientSession
-  extends ClientStream
-  implements Receiver, Traced, Traveller, Waiter<ClientSession>
-{
-  /** The server owes so many answers that this client is not read for so long. */
-  waitsForAnswers = false;
-  /** Messages of the extended protocol have gone to the server and no Sync behind them. */
-  private isMidBatch = false;
-  /** A BEGIN was answered here; a server hears of it before anything else. */
-  private beginIsDeferred = false;
-  /** An error was answered here in the middle of a batch: all up to its Sync is dropped. */
-  private skipsToSync = false;
-  /** The server is free but for the rest of a message that PostgreSQL will ignore. */
-  private releaseIsDue = false;
-  isWaiting = false;
-  nextWaiter: ClientSession | null = null;
-  previousWaiter: ClientSession | null = null;
-  /** Ticks. */
-  waitingSince = 0;
-  private transactionSince = 0;
-  /** Since when it has its server. Whole milliseconds, see ticks.ts. */
-  heldSince = 0;
-  /** How the statement begins that it waits with, or has last waited with. Made with the first wait. */
-  waitsWith: StatementBeginning | null = null;
-  queries = 0;
-  transactions = 0;
-  /** Made with the first. */
-  private statements: ClientStatements | null = null;
-  /** Why there is no server for the message that waited for one. */
-  private checkoutError: ClientFacingError | null = null;
-  private isClosed = false;
-  errors = 0;
-  /** When it was noted last, and what came since the time before. */
-  private requestsNoted = 0;
-  requestsASecond = 0;
-  readonly id: number;
-  private readonly keyRandom: number;
-  private readonly hasLongKey: boolean;
-  /** As it calls itself; with auth_query many users may share a pool. */
-  readonly user: string;
-  readonly applicationName: string;
-  /** As it was when it logged in. */
-  mode: PoolMode;
-  readonly address: string;
-  connectedMs: number;
-  /** What it takes along from server to server; null when sync_server_parameters is off. */
-  readonly parameters: TrackedParameters | null;
-
-  constructor(
-    plane: DataPlane,
-    pool: Pool,
-    socket: Socket,
-    { id, random, isLong }: KeySeed,
-    { user, applicationName, address }: ClientIdentity,
-    parameters: TrackedParameters | null,
-  ) {
-    super(plane, pool, socket);
-    this.id = id;
-    this.keyRandom = random;
-    this.hasLongKey = isLong;
-    this.user = user;
-    this.applicationName = applicationName;
-    this.address = address;
-    this.parameters = parameters;
-    this.connectedMs = plane.reactor.nowMs;
-    this.mode = pool.settings.mode;
-  }
-
+export class ClientSession extends ServedClient {
   /** One that another worker had. */
   static takenOver(plane: DataPlane, pool: Pool, socket: Socket, record: ClientRecord): ClientSession {
     const parameters = record.parameters === null ? null : new TrackedParameters();
@@ -142,94 +55,12 @@ export class ClientSession
     return client;
   }
 
-  /** What another worker must know to go on with it. */
-  record(): ClientRecord {
-    return {
-      pool: this.pool.index,
-      seed: this.keySeed,
-      user: this.user,
-      applicationName: this.applicationName,
-      mode: this.mode,
-      address: this.address,
-      connectedMs: this.connectedMs,
-      queries: this.queries,
-      transactions: this.transactions,
-      errors: this.errors,
-      statements: this.statements?.all() ?? [],
-      parameters: this.parameters?.all() ?? null,
-    };
-  }
-
-  // ── between workers ────────────────────────────────────────────────────────────────────────────────────────────
-
-  /** Whether nothing of it is underway: it has no server and needs none, and nothing that it has sent is half read. */
-  get isAtRest(): boolean {
-    if (this.server !== null || this.isWaiting || this.isClosed) return false;
-    return !this.isInside && this.whole === null && !this.isMidBatch && !this.skipsToSync;
-  }
-
-  get mayMove(): boolean {
-    return this.isAtRest && !this.beginIsDeferred;
-  }
-
-  moveTo(worker: number): void {
-    this.plane.board.clientMoves(worker);
-    new ClientMove(this, worker);
-  }
-
-  hasLeft(worker: number, detached: DetachedSocket): void {
-    this.isClosed = true; // here
-    this.pool.clientDeparts();
-    this.plane.clientMoved(this, worker, detached);
-  }
-
-  // ── between processes, see passage.ts ──────────────────────────────────────────────────────────────────────────
-
   /** One that another process had. */
   static arrived(plane: DataPlane, pool: Pool, socket: Socket, record: TravellingClient): ClientSession {
     const client = ClientSession.takenOver(plane, pool, socket, { ...record, pool: pool.index });
     pool.clientComes();
     client.beginIsDeferred = record.beginIsDeferred;
     return client;
-  }
-
-  /** It waits for a server, and is to wait in the other process. */
-  putOffWait(): void {
-    this.pool.leave(this);
-    this.plane.passage.putsOff(this);
-  }
-
-  hasGone(detached: DetachedSocket, unread: Uint8Array): void {
-    this.isClosed = true; // here
-    const { database } = this.pool.settings;
-    const client = { ...this.record(), database, beginIsDeferred: this.beginIsDeferred, unread };
-    this.plane.clientGone(this);
-    this.plane.post({ type: 'clientGoes', detached, client });
-    this.pool.clientGoes();
-  }
-
-  get statementCount(): number {
-    return this.statements?.size ?? 0;
-  }
-
-  /** Its requests are counted from now on. */
-  noteRequests(): void {
-    this.requestsASecond = this.queries - this.requestsNoted;
-    this.requestsNoted = this.queries;
-  }
-
-  // ── from the socket ────────────────────────────────────────────────────────────────────────────────────────────
-
-  onConnected(): void {
-    // accepted, not connected
-  }
-
-  onWritable(): void {
-    this.server?.socket.resume();
-  }
-
-  onClosed(errno: number): void {
-    this.end(errno === 0 ? 'the client closed the connection' : `the connection failed: ${errnoName(errno)}`);
   }
 
   onBytes(bytes: Uint8Array, begin: number, end: number): number {
@@ -287,156 +118,6 @@ export class ClientSession
       else if (this.isInside) server.watchLargeMessage();
     }
     return readUpTo;
-  }
-
-  // ── from the pool and the server ───────────────────────────────────────────────────────────────────────────────
-
-  /** The pool had a server at once. */
-  gotServer(server: ServerSession): void {
-    this.server = server;
-    this.statements?.begins();
-    this.transactionSince = ticksAt(this.plane.reactor.nowMs);
-    this.heldSince = wholeMsAt(this.plane.reactor.nowMs);
-    if (this.parameters !== null) server.take(this.parameters);
-    if (!this.beginIsDeferred) return;
-    this.beginIsDeferred = false;
-    server.ask(BEGIN);
-    server.status = TransactionStatus.InTransaction; // or it is lost
-  }
-
-  /** The wait is over. */
-  serverCame(server: ServerSession): void {
-    this.gotServer(server);
-    this.socket.resume();
-  }
-
-  /** The wait was in vain. */
-  noServer(error: ClientFacingError): void {
-    this.checkoutError = error;
-    this.socket.resume();
-  }
-
-  /** Whoever waits for a server does so no more. */
-  stopWaiting(error: ClientFacingError): void {
-    if (!this.isWaiting) return;
-    this.pool.leave(this);
-    this.noServer(error);
-  }
-
-  /** All that the server owed has been relayed: it is given back unless the client still needs it. */
-  answersCame(server: ServerSession): void {
-    if (this.isMidBatch || server.queue.skipsToSync || server.status !== TransactionStatus.Idle) return;
-    this.releaseIsDue = this.isMidMessage;
-    if (this.releaseIsDue) return;
-    this.countTransaction();
-    const ends = this.whyItEnds();
-    if (this.mode === PoolMode.Session && ends === null) return;
-    this.server = null;
-    server.checkIn();
-    if (ends !== null) return this.fail(ends);
-    this.socket.resume(); // what it was paused for, this server does not tell it any more
-    if (this.plane.isShuttingDown) this.plane.passage.consider(this);
-    else if (this.plane.balance.isWanted) this.plane.balance.consider(this);
-  }
-
-  /** Why it has to go as soon as it is outside of a transaction; null when it may stay. */
-  private whyItEnds(): ClientFacingError | null {
-    if (this.plane.isShuttingDown && !this.plane.passage.takes(this)) return new ShuttingDown();
-    const { isClosing, settings } = this.pool;
-    return isClosing ? new PoolRemoved(settings.database, this.user) : null;
-  }
-
-  /** The pool has been closed: goes now, or when its transaction ends. */
-  poolCloses(): void {
-    const ends = this.whyItEnds();
-    // One that is on its way to another worker is told there.
-    if (ends !== null && this.server === null && this.socket.receiver === this) this.fail(ends);
-  }
-
-  /** The server has ignored the Sync that ended the batch: it came into a COPY. */
-  batchGoesOn(): void {
-    this.isMidBatch = true;
-  }
-
-  /** The server has answered with an error at `from` and skips what stands before `to`. */
-  answersSkipped(from: number, to: number): void {
-    this.statements?.skipped(from, to);
-  }
-
-  /** The server has done DISCARD ALL or DEALLOCATE ALL. */
-  statementsDiscarded({ queue }: ServerSession): void {
-    this.statements?.discarded(queue);
-  }
-
-  /** The server is gone. PostgreSQL has said why, or `error` says it. */
-  serverWasLost(error: ClientFacingError | null): void {
-    this.server = null;
-    if (error !== null) this.fail(error);
-    else {
-      this.socket.closeAfterSend();
-      this.end('the server ended');
-    }
-  }
-
-  /** FATAL to the client, and the end of the connection. */
-  fail(error: ClientFacingError): void {
-    if (this.isClosed) return;
-    if (this.server?.isMidRelay !== true) this.sendError(error, 'FATAL');
-    this.socket.closeAfterSend();
-    this.end(error.message);
-  }
-
-  /** An administrator ends it. False when it is on its way to another worker, which is asked as well. */
-  kill(): boolean {
-    if (this.isClosed || this.socket.receiver !== this) return false;
-    this.fail(new TerminatedByAdmin());
-    return true;
-  }
-
-  snapshot(): ClientSnapshot {
-    return {
-      id: this.id,
-      database: this.pool.settings.database,
-      user: this.user,
-      applicationName: this.applicationName,
-      isTls: this.socket.isTls,
-      address: this.address,
-      state: this.isActive ? 'active' : this.isWaiting ? 'waiting' : 'idle',
-      wait: this.socket.unsent > 0 ? 'write' : this.isActive ? 'read' : 'idle',
-      transactions: this.transactions,
-      queries: this.queries,
-      errors: this.errors,
-      ageMs: this.plane.reactor.nowMs - this.connectedMs,
-    };
-  }
-
-  get logFields(): LogFields {
-    const { server, user } = this;
-    const { database } = this.pool.settings;
-    const fields = { client_id: this.id, user, database, address: this.address };
-    return server === null ? fields : { ...fields, server_id: server.id, server_pid: server.processId };
-  }
-
-  get isBetweenMessages(): boolean {
-    return !this.isInside && this.whole === null;
-  }
-
-  get tracedFor(): number {
-    return 0;
-  }
-
-  /** For CancelRequests. */
-  get keySeed(): KeySeed {
-    return { id: this.id, random: this.keyRandom, isLong: this.hasLongKey };
-  }
-
-  get isActive(): boolean {
-    return this.server !== null;
-  }
-
-  /** How long it has been in its transaction, when it is active. */
-  get transactionMs(): number {
-    return msSince(this.transactionSince, this.plane.reactor.nowMs);
   }
 
   // ── messages ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -744,76 +425,6 @@ export class ClientSession
     return this.relay(bytes);
   }
 
-  // ── servers ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  private getServer(bytes: Uint8Array): Step {
-    const { server } = this;
-    if (server !== null) return this.waitForAnswers();
-    if (this.isWaiting) {
-      this.socket.pause(true);
-      return Step.Later;
-    }
-    if (this.plane.isShuttingDown) return this.goesOrEnds();
-    if (this.pool.acquire(this)) return Step.Done;
-    this.waiting(this.framer.tag, bytes, this.bodyAt(bytes), this.bodyEnd(bytes));
-    this.socket.pause(true);
-    return Step.Later;
-  }
-
-  /** It waits for a server with this message. */
-  private waiting(tag: number, bytes: Uint8Array, bodyAt: number, bodyEnd: number): void {
-    this.waitsWith ??= new StatementBeginning();
-    this.waitsWith.clear();
-    const firstEnd = tag === Frontend.Query ? bodyAt - 1 : zeroAt(bytes, bodyAt, bodyEnd);
-    if (firstEnd < 0) return;
-    if (tag === Frontend.Query || tag === Frontend.Parse) {
-      return this.waitsWith.keepText(bytes, firstEnd + 1, bodyEnd);
-    }
-    if (tag !== Frontend.Bind) return;
-    const nameEnd = zeroAt(bytes, firstEnd + 1, bodyEnd);
-    const statement = nameEnd < 0 ? null : (this.statements?.get(bytes, firstEnd + 1, nameEnd) ?? null);
-    if (statement !== null) this.waitsWith.keepStatement(statement);
-  }
-
-  /** Where the body of the current message begins in these bytes, and where what is here of it ends. */
-  private bodyAt(bytes: Uint8Array): number {
-    return bytes === this.whole ? HEADER_LENGTH : this.framer.bodyAt;
-  }
-
-  private bodyEnd(bytes: Uint8Array): number {
-    return bytes === this.whole ? bytes.length : this.framer.bodyEnd;
-  }
-
-  /** There are no servers for new transactions any more. */
-  private goesOrEnds(): Step {
-    const { passage } = this.plane;
-    if (!passage.takes(this)) return this.ended(new ShuttingDown());
-    passage.putsOff(this);
-    this.socket.pause(true);
-    return Step.Later;
-  }
-
-  /** The server owes as many answers as there is room for. */
-  private waitForAnswers(): Step {
-    this.waitsForAnswers = true;
-    this.socket.pause(false);
-    return Step.Later;
-  }
-
-  /** Behind all that was sent before: PostgreSQL may hold its answers back until a Flush or Sync comes. */
-  protected isPutOff(): void {
-    const { server } = this;
-    if (!this.waitsForAnswers || !this.isMidBatch || server === null) return;
-    server.send(FLUSH, 0, FLUSH.length);
-  }
-
-  private owes(owed: Owed): void {
-    const { server } = this;
-    if (server === null) throw new Bug('a message is relayed without a server');
-    server.begins();
-    server.queue.push(owed);
-  }
-
   /** No server for a Query or FunctionCall: the client stays and may try again. */
   private refuse(bytes: Uint8Array, error: ClientFacingError): Step {
     if (this.beginIsDeferred) return this.ended(error);
@@ -827,11 +438,6 @@ export class ClientSession
 
   private get mapsStatements(): boolean {
     return this.plane.settings.preparedStatements && this.mode === PoolMode.Transaction;
-  }
-
-  private ownStatements(): ClientStatements {
-    this.statements ??= new ClientStatements(this.plane.settings.clientPreparedStatementsCacheSize);
-    return this.statements;
   }
 
   private statementNamed(bytes: Uint8Array, begin: number, end: number): Statement | null {
@@ -882,42 +488,6 @@ export class ClientSession
     }
     this.sendToClient(isInTransaction ? READY_FOR_QUERY_IN_TRANSACTION : READY_FOR_QUERY_IDLE);
     return true;
-  }
-
-  private sendToClient(message: Uint8Array): void {
-    this.socket.send(message, 0, message.length);
-    this.pool.counters.add(Counter.Sent, message.length);
-  }
-
-  private sendError(error: ClientFacingError, severity = error.severity): void {
-    this.errors++;
-    this.pool.counters.countError(error.sqlstate);
-    this.sendToClient(errorResponse(error, severity));
-  }
-
-  private countTransaction(): void {
-    const { counters } = this.pool;
-    this.transactions++;
-    if (this.server !== null) this.server.transactions++;
-    counters.add(Counter.Transactions, 1);
-    const now = ticksAt(this.plane.reactor.nowMs);
-    counters.took(Histogram.Transaction, Counter.TransactionTime, (now - this.transactionSince) >>> 0);
-    this.transactionSince = now;
-  }
-
-  // ── the end ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  private end(why: string): void {
-    if (this.isClosed) return;
-    this.isClosed = true;
-    this.forgetWhole();
-    this.pool.leave(this);
-    this.plane.passage.forget(this);
-    const { server } = this;
-    this.server = null;
-    if (server !== null) server.leave(this.isMidBatch || this.isMidMessage);
-    this.plane.clientEnded(this, why);
-    this.pool.clientGoes();
   }
 }
 

@@ -37,6 +37,7 @@ import { Passage } from './passage.js';
 import { type PeerLink, Peers, type ToPeer } from './peers.js';
 import { Pool } from './pool.js';
 import { ProtocolTrace } from './protocol-trace.js';
+import type { ServedClient } from './served-client.js';
 import type { ServerLogin } from './server-login.js';
 import type { ServerSession } from './server-session.js';
 import { ServerState } from './server-stream.js';
@@ -95,7 +96,7 @@ export class DataPlane implements Acceptor, TimerTarget {
   private readonly pools = new Map<number, Pool>();
   /** By database and user; without those that are being closed. */
   private readonly poolsByName = new Map<string, Pool>();
-  private readonly clients = new Map<number, ClientSession>();
+  private readonly clients = new Map<number, ServedClient>();
   private readonly admins = new Map<number, AdminSession>();
   private readonly scramRequests = new Map<number, ServerLogin>();
   private readonly shutdownTimer: Timer = new Timer(this);
@@ -214,7 +215,7 @@ export class DataPlane implements Acceptor, TimerTarget {
   }
 
   /** The client that was greeted with this process id. */
-  findClient(id: number): ClientSession | null {
+  findClient(id: number): ServedClient | null {
     return this.clients.get(id) ?? null;
   }
 
@@ -223,7 +224,7 @@ export class DataPlane implements Acceptor, TimerTarget {
     return this.admins.get(id) ?? null;
   }
 
-  allClients(): Iterable<ClientSession> {
+  allClients(): Iterable<ServedClient> {
     return this.clients.values();
   }
 
@@ -243,14 +244,14 @@ export class DataPlane implements Acceptor, TimerTarget {
   }
 
   /** `how`: it has come in. */
-  clientBegins(client: ClientSession, how: LogFields): void {
+  clientBegins(client: ServedClient, how: LogFields): void {
     this.clients.set(client.id, client);
     if (!this.settings.logClientConnections) return;
     const { logFields, applicationName } = client;
     this.log('info', 'client connected', { ...logFields, application_name: applicationName, ...how });
   }
 
-  clientEnded(client: ClientSession, why: string): void {
+  clientEnded(client: ServedClient, why: string): void {
     this.clients.delete(client.id);
     this.board.clientLeaves();
     this.clientsLeft++;
@@ -265,7 +266,7 @@ export class DataPlane implements Acceptor, TimerTarget {
   }
 
   /** The client has left for another worker, or comes back when that has died meanwhile. */
-  clientMoved(client: ClientSession, worker: number, detached: DetachedSocket): void {
+  clientMoved(client: ServedClient, worker: number, detached: DetachedSocket): void {
     const record = client.record();
     this.clients.delete(client.id);
     this.trace?.ends(client);
@@ -278,12 +279,12 @@ export class DataPlane implements Acceptor, TimerTarget {
   }
 
   /** One that another process had. */
-  clientArrived(client: ClientSession): void {
+  clientArrived(client: ServedClient): void {
     this.clients.set(client.id, client);
   }
 
   /** … that another process has from now on. */
-  clientGone(client: ClientSession): void {
+  clientGone(client: ServedClient): void {
     this.clients.delete(client.id);
     this.passage.forget(client);
     this.board.clientLeaves();

@@ -13,6 +13,7 @@ import type { DataPlane } from './data-plane.js';
 import { Departure } from './departure.js';
 import type { TravellingClient } from './hand-over.js';
 import type { PassageToWorker } from './passage-messages.js';
+import type { ServedClient } from './served-client.js';
 import { PoolMode } from './settings.js';
 
 export class Passage implements TimerTarget {
@@ -22,9 +23,9 @@ export class Passage implements TimerTarget {
   hasPredecessor: boolean;
   private readonly plane: DataPlane;
   /** They have asked for a server, and are to ask in the other process. */
-  private readonly putOff = new Set<ClientSession>();
+  private readonly putOff = new Set<ServedClient>();
   private readonly timer: Timer = new Timer(this);
-  private readonly leaving = new Set<ClientSession>();
+  private readonly leaving = new Set<ServedClient>();
 
   constructor(plane: DataPlane) {
     this.plane = plane;
@@ -63,12 +64,12 @@ export class Passage implements TimerTarget {
   // ── leaving ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Whether the client is to go on in the other process. */
-  takes(client: ClientSession): boolean {
+  takes(client: ServedClient): boolean {
     return this.isDeparting && !client.socket.isTls;
   }
 
   /** The client has asked for a server. What it has sent is still being read: it leaves when that has returned. */
-  putsOff(client: ClientSession): void {
+  putsOff(client: ServedClient): void {
     this.putOff.add(client);
     if (!this.timer.isSet) this.plane.reactor.setTimer(this.timer, 0);
   }
@@ -78,19 +79,19 @@ export class Passage implements TimerTarget {
     this.putOff.clear();
   }
 
-  private letGo(client: ClientSession): void {
+  private letGo(client: ServedClient): void {
     this.leaving.add(client);
     new Departure(client, client.socket, client.takePutOff());
   }
 
   /** The client leaves if nothing of it is underway. */
-  consider(client: ClientSession): void {
+  consider(client: ServedClient): void {
     if (!this.takes(client) || !client.isAtRest) return;
     if (!this.putOff.has(client) && !this.leaving.has(client)) this.letGo(client);
   }
 
   /** The client has gone, or its connection has ended. */
-  forget(client: ClientSession): void {
+  forget(client: ServedClient): void {
     this.putOff.delete(client);
     this.leaving.delete(client);
   }

@@ -16,7 +16,6 @@ import {
 } from '../wire/client-facing-error.js';
 import { isKeyOf } from '../wire/scram-verifier.js';
 import type { ClientLogin } from './client-login.js';
-import type { ClientSession } from './client-session.js';
 import type { CloseReason } from './close-reason.js';
 import { Counter, Counters, Gauge, Histogram } from './counters.js';
 import type { DataPlane } from './data-plane.js';
@@ -26,6 +25,7 @@ import { CREATE_PAUSE_MS, FAST_RETRY_MS, PARAMETERS_MAX } from './limits.js';
 import type { LogFields } from './log-fields.js';
 import type { PoolFacts } from './passage-messages.js';
 import type { PeerLink, ToPeer } from './peers.js';
+import type { ServedClient } from './served-client.js';
 import { ServerSession } from './server-session.js';
 import { ServerState } from './server-stream.js';
 import type { ClientSecret, PoolSettings, ServerAddress, ServerSecret } from './settings.js';
@@ -53,7 +53,7 @@ export class Pool implements TimerTarget, Serials {
   /** What it has in common with the same pool in other workers. */
   readonly shared: SharedPool;
   readonly servers = new Set<ServerSession>();
-  readonly waiters = new Waiters<ClientSession>();
+  readonly waiters = new Waiters<ServedClient>();
   /** What a server of this pool says of itself: ParameterStatus by name. Empty until one has logged in. */
   readonly parameters = new Map<string, string>();
   /** What clients prove who they are with. Where everything is passed through it follows their logins. */
@@ -270,7 +270,7 @@ export class Pool implements TimerTarget, Serials {
   }
 
   /** Gives the client a server now, or has it wait. Returns whether it has one. */
-  acquire(client: ClientSession): boolean {
+  acquire(client: ServedClient): boolean {
     const server = this.waiters.isEmpty ? this.takeIdle() : null;
     if (server !== null) {
       server.link(client);
@@ -290,7 +290,7 @@ export class Pool implements TimerTarget, Serials {
   }
 
   /** The client does not want a server any more. */
-  leave(client: ClientSession): void {
+  leave(client: ServedClient): void {
     if (!client.isWaiting) return;
     this.waiters.remove(client);
     this.waitersChanged(-1);
@@ -710,7 +710,7 @@ export class Pool implements TimerTarget, Serials {
     }
   }
 
-  private nextWaiter(): ClientSession | null {
+  private nextWaiter(): ServedClient | null {
     const client = this.waiters.shift();
     if (client !== null) this.waitersChanged(-1);
     return client;
@@ -726,7 +726,7 @@ export class Pool implements TimerTarget, Serials {
     return this.settings.serverLifetimeMs * (1 + LIFETIME_JITTER * (2 * random - 1));
   }
 
-  private countWait(client: ClientSession): void {
+  private countWait(client: ServedClient): void {
     const waited = ticksSince(client.waitingSince, this.plane.reactor.nowMs);
     this.counters.took(Histogram.Wait, Counter.WaitTime, waited);
   }

@@ -18,7 +18,6 @@ import { CLOSE_COMPLETE, PARSE_COMPLETE, TERMINATE } from '../wire/ready-made.js
 import { Backend, TransactionStatus } from '../wire/tags.js';
 import { Owed } from './answer-queue.js';
 import { isAnswer, Meaning } from './backend-meaning.js';
-import type { ClientSession } from './client-session.js';
 import type { CloseReason } from './close-reason.js';
 import { dirtFromTag, ServerDirt } from './command-tag.js';
 import { Counter, Histogram } from './counters.js';
@@ -28,6 +27,7 @@ import type { LogFields } from './log-fields.js';
 import { isPlainAnswer } from './plain-answer.js';
 import type { Pool } from './pool.js';
 import { Side, type Traced } from './protocol-trace.js';
+import type { ServedClient } from './served-client.js';
 import { ServerLogin } from './server-login.js';
 import { ServerStatements } from './server-statements.js';
 import { Fate, ServerState, ServerStream } from './server-stream.js';
@@ -257,7 +257,7 @@ export class ServerSession extends ServerStream implements TimerTarget, Leaver, 
   }
 
   /** The server is taken out of the pool for a client. */
-  link(client: ClientSession): void {
+  link(client: ServedClient): void {
     if (this.state !== ServerState.Idle || !this.queue.isEmpty)
       throw new Bug(`server ${this.id} is not clean`);
     this.moveTo(ServerState.Active);

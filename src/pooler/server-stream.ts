@@ -8,10 +8,10 @@ import { Frame, Framer, SPLIT } from '../wire/framer.js';
 import { Backend, HEADER_LENGTH } from '../wire/tags.js';
 import { AnswerQueue } from './answer-queue.js';
 import { isWhole, Meaning, meaningOf } from './backend-meaning.js';
-import type { ClientSession } from './client-session.js';
 import { Counter, Gauge } from './counters.js';
 import { SERVER_MESSAGE_MAX, WHOLE_MESSAGE_MAX } from './limits.js';
 import type { Pool } from './pool.js';
+import type { ServedClient } from './served-client.js';
 import { Attempts, type Caller } from './server-tls.js';
 
 /** Gauge counts them in this order. */
@@ -48,7 +48,7 @@ export abstract class ServerStream implements Caller {
   // What each query touches comes first, as in ClientStream.
   socket: Socket;
   readonly pool: Pool;
-  client: ClientSession | null = null;
+  client: ServedClient | null = null;
   readonly queue: AnswerQueue;
   protected readonly framer: Framer;
   state = ServerState.Login;
