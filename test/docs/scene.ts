@@ -47,7 +47,11 @@ export class Scene {
 
   static async set(page: string, postgresPort: number): Promise<Scene> {
     const ports = new Map<string, number>();
-    for (const [port] of page.matchAll(PORTS)) if (!ports.has(port)) ports.set(port, await freePort());
+    for (const port of new Set(page.match(PORTS))) {
+      let free = await freePort();
+      while ([...ports.values()].includes(free)) free = await freePort();
+      ports.set(port, free);
+    }
     return new Scene(postgresPort, ports);
   }
 
