@@ -1,0 +1,21 @@
+/** The site is made of pages/, which build.mjs fills. Nothing in it is fetched from elsewhere: fonts, search and all. */
+import { CONTENTS } from '../contents.mjs';
+
+export default {
+  title: 'pg_doorman',
+  description: 'Connection pooler for PostgreSQL',
+  srcDir: 'pages',
+  outDir: '../dist',
+  cleanUrls: false,
+  lastUpdated: false,
+  themeConfig: {
+    search: { provider: 'local' },
+    outline: [2, 3],
+    nav: Object.entries({ Start: 'quick-start', Reference: 'reference/configuration', Errors: 'errors' }).map(item),
+    sidebar: Object.entries(CONTENTS).map(([text, pages]) => ({ text, items: Object.entries(pages).map(item) })),
+  },
+};
+
+function item([text, page]) {
+  return { text, link: `/${page}` };
+}
