@@ -5,7 +5,7 @@ export default {
   title: 'pg_doorman',
   description: 'Connection pooler for PostgreSQL',
   srcDir: 'pages',
-  outDir: '../dist',
+  outDir: 'dist',
   cleanUrls: false,
   lastUpdated: false,
   themeConfig: {
