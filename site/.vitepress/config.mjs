@@ -1,5 +1,6 @@
 /** The site is made of pages/, which build.mjs fills. Nothing in it is fetched from elsewhere: fonts, search and all. */
 import { CONTENTS } from '../contents.mjs';
+import { slug } from '../slug.mjs';
 
 export default {
   title: 'pg_doorman',
@@ -8,6 +9,7 @@ export default {
   outDir: 'dist',
   cleanUrls: false,
   lastUpdated: false,
+  markdown: { anchor: { slugify: slug } },
   themeConfig: {
     search: { provider: 'local' },
     outline: [2, 3],
