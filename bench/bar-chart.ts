@@ -73,7 +73,8 @@ function groupOf(
   const left = index * width + (width * (1 - FILLED)) / 2;
   const bars = values.map((value, at) => {
     const x = round(left + at * bar);
-    if (!Number.isFinite(value)) return text(round(x + bar / 2), PLOT.height - 4, '×', 'text-anchor="middle"');
+    if (!Number.isFinite(value))
+      return text(round(x + bar / 2), PLOT.height - 4, '×', 'text-anchor="middle"');
     const y = round(PLOT.height - height(value));
     return `<rect x="${x}" y="${y}" width="${round(bar - 1)}" height="${round(PLOT.height - y)}" fill="${colourOf(at)}"/>\n`;
   });

@@ -2,7 +2,7 @@
  *  figures, plots, and the tables of docs/benchmarks.md. */
 import { type BarChart, barChart } from './bar-chart.js';
 
-export interface BenchRow {
+interface BenchRow {
   readonly scenario: string;
   /** "simple × 40". */
   readonly case: string;
@@ -39,7 +39,9 @@ export function merged(documents: readonly BenchDocument[]): BenchDocument {
   const [first] = documents;
   if (first === undefined) throw new Error('no file is given');
   const { machine, options } = first;
-  const rows = documents.flatMap((document) => document.rows).filter(({ scenario }) => scenario === 'queries');
+  const rows = documents
+    .flatMap((document) => document.rows)
+    .filter(({ scenario }) => scenario === 'queries');
   if (rows.length === 0) throw new Error('there is nothing of the scenario queries');
   return {
     machine,
@@ -78,7 +80,8 @@ export function plotsOf(document: BenchDocument): Record<string, string> {
 /** The page with the tables of this document between its marks. */
 export function pageWith(document: BenchDocument, page: string): string {
   const [begin, end] = MARKS.map((mark) => page.indexOf(mark));
-  if (begin === undefined || end === undefined || begin === -1 || end < begin) throw new Error('the page has no marks');
+  if (begin === undefined || end === undefined || begin === -1 || end < begin)
+    throw new Error('the page has no marks');
   return `${page.slice(0, begin + MARKS[0].length)}\n\n${figuresText(document)}\n\n${page.slice(end)}`;
 }
 
@@ -86,7 +89,17 @@ function figuresText(document: BenchDocument): string {
   const { machine, options } = document;
   const { protocols, clients, poolers, figure } = tableOf(document);
   const versions = poolers.map((name) => `${name} ${machine.poolers[name] ?? ''}`.trimEnd()).join(', ');
-  const head = ['case', 'pooler', 'CPU per query', `against ${PEER}`, 'queries per second', `against ${PEER}`, 'p50', 'p95', 'p99'];
+  const head = [
+    'case',
+    'pooler',
+    'CPU per query',
+    `against ${PEER}`,
+    'queries per second',
+    `against ${PEER}`,
+    'p50',
+    'p95',
+    'p99',
+  ];
   const rows = protocols.flatMap((protocol) =>
     clients.flatMap((count) =>
       poolers.map((pooler) => {

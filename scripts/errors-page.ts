@@ -81,8 +81,7 @@ export const GROUPS: Readonly<Record<string, readonly Explained[]>> = {
       error: new facing.ShuttingDown(),
       meaning:
         'The process goes away, or its clients go to the next one and this one cannot (TLS). Told at the end of a transaction, or at the next message.',
-      remedy:
-        'Connect again. Before anything of a request has been sent nothing of it was done: repeat it.',
+      remedy: 'Connect again. Before anything of a request has been sent nothing of it was done: repeat it.',
     },
     {
       error: new facing.TerminatedByAdmin(),
@@ -116,7 +115,8 @@ export const GROUPS: Readonly<Record<string, readonly Explained[]>> = {
     {
       error: new facing.ProtocolViolation(ELLIPSIS),
       meaning: 'A message breaks the protocol; the text says how. Only this connection is lost.',
-      remedy: 'A bug of the driver, or something that is no PostgreSQL client: `--log-level debug` shows the messages.',
+      remedy:
+        'A bug of the driver, or something that is no PostgreSQL client: `--log-level debug` shows the messages.',
     },
     {
       error: new facing.MessageTooLarge(),
@@ -144,7 +144,8 @@ export const GROUPS: Readonly<Record<string, readonly Explained[]>> = {
     {
       error: new facing.NoSuchPool('DATABASE', 'USER'),
       meaning: 'No pool has this database and this user, and there is no `auth_query` for the database.',
-      remedy: 'Correct the connection string, or add the user to the database in the configuration and RELOAD.',
+      remedy:
+        'Correct the connection string, or add the user to the database in the configuration and RELOAD.',
     },
     {
       error: new facing.NotPermittedByHba('ADDRESS', 'USER', 'DATABASE', false),
@@ -199,7 +200,8 @@ export const GROUPS: Readonly<Record<string, readonly Explained[]>> = {
     {
       error: new authentication.TooManyFailedLogins(),
       meaning: 'So many logins to the console have failed from this address that ten wait for their turn.',
-      remedy: 'Wait; ten quiet minutes later all is forgotten. The log has the address: [Security](security.md).',
+      remedy:
+        'Wait; ten quiet minutes later all is forgotten. The log has the address: [Security](security.md).',
     },
     {
       error: new authentication.LoginTimeout(),
@@ -272,8 +274,7 @@ Worth another attempt: 08006 and 58006 on a new connection, 53300 after a while 
 
 function section({ error, meaning, remedy }: Explained): string {
   const { severity, sqlstate, message, hint } = error;
-  const isPassedOn =
-    error instanceof facing.ServerLoginRejected || error instanceof facing.SessionRefused;
+  const isPassedOn = error instanceof facing.ServerLoginRejected || error instanceof facing.SessionRefused;
   const code = isPassedOn ? 'of PostgreSQL' : `${sqlstate} ${nameOf(sqlstate)}`;
   return [
     `### ${isPassedOn ? `${sentence(error.name)}: what PostgreSQL said` : message.replaceAll('<', '&lt;')}`,

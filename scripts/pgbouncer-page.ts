@@ -1,5 +1,5 @@
 /** docs/reference/pgbouncer.md: what becomes of each setting of PgBouncer, as the converter has it. */
-import { type Rule, RULES } from '../src/cli/pgbouncer/settings.js';
+import { RULES, type Rule } from '../src/cli/pgbouncer/settings.js';
 
 export function pgbouncerPage(): string {
   const rows = Object.entries(RULES)
@@ -28,7 +28,8 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   unix_socket_dir: '`host`, when there is no `listen_addr`',
   syslog: '`syslog_prog_name`, with `syslog_ident` as its value',
   syslog_ident: '`syslog_prog_name`',
-  pool_mode: '`pool_mode` of each pool; PgBouncer has `session` by default; `statement` becomes `transaction`',
+  pool_mode:
+    '`pool_mode` of each pool; PgBouncer has `session` by default; `statement` becomes `transaction`',
   default_pool_size: '`pool_size` of each user; PgBouncer has 20 by default',
   min_pool_size: '`min_pool_size` of each user',
   max_prepared_statements: '`prepared_statements_cache_size`; 0 is `prepared_statements: false`',
@@ -40,9 +41,11 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   auth_dbname: '`auth_query.database`',
   admin_users: '`admin_username`: the first of them, with its password of `auth_file`',
   server_check_delay: '`server_idle_check_timeout`',
-  server_check_query: '`server_idle_check_timeout`: 0 when it is empty. An empty query is what servers are asked',
+  server_check_query:
+    '`server_idle_check_timeout`: 0 when it is empty. An empty query is what servers are asked',
   server_lifetime: '`server_lifetime`; PgBouncer has an hour by default',
-  query_wait_timeout: '`query_wait_timeout`; PgBouncer has 120 seconds by default, and 0 for no end, which becomes a long time',
+  query_wait_timeout:
+    '`query_wait_timeout`; PgBouncer has 120 seconds by default, and 0 for no end, which becomes a long time',
   client_tls_sslmode: '`tls_mode`',
   client_tls_key_file: '`tls_private_key`',
   client_tls_cert_file: '`tls_certificate`',

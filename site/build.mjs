@@ -1,8 +1,16 @@
 /** npm run docs:site: makes the manual a static site, site/dist, by VitePress, which is installed here when it is not.
  *  `-- --preview` serves it on this machine afterwards. */
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -11,7 +19,13 @@ const ROOT = join(HERE, '..');
 const PAGES = join(HERE, 'pages');
 const VITEPRESS = join(HERE, 'node_modules/vitepress/bin/vitepress.js');
 /** Pages that do not lie in docs/. */
-const MORE_PAGES = ['ARCHITECTURE.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'bench/README.md', 'test/drivers/README.md'];
+const MORE_PAGES = [
+  'ARCHITECTURE.md',
+  'CONTRIBUTING.md',
+  'CHANGELOG.md',
+  'bench/README.md',
+  'test/drivers/README.md',
+];
 const LINK = /(!?)(\[[^\]]*\])\(([^)#\s]+)(#[^)\s]*)?\)/g;
 
 if (!existsSync(VITEPRESS)) run('npm', ['install', '--no-save', '--loglevel=error']);
@@ -23,7 +37,10 @@ for (const source of [...pages, ...MORE_PAGES]) {
   const text = readFileSync(join(ROOT, source), 'utf8');
   const place = join(PAGES, placeOf(source));
   mkdirSync(dirname(place), { recursive: true });
-  writeFileSync(place, text.replace(LINK, (...link) => linkInSite(source, ...link)));
+  writeFileSync(
+    place,
+    text.replace(LINK, (...link) => linkInSite(source, ...link)),
+  );
 }
 run(process.execPath, [VITEPRESS, 'build', HERE]);
 console.log('\nThe site is in site/dist. `npm run docs:site -- --preview` serves it on this machine.');

@@ -17,7 +17,7 @@ export interface Block {
   readonly line: number;
 }
 
-const FENCE = /^```([\w-]*) ?(.*)\n([^]*?)^```$|^<!-- (run|start)\n([^]*?)^-->$/gm;
+const FENCE = /^```([\w-]*) ?(.*)\n([\s\S]*?)^```$|^<!-- (run|start)\n([\s\S]*?)^-->$/gm;
 
 export function blocksOf(page: string): Block[] {
   return [...page.matchAll(FENCE)].map(({ 1: language, 2: task, 3: text, 4: hidden, 5: command, index }) => ({

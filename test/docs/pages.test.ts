@@ -13,7 +13,8 @@ import { Scene } from './scene.js';
 const DOCS = fileURLToPath(new URL('../../docs', import.meta.url));
 const INSTALL = fileURLToPath(new URL('install.sh', import.meta.url));
 /** PostgreSQL's superuser needs no password, everybody else does. */
-const HBA = 'local all all trust\nhost all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n';
+const HBA =
+  'local all all trust\nhost all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n';
 
 const { status, stdout } = spawnSync('sh', [INSTALL], { encoding: 'utf8', timeout: 300_000 });
 const skip = status === 0 ? false : `NOT TRIED: ${stdout.trim()}`;

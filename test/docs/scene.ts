@@ -60,7 +60,8 @@ export class Scene {
     const content = this.translated(text);
     const file = /^file=(\S+)$/.exec(task)?.[1];
     if (file !== undefined) this.write(file, content, 0o600);
-    else if (language === 'sh' && (task === 'run' || task === 'fails')) await this.runs(content, task === 'run');
+    else if (language === 'sh' && (task === 'run' || task === 'fails'))
+      await this.runs(content, task === 'run');
     else if (language === 'sh' && task === 'start') await this.starts(content);
     else if (task === 'output') {
       if (!wholly(text).test(this.printed)) throw new Error(`it has printed:\n${this.printed}`);

@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
-import { CONTENTS } from '../../../site/contents.mjs';
-import { slug } from '../../../site/slug.mjs';
+import { CONTENTS } from '../../../site/contents.js';
+import { slug } from '../../../site/slug.js';
 import { MANUAL, PAGES, ROOT } from './manual.js';
 
 const LINK = /\]\(([^)#\s]*)(?:#([^)\s]*))?\)/g;
 const HEADING = /^#{1,6} (.*)$/gm;
-const BLOCK = /^```[^]*?^```$/gm;
+const BLOCK = /^```[\s\S]*?^```$/gm;
 
 for (const { name, text } of PAGES) {
   test(`links of ${name}`, () => {
@@ -25,8 +25,10 @@ for (const { name, text } of PAGES) {
 }
 
 test('every page of the manual stands in the contents of the site and in index.md, and nothing else does', () => {
-  const pages = MANUAL.map(({ name }) => name.replace(/^docs\/(.*)\.md$/, '$1')).filter((name) => name !== 'index');
-  const contents = Object.values(CONTENTS).flatMap((titles: object) => Object.values(titles));
+  const pages = MANUAL.map(({ name }) => name.replace(/^docs\/(.*)\.md$/, '$1')).filter(
+    (name) => name !== 'index',
+  );
+  const contents = Object.values(CONTENTS).flatMap((titles) => Object.values(titles));
   const above = ['ARCHITECTURE', 'CONTRIBUTING', 'CHANGELOG'];
   assert.deepEqual(contents.toSorted(), [...pages, ...above].toSorted());
   const index = readFileSync(`${ROOT}docs/index.md`, 'utf8');
@@ -37,11 +39,18 @@ test('every page of the manual stands in the contents of the site and in index.m
 });
 
 test('no page names a path of somebody’s machine or a place that packages come from', () => {
-  const own = PAGES.filter(({ text }) => /\/work\/|\/root\/|\/tmp\/w\/|registry\.\w|npmjs|pypi\.org/.test(text));
-  assert.deepEqual(own.map(({ name }) => name), []);
+  const own = PAGES.filter(({ text }) =>
+    /\/work\/|\/root\/|\/tmp\/w\/|registry\.\w|npmjs|pypi\.org/.test(text),
+  );
+  assert.deepEqual(
+    own.map(({ name }) => name),
+    [],
+  );
 });
 
 function anchorsOf(file: string): string[] {
   const text = readFileSync(ROOT + file, 'utf8').replace(BLOCK, '');
-  return [...text.matchAll(HEADING)].map(([, heading = '']) => slug(heading.replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')));
+  return [...text.matchAll(HEADING)].map(([, heading = '']) =>
+    slug(heading.replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')),
+  );
 }

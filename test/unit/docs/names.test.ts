@@ -28,7 +28,10 @@ for (const { name, text } of MANUAL) {
         (language === 'sh' && !['run', 'fails', 'start', 'example'].includes(task)) ||
         (task !== '' && !TASKS.includes(task) && !task.startsWith('file=')),
     );
-    assert.deepEqual(silent.map(({ line }) => line), []);
+    assert.deepEqual(
+      silent.map(({ line }) => line),
+      [],
+    );
     // None is overlooked, as one that is indented would be.
     const fences = text.match(/^ *```/gm) ?? [];
     const hidden = text.match(/^<!-- (run|start)$/gm) ?? [];
@@ -49,8 +52,12 @@ for (const { name, text } of PAGES) {
     const unknown = [...text.matchAll(/(?:^|`)pg_doorman [^\n`|;)]*/gm)].flatMap(([command]) =>
       (command.match(/(?<= )--?[a-z-]+/gi) ?? []).filter((option) => !OPTIONS.has(option)),
     );
-    const runs = [...text.matchAll(/npm run (?:--silent )?([\w:]+)/g)].filter(([, script = '']) => !(script in scripts));
-    const tests = [...text.matchAll(/npm test -- (test\/[\w./-]+)/g)].filter(([, path = '']) => !existsSync(ROOT + path));
+    const runs = [...text.matchAll(/npm run (?:--silent )?([\w:]+)/g)].filter(
+      ([, script = '']) => !(script in scripts),
+    );
+    const tests = [...text.matchAll(/npm test -- (test\/[\w./-]+)/g)].filter(
+      ([, path = '']) => !existsSync(ROOT + path),
+    );
     assert.deepEqual([unknown, runs.map(([run]) => run), tests.map(([run]) => run)], [[], [], []]);
   });
 
@@ -65,9 +72,12 @@ for (const { name, text } of PAGES) {
   if (name === 'docs/migrating-from-pgbouncer.md') continue;
   test(`${name}: commands of the console that it names`, () => {
     const known = new Set(COMMANDS.map((command) => /^(SHOW \w+|\w+)/.exec(command)?.[0]));
-    const unknown = [...text.matchAll(/`(SHOW [A-Z_]+|PAUSE|RESUME|RECONNECT|RELOAD|UPGRADE|SHUTDOWN|KILL\w*)\b/g)].filter(
-      ([, command]) => !known.has(command),
+    const unknown = [
+      ...text.matchAll(/`(SHOW [A-Z_]+|PAUSE|RESUME|RECONNECT|RELOAD|UPGRADE|SHUTDOWN|KILL\w*)\b/g),
+    ].filter(([, command]) => !known.has(command));
+    assert.deepEqual(
+      unknown.map(([command]) => command),
+      [],
     );
-    assert.deepEqual(unknown.map(([command]) => command), []);
   });
 }

@@ -1,5 +1,5 @@
 /** The anchor of a heading: as repositories on the web show Markdown, so that links work there and in the site. */
-export function slug(heading) {
+export function slug(heading: string): string {
   return heading
     .trim()
     .toLowerCase()

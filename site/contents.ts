@@ -1,8 +1,11 @@
 /** What the manual has, in the order in which it is read: titles of the sidebar to pages of docs/. A test sees to it that
  *  no page is missing. */
-export const CONTENTS = {
+export const CONTENTS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   Start: { 'Quick start': 'quick-start', Concepts: 'concepts', 'Making a configuration': 'generate' },
-  Migrating: { 'From PgBouncer': 'migrating-from-pgbouncer', 'From PgDoorman 3.3.1': 'migrating-from-pgdoorman' },
+  Migrating: {
+    'From PgBouncer': 'migrating-from-pgbouncer',
+    'From PgDoorman 3.3.1': 'migrating-from-pgdoorman',
+  },
   Tutorials: {
     'A web application': 'tutorials/web-application',
     'TLS and SCRAM': 'tutorials/tls-and-scram',
