@@ -18,7 +18,7 @@ export interface BarChart {
 }
 
 const PLOT = { width: 270, height: 220 };
-const LEFT = 66;
+const LEFT = 78;
 const TOP = 92;
 const BOTTOM = 56;
 const GAP = 24;
@@ -28,9 +28,9 @@ const COLOURS = ['#1f6fb2', '#7db2e0', '#b4451f', '#d9a441', '#6b7680'];
 
 export function barChart({ title, xTitle, yTitle, groups, series, panels }: BarChart): string {
   const values = panels.flatMap((panel) => panel.values.flat()).filter(Number.isFinite);
-  const ticks = ticksUpTo(Math.max(Number.MIN_VALUE, ...values));
+  const ticks = ticksUpTo(Math.max(1e-9, ...values));
   const height = (value: number): number => (value / (ticks.at(-1) ?? 1)) * PLOT.height;
-  const middle = `translate(16 ${TOP + PLOT.height / 2}) rotate(-90)`;
+  const middle = `translate(14 ${TOP + PLOT.height / 2}) rotate(-90)`;
   return svg(LEFT + panels.length * (PLOT.width + GAP), TOP + PLOT.height + BOTTOM, [
     text(LEFT, 26, title, 'font-size="16" font-weight="600"'),
     ...series.map((name, at) => legend(name, at)),
@@ -52,7 +52,7 @@ export function barChart({ title, xTitle, yTitle, groups, series, panels }: BarC
 }
 
 function legend(name: string, at: number): string {
-  const x = LEFT + at * 170;
+  const x = LEFT + at * 150;
   return `<rect x="${x}" y="42" width="12" height="12" fill="${colourOf(at)}"/>\n${text(x + 18, 52, name, '')}`;
 }
 

@@ -66,7 +66,7 @@ export function plotsOf(document: BenchDocument): Record<string, string> {
         xTitle: 'clients',
         yTitle: unit,
         groups: clients,
-        series: poolers.map((pooler) => `${pooler} ${document.machine.poolers[pooler] ?? ''}`.trimEnd()),
+        series: poolers,
         panels: protocols.map((protocol) => ({
           title: protocol,
           values: clients.map((count) => poolers.map((pooler) => figure(protocol, count, pooler, name))),
