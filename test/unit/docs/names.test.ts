@@ -1,8 +1,9 @@
 /** What the manual names, there is: settings, options, commands of the console, metrics, scripts; and every block of
  *  commands says whether it is run (test/docs). */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { parser } from '@prometheus-io/lezer-promql';
 import { parse } from 'yaml';
 import { program } from '../../../src/cli/options.js';
 import { Subcommands } from '../../../src/cli/subcommands.js';
@@ -17,6 +18,18 @@ const root = program({}, new Subcommands());
 const OPTIONS = new Set(
   [root, ...root.commands].flatMap(({ options }) => options.flatMap(({ short, long }) => [short, long])),
 );
+/** Every word of the code. */
+const CODE = new Set(
+  readdirSync(`${ROOT}src`, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .flatMap((name) => readFileSync(`${ROOT}src/${name}`, 'utf8').match(/\w+/g) ?? []),
+);
+/** Names that belong to others: PostgreSQL, libpq, the kernel, Prometheus, Patroni, drivers. */
+const FOREIGN = new Set([
+  ...['channel_binding', 'data_directory', 'pg_advisory_lock', 'pg_advisory_xact_lock', 'pg_backend_pid'],
+  ...['pg_locks', 'pg_terminate_backend', 'pam_unix', 'unix_chkpwd', 'io_uring_disabled', 'on_role_change'],
+  ...['histogram_quantile', 'rule_files', 'statement_cache_size', 'shop_app'],
+]);
 const { scripts } = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8'));
 
 for (const { name, text } of MANUAL) {
@@ -36,6 +49,17 @@ for (const { name, text } of MANUAL) {
     const fences = text.match(/^ *```/gm) ?? [];
     const hidden = text.match(/^<!-- (run|start)$/gm) ?? [];
     assert.equal(blocks.length, fences.length / 2 + hidden.length);
+  });
+
+  test(`${name}: settings, columns and other names with an underscore are known to the code`, () => {
+    const names = [...text.matchAll(/`([^`\n]+)`/g)].flatMap(
+      ([, code = '']) => code.match(/\b[a-z]+(_[a-z]+)+\b/g) ?? [],
+    );
+    const isKnown = (each: string): boolean => CODE.has(each) || FOREIGN.has(each) || each in METRICS;
+    // Metrics of patroni_proxy are put together of a prefix, a name, and what counters end in.
+    const plain = (each: string): string => each.replace(/^patroni_proxy_|_(bucket|total)$/g, '');
+    const unknown = names.filter((each) => !isKnown(each) && !isKnown(plain(each)));
+    assert.deepEqual(unknown, []);
   });
 
   test(`${name}: configurations have the settings that there are`, () => {
@@ -66,6 +90,11 @@ for (const { name, text } of PAGES) {
       (metric) => !(metric.replace(/_bucket$/, '') in METRICS) && !metric.endsWith('_'),
     );
     assert.deepEqual(unknown, []);
+    for (const [, expression = ''] of text.matchAll(/`([^`\n]*pg_doorman_\w+[({[][^`\n]*)`/g)) {
+      parser.parse(expression).iterate({
+        enter: ({ type, from }) => assert.ok(!type.isError, `at ${from}: ${expression}`),
+      });
+    }
   });
 
   // That of PgBouncer, whose commands it lists, apart.
