@@ -268,7 +268,7 @@ const ABOUT = `<!-- Made by scripts/errors-page.ts of the classes in src/wire: c
 
 # Errors that clients see
 
-What the pooler itself tells a client, by situation. All else comes from PostgreSQL, unchanged. During a login every error is FATAL, whatever stands here. Each is in the log too, as \`login refused\` or with the client it went to, and those of pools are counted by SQLSTATE in \`pg_doorman_pools_errors_total\`. Errors of console commands are in [The admin console](admin-console.md#errors).
+What the pooler itself tells a client, by situation. All else comes from PostgreSQL, unchanged. During a login every error is FATAL, whatever stands here. Refused logins are in the log, with who and why; errors in pools are counted by SQLSTATE in \`pg_doorman_pools_errors_total\`. Errors of console commands are in [The admin console](admin-console.md#errors).
 
 Worth another attempt: 08006 and 58006 on a new connection, 53300 after a while on the same.`;
 

@@ -42,7 +42,6 @@ export class Scene {
       this.write(`bin/${name}`, `#!/bin/sh\nexec '${process.execPath}' '${program}' "$@"\n`, 0o755);
     }
     symlinkSync(join(ROOT, 'node_modules'), join(this.directory, 'node_modules'));
-    for (const name of ['grafana', 'packaging']) symlinkSync(join(ROOT, name), join(this.directory, name));
   }
 
   static async set(page: string, postgresPort: number): Promise<Scene> {
