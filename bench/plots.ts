@@ -107,7 +107,7 @@ function figuresText(document: BenchDocument): string {
         const against = (name: string): string =>
           pooler === PEER ? '' : number(value(name) / figure(protocol, count, PEER, name), 2, ' ×');
         return [
-          `${protocol}, ${count} clients`,
+          `${protocol}, ${count} client${count === '1' ? '' : 's'}`,
           pooler,
           number(value('cpu'), 1, ' µs'),
           against('cpu'),
