@@ -1,6 +1,7 @@
 /** What docs/benchmarks holds of the scenario `queries`, made of the JSON files that the benchmark writes: one file of all
  *  figures, plots, and the tables of docs/benchmarks.md. */
 import { type BarChart, barChart } from './bar-chart.js';
+import { PROTOCOLS } from './options.js';
 
 interface BenchRow {
   readonly scenario: string;
@@ -141,7 +142,7 @@ function tableOf({ rows }: BenchDocument): Table {
     rows.find((row) => row.case === `${protocol} × ${clients}` && row.pooler === pooler)?.figures?.[name] ??
     Number.NaN;
   return {
-    protocols: distinct(cases.map(([, protocol]) => protocol ?? '')),
+    protocols: PROTOCOLS.filter((protocol) => cases.some(([, each]) => each === protocol)),
     clients: distinct(cases.map(([, , count]) => count ?? '')),
     poolers: distinct(rows.map(({ pooler }) => pooler)),
     figure,
