@@ -1,4 +1,5 @@
 /** Draws lines over a common pair of axes, panel beside panel, as SVG. Looks the same on light and dark pages. */
+import { GRID, INK, round, svg, text, ticksUpTo } from './svg.js';
 
 interface Panel {
   readonly title: string;
@@ -23,9 +24,6 @@ const LEFT = 62;
 const TOP = 92;
 const BOTTOM = 56;
 const GAP = 34;
-const TICKS_ABOUT = 6;
-const INK = '#1f2933';
-const GRID = '#dfe3e8';
 const LINE = '#1f6fb2';
 const EVENT = '#b4451f';
 
@@ -38,10 +36,7 @@ export function lineChart(chart: Chart): string {
   const axes = new Axes(chart.firstX, lastX, yTicks);
   const width = LEFT + chart.panels.length * (PLOT.width + GAP);
   const height = TOP + PLOT.height + BOTTOM;
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}"`,
-    ` font-family="system-ui, sans-serif" font-size="12" fill="${INK}">\n`,
-    `<rect width="100%" height="100%" fill="#ffffff"/>\n`,
+  return svg(width, height, [
     text(LEFT, 26, chart.title, 'font-size="16" font-weight="600"'),
     text(
       0,
@@ -50,8 +45,7 @@ export function lineChart(chart: Chart): string {
       `text-anchor="middle" transform="translate(16 ${TOP + PLOT.height / 2}) rotate(-90)"`,
     ),
     ...chart.panels.map((panel, at) => panelOf(chart, panel, axes, LEFT + at * (PLOT.width + GAP))),
-    '</svg>\n',
-  ].join('');
+  ]);
 }
 
 /** Where values stand inside a plot. */
@@ -115,26 +109,4 @@ function pathOf(line: readonly number[], axes: Axes): string {
       return `${isFirst ? 'M' : 'L'}${round(axes.x(axes.firstX + at))} ${round(axes.y(value))}`;
     })
     .join('');
-}
-
-/** Round steps from 0 to at least `highest`: 1, 2 or 5 times a power of ten. */
-export function ticksUpTo(highest: number): number[] {
-  const rough = highest / TICKS_ABOUT;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = ([1, 2, 5].find((factor) => factor * power >= rough) ?? 10) * power;
-  return Array.from({ length: Math.ceil(highest / step) + 1 }, (_, at) =>
-    Number((at * step).toPrecision(12)),
-  );
-}
-
-function text(x: number, y: number, words: string, attributes: string): string {
-  return `<text x="${x}" y="${y}" ${attributes}>${escaped(words)}</text>\n`;
-}
-
-function escaped(words: string): string {
-  return words.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
-}
-
-function round(value: number): number {
-  return Math.round(value * 10) / 10;
 }

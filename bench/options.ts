@@ -16,7 +16,7 @@ const SCENARIOS = [
   'handover',
 ] as const;
 /** The query protocols as pgbench calls them (-M). */
-const PROTOCOLS = ['simple', 'extended', 'prepared'] as const;
+export const PROTOCOLS = ['simple', 'extended', 'prepared'] as const;
 export type Protocol = (typeof PROTOCOLS)[number];
 
 /** Also what is parsed: an option is a line of it. */

@@ -1,4 +1,5 @@
-/** What docs/reference holds. A test compares it with what is there. */
+/** The pages of the manual that are made of the code: docs/reference, and errors.md. A test compares them with what is
+ *  there. */
 import type { Command } from 'commander';
 import { program } from '../src/cli/options.js';
 import { Subcommands } from '../src/cli/subcommands.js';
@@ -9,6 +10,8 @@ import type { Outline } from '../src/config/writing/outline.js';
 import { referenceDraft } from '../src/config/writing/reference-draft.js';
 import { tomlText } from '../src/config/writing/toml-text.js';
 import { yamlText } from '../src/config/writing/yaml-text.js';
+import { errorsPage } from './errors-page.js';
+import { pgbouncerPage } from './pgbouncer-page.js';
 
 const HELP_WIDTH = 100;
 
@@ -22,6 +25,8 @@ export function referenceFiles(): Record<string, string> {
     'docs/reference/pg_doorman.toml': tomlText(outlineIn('en')),
     'docs/reference/config.schema.json': `${JSON.stringify(configurationJsonSchema(), null, 2)}\n`,
     'docs/reference/command-line.md': commandLinePage(),
+    'docs/reference/pgbouncer.md': pgbouncerPage(),
+    'docs/errors.md': errorsPage(),
   };
 }
 

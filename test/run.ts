@@ -1,6 +1,6 @@
 /** Runs the tests: `npm test [-- PATH…]`. One PostgreSQL serves them all. Those of the drivers, which install other
- *  languages' packages, run when they are named. PG_DOORMAN_TEST_IO_BACKEND chooses how
- *  pg_doorman does its I/O (auto, io_uring, epoll). Ends with a line that counts what passed and what failed. */
+ *  languages' packages, of faults and of the manual's commands run when they are named. PG_DOORMAN_TEST_IO_BACKEND
+ *  chooses how pg_doorman does its I/O (auto, io_uring, epoll). Ends with a line that counts what passed and failed. */
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from 'node:test';

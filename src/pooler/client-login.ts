@@ -322,7 +322,6 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
     }
     this.send(REFUSE_ENCRYPTION);
     // Whoever insists on TLS goes away now; the others, and libpq's cancel, go on in the clear.
-    if (this.isTooMany && packet === StartupPacket.SslRequest) throw new TooManyClients();
     return true;
   }
 

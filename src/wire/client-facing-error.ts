@@ -111,27 +111,11 @@ export class ServerDied extends ClientFacingError {
   }
 }
 
-/** The server took no bytes for as long as it may take to send a query. */
-export class FlushTimeout extends ClientFacingError {
-  readonly sqlstate = SQLSTATE.pooler_shutdown;
-  constructor() {
-    super('pooler is shut down now (flush timeout: server did not accept data within the timeout period)');
-  }
-}
-
 /** A large row did not pass within `proxy_copy_data_timeout`. */
 export class ProxyTimeout extends ClientFacingError {
   readonly sqlstate = SQLSTATE.connection_failure;
   constructor() {
     super('Proxy operation timed out. Please try again later.');
-  }
-}
-
-/** A socket of the client or of its server failed. */
-export class NetworkFailure extends ClientFacingError {
-  readonly sqlstate = SQLSTATE.connection_failure;
-  constructor(reason: string) {
-    super(`Network connection error: ${reason}. Please check your network connection.`);
   }
 }
 
@@ -158,14 +142,6 @@ export class WorkerFailed extends ClientFacingError {
   readonly sqlstate = SQLSTATE.crash_shutdown;
   constructor() {
     super('a worker of the pooler has failed', { hint: 'Connect again: another serves.' });
-  }
-}
-
-/** A new client came while only the admin console is served. */
-export class AdminOnly extends ClientFacingError {
-  readonly sqlstate = SQLSTATE.pooler_shutdown;
-  constructor() {
-    super('is admin only mode: pooler is shut down now');
   }
 }
 

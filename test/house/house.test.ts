@@ -48,11 +48,9 @@ test('no type is talked away', () => {
   nowhere(sources, /as unknown as|@ts-ignore|@ts-expect-error/);
 });
 
-test('the lock file names no place that packages come from', () => {
-  assert.doesNotMatch(
-    readFileSync(join(ROOT, 'package-lock.json'), 'utf8'),
-    /"resolved"|https?:\/\/registry/,
-  );
+test('the lock files name no place that packages come from', () => {
+  for (const file of ['package-lock.json', 'site/package-lock.json'])
+    assert.doesNotMatch(readFileSync(join(ROOT, file), 'utf8'), /"resolved"|https?:\/\/registry/, file);
 });
 
 test('every source file begins by saying what it is for', () => {

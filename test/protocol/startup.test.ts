@@ -150,6 +150,16 @@ test('one client too many gets 53300, and a place that becomes free is used agai
   assert.ok(error);
   assert.equal(errorFields(error).C, '53300');
   assert.equal(errorFields(error).M, 'sorry, too many clients already');
+  // libpq asks for TLS first, and loses what comes behind the N: its startup packet meets a connection that is closed.
+  const asking = await WireClient.open(doorman.port);
+  asking.send(packet(SSL_REQUEST));
+  assert.equal(String(await asking.bytes(1)), 'N');
+  assert.equal(await clients[0]?.value('select 1'), '1');
+  assert.equal(asking.socket.readyState, 'open');
+  asking.send(startup(WHO));
+  const [refusal] = await asking.closed();
+  assert.ok(refusal);
+  assert.equal(errorFields(refusal).C, '53300');
   const [first] = clients;
   first?.send(Buffer.from('X\0\0\0\x04'));
   await first?.closed();

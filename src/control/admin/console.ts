@@ -60,7 +60,8 @@ const ACTIONS: readonly ActionCommand[] = [
   SHUTDOWN,
   UPGRADE,
 ];
-const COMMANDS: readonly string[] = [
+/** As they are written. */
+export const COMMANDS: readonly string[] = [
   ...SHOWS.map(({ name }) => `SHOW ${name}`),
   SET_LOG_LEVEL,
   ...ACTIONS.map(usageOf),

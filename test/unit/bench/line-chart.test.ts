@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type Chart, lineChart, ticksUpTo } from '../../../bench/line-chart.js';
+import { type Chart, lineChart } from '../../../bench/line-chart.js';
+import { ticksUpTo } from '../../../bench/svg.js';
 
 const chart: Chart = {
   title: 'a < b & c',
