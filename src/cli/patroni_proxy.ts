@@ -41,4 +41,4 @@ function load(file: string): ProxySettings | null {
 }
 
 // The worker is blocked in the kernel when it is not told otherwise: the end is said, not awaited.
-process.exit(await main());
+void main().then((status) => process.exit(status));

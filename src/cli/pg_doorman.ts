@@ -135,4 +135,4 @@ function say(text: string): void {
 }
 
 // The workers are blocked in the kernel when they are not told otherwise: the end is said, not awaited.
-process.exit(await main());
+void main().then((status) => process.exit(status));
