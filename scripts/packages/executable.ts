@@ -74,8 +74,8 @@ async function bundle(outdir: string): Promise<string[]> {
       [KOFFI_PACKAGE]: join(process.cwd(), 'dist/executable/koffi-native.cjs'),
     },
     external: ['pg-native'], // pg asks for it only when it is told to
-    // Asked where it looks for what it does not have here.
-    define: { 'import.meta.url': JSON.stringify('file:///') },
+    // Read where a file is looked for that is none here.
+    define: { 'import.meta.url': JSON.stringify('file:///'), __filename: JSON.stringify('/') },
     logLevel: 'warning',
     metafile: true,
   });

@@ -25,9 +25,12 @@ function load(): unknown {
       failures.push(`${directory}: ${error instanceof Error ? error.message : error}`);
     }
   }
-  throw new Error(
-    `no directory takes the native library; let TMPDIR be one that is not mounted noexec\n${failures.join('\n')}`,
+  // Said here: koffi would take an error for a sign that it was badly bundled.
+  console.error(
+    `${process.argv0}: its native library cannot be loaded; let TMPDIR be a directory that is not mounted noexec`,
   );
+  for (const failure of failures) console.error(failure);
+  process.exit(1);
 }
 
 function loadFrom(directory: string): unknown {
