@@ -21,8 +21,8 @@ import { buildExecutable, EXECUTABLE, OTHER_NAME } from '../../scripts/packages/
 import { VERSION } from '../../src/control/version.js';
 import { eventually } from '../faults/support/eventually.js';
 import { ProxyProcess } from '../patroni/proxy-process.js';
-import { StandInApi, threeMembers } from '../patroni/stand-in.js';
 import { portSection } from '../patroni/scene.js';
+import { StandInApi, threeMembers } from '../patroni/stand-in.js';
 import { DatagramListener } from '../support/datagrams.js';
 import { Doorman, PROGRAM, type Section } from '../support/doorman.js';
 import { freePort } from '../support/free-port.js';
