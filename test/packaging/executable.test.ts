@@ -49,7 +49,7 @@ function say(command: readonly string[], environment: NodeJS.ProcessEnv = {}): s
 test('is both commands, by its name', () => {
   assert.equal(say([executable, '--version']), `0 pg_doorman ${VERSION}\n`);
   assert.equal(say([join(directory, OTHER_NAME), '--version']), `0 patroni_proxy ${VERSION}\n`);
-  assert.match(say([executable, 'generate', '--reference']), /^0 [^]*\npools:\n/);
+  assert.match(say([executable, 'generate', '--reference']), /^0 .*\npools:\n/s);
 });
 
 describe('a pooler', () => {
