@@ -2,17 +2,20 @@
  *  all processes. Its network is ours. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { endWithFile } from '../support/leftovers.js';
 
-/** Its argument is a directory that is the same there as here. */
+/** Its argument is a directory that is the same there as here; the layer is in it. */
 const SETUP = `
-layer=$(mktemp -d); mount -t tmpfs tmpfs "$layer"; cd "$layer"; mkdir upper work root
+mkdir "$1/layer"; mount -t tmpfs tmpfs "$1/layer"; cd "$1/layer"; mkdir upper work root
 mount -t overlay -o lowerdir=/,upperdir=upper,workdir=work overlay root
 mount --rbind /dev root/dev; mount -t proc proc root/proc
 mkdir -p "root$1"; mount --bind "$1" "root$1"
-rm -rf root/run/systemd root/usr/sbin/policy-rc.d
-echo ready`;
+rm -rf root/run/systemd root/usr/sbin/policy-rc.d`;
+/** Says when it is in there: until then whoever entered would be on this machine. */
+const STAY = `exec chroot root sh -c "echo ready; exec sleep infinity"`;
 const UNSHARE = ['unshare', '--mount', '--pid', '--fork', '--kill-child', 'sh', '-ec'];
 
 export class Machine {
@@ -28,13 +31,15 @@ export class Machine {
   static missing(): string | false {
     if (process.getuid?.() !== 0) return 'NOT TRIED: only root installs packages';
     if (!existsSync('/usr/bin/dpkg-deb')) return 'NOT TRIED: there is no dpkg here';
-    const [program = '', ...args] = [...UNSHARE, SETUP, 'sh', '/tmp'];
+    const directory = mkdtempSync(join(tmpdir(), 'pg-doorman-machine-'));
+    const [program = '', ...args] = [...UNSHARE, SETUP, 'sh', directory];
     const { status } = spawnSync(program, args);
+    rmSync(directory, { recursive: true });
     return status === 0 ? false : 'NOT TRIED: nobody may mount an overlay here';
   }
 
   static async start(shared: string): Promise<Machine> {
-    const [program = '', ...args] = [...UNSHARE, `${SETUP}; exec chroot root sleep infinity`, 'sh', shared];
+    const [program = '', ...args] = [...UNSHARE, `${SETUP}\n${STAY}`, 'sh', shared];
     const first = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     endWithFile(() => first.kill('SIGKILL'));
     await once(first.stdout, 'data');
