@@ -1,6 +1,8 @@
 /** Runs the tests: `npm test [-- PATH…]`. One PostgreSQL serves them all. Those of the drivers, which install other
- *  languages' packages, of faults and of the manual's commands run when they are named. PG_DOORMAN_TEST_IO_BACKEND
- *  chooses how pg_doorman does its I/O (auto, io_uring, epoll). Ends with a line that counts what passed and failed. */
+ *  languages' packages, of faults, of packages and of the manual's commands run when they are named.
+ *  PG_DOORMAN_TEST_IO_BACKEND chooses how pg_doorman does its I/O (auto, io_uring, epoll), PG_DOORMAN_TEST_EXECUTABLE a
+ *  single executable that is tried in the place of the compiled files. Ends with a line that counts what passed and what
+ *  failed. */
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from 'node:test';

@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { commandArguments, invocation } from '../program/invocation.js';
 import { dup2 } from '../reactor/libc.js';
 
 /** Tells the started process what it is. */
@@ -14,10 +15,9 @@ const STANDARD_STREAMS = [0, 1, 2];
 /** Starts this command again, as a daemon. The file's name is made absolute: a daemon is elsewhere, and so is the process
  *  that takes its place some day. Returns the exit status: 0 once it serves. */
 export async function startDaemon(configFile: string): Promise<number> {
-  const [script = '', ...args] = process.argv.slice(1);
-  const others = args.filter((each) => each !== configFile);
-  const command = [...process.execArgv, script, ...others, resolve(configFile)];
-  const child = spawn(process.execPath, command, {
+  const [program, ...before] = invocation;
+  const others = commandArguments.filter((each) => each !== configFile);
+  const child = spawn(program, [...before, ...others, resolve(configFile)], {
     detached: true, // setsid(2)
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     env: { ...process.env, [VARIABLE]: '1' },

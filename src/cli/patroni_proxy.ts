@@ -41,4 +41,5 @@ function load(file: string): ProxySettings | null {
 }
 
 // The worker is blocked in the kernel when it is not told otherwise: the end is said, not awaited.
-process.exit(await main());
+process.exitCode = 1; // when nothing is left that could say it
+void main().then((status) => process.exit(status));

@@ -135,4 +135,5 @@ function say(text: string): void {
 }
 
 // The workers are blocked in the kernel when they are not told otherwise: the end is said, not awaited.
-process.exit(await main());
+process.exitCode = 1; // when nothing is left that could say it
+void main().then((status) => process.exit(status));

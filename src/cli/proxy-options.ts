@@ -18,6 +18,20 @@ export function readProxyCommandLine(
   args: readonly string[],
   environment: NodeJS.ProcessEnv,
 ): ProxyCommandLine {
+  const command = proxyProgram(environment).parse(args);
+  const options: { logLevel: LogLevel; logFormat: LogFormat; color: boolean; testConfig?: boolean } =
+    command.opts();
+  return {
+    configFile: String(command.processedArgs[0]),
+    logLevel: options.logLevel,
+    logFormat: options.logFormat,
+    hasColor: options.color && !environment.NO_COLOR && process.stdout.isTTY === true,
+    isTest: options.testConfig === true,
+  };
+}
+
+/** All that the command line may say. */
+export function proxyProgram(environment: NodeJS.ProcessEnv): Command {
   const command = new Command('patroni_proxy')
     .description('TCP proxy for Patroni clusters')
     .argument('<CONFIG_FILE>', 'configuration file (YAML)')
@@ -37,17 +51,7 @@ export function readProxyCommandLine(
     .option('-t, --test-config', 'check the configuration and exit')
     .version(`patroni_proxy ${VERSION}`, '-V, --version', 'print version')
     .helpOption('-h, --help', 'print help');
-  command.exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : USAGE_ERROR));
-  command.parse(args);
-  const options: { logLevel: LogLevel; logFormat: LogFormat; color: boolean; testConfig?: boolean } =
-    command.opts();
-  return {
-    configFile: String(command.processedArgs[0]),
-    logLevel: options.logLevel,
-    logFormat: options.logFormat,
-    hasColor: options.color && !environment.NO_COLOR && process.stdout.isTTY === true,
-    isTest: options.testConfig === true,
-  };
+  return command.exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : USAGE_ERROR));
 }
 
 const RUST_LEVELS: Readonly<Record<string, LogLevel>> = {

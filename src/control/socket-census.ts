@@ -2,4 +2,4 @@
 import { parentPort } from 'node:worker_threads';
 import { socketCounts } from './socket-counts.js';
 
-parentPort?.postMessage(await socketCounts());
+void socketCounts().then((counts) => parentPort?.postMessage(counts));

@@ -1,6 +1,6 @@
 /** The sockets of this process, counted in a thread of their own: with thousands of them it takes too long for the main
  *  thread. */
-import { Worker } from 'node:worker_threads';
+import { startThread } from '../program/parts.js';
 
 /** By kind: see SOCKET_KINDS. */
 type SocketCounts = ReadonlyMap<string, number>;
@@ -20,7 +20,7 @@ function countSockets(): Promise<SocketCounts | null> {
 
 function census(): Promise<SocketCounts | null> {
   return new Promise((resolve) => {
-    const thread = new Worker(new URL('./socket-census.js', import.meta.url));
+    const thread = startThread('control/socket-census');
     thread.once('message', (counts: SocketCounts) => resolve(counts));
     thread.once('error', () => resolve(null)); // no descriptor or no memory for it: not worth ending for
     thread.once('exit', () => resolve(null));

@@ -1,7 +1,7 @@
 /** The version in package.json, which is the only place that says it. */
-import { readFileSync } from 'node:fs';
+import { packageText } from '../program/parts.js';
 
-const description: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+const description: unknown = JSON.parse(packageText());
 
 export const VERSION =
   typeof description === 'object' && description !== null && 'version' in description

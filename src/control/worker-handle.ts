@@ -1,6 +1,6 @@
 /** One worker as the control plane sees it: messages to and from a thread that has no event loop of its own, so that
  *  it must be woken to look. */
-import { type MessagePort, Worker } from 'node:worker_threads';
+import type { MessagePort, Worker } from 'node:worker_threads';
 import type {
   ExpiredServer,
   PoolCommand,
@@ -10,6 +10,7 @@ import type {
   WorkerSnapshot,
   WorkerStart,
 } from '../pooler/thread-messages.js';
+import { startThread } from '../program/parts.js';
 import { type Fd, wake } from '../reactor/libc.js';
 
 export interface WorkerEvents {
@@ -34,7 +35,7 @@ export class WorkerHandle {
   constructor(start: WorkerStart, events: WorkerEvents) {
     this.index = start.index;
     this.wakeFd = start.wakeFd;
-    this.worker = new Worker(new URL('../pooler/worker-main.js', import.meta.url), {
+    this.worker = startThread('pooler/worker-main', {
       workerData: start,
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
     });

@@ -4,6 +4,8 @@ import { dieWithParent, Pam, type PamAnswer, type PamQuestion } from './libpam.j
 
 process.title = 'doorman-pam'; // not found by those who send signals to pg_doorman
 dieWithParent();
+// It may have ended before that: nobody wants to know any more what it has asked.
+if (String(process.ppid) !== process.argv.at(-1)) process.exit(0);
 const pam = new Pam(process.env);
 
 process.on('message', (question: PamQuestion) => {

@@ -1,6 +1,7 @@
 /** The worker as the control plane sees it: messages to and from a thread that must be woken to look. */
 import { writeSync } from 'node:fs';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
+import { startThread } from '../program/parts.js';
 import type { PortSnapshot, Route, ToControl, ToWorker, WorkerStart } from './relay/thread-messages.js';
 
 export interface WorkerEvents {
@@ -29,7 +30,7 @@ export class WorkerHandle {
   private hasStopped = false;
 
   constructor(start: WorkerStart, events: WorkerEvents) {
-    this.worker = new Worker(new URL('./relay/worker-main.js', import.meta.url), {
+    this.worker = startThread('patroni/relay/worker-main', {
       workerData: start,
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
     });

@@ -17,7 +17,7 @@ import { join } from 'node:path';
 import { after, afterEach, beforeEach, describe, test } from 'node:test';
 import { stringify } from 'yaml';
 import { DatagramListener } from '../support/datagrams.js';
-import { COMMAND, Doorman, type Section } from '../support/doorman.js';
+import { Doorman, PROGRAM, type Section } from '../support/doorman.js';
 import { freePort } from '../support/free-port.js';
 import { endWithFile } from '../support/leftovers.js';
 import { pool } from '../support/shared-postgres.js';
@@ -35,7 +35,8 @@ interface Ended {
 
 /** Runs the command until it ends: in daemon mode, until the daemon serves. */
 async function run(args: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<Ended> {
-  const child: ChildProcess = spawn(process.execPath, [COMMAND, ...args], {
+  const [program = '', ...before] = PROGRAM;
+  const child: ChildProcess = spawn(program, [...before, ...args], {
     cwd: directory,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, PG_DOORMAN_SYSLOG_SOCKET: syslogPath, ...environment },

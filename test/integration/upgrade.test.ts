@@ -360,7 +360,7 @@ describe('an upgrade that fails changes nothing', () => {
       },
       {},
       { postgres: pool() },
-      { program },
+      { program: [process.execPath, program] },
     );
   }
 

@@ -35,12 +35,18 @@ export class ProxyProcess {
   private settings: Section;
   private apiPort = 0;
 
-  private constructor(directory: string, settings: Section, args: string[], environment: NodeJS.ProcessEnv) {
+  private constructor(
+    directory: string,
+    settings: Section,
+    command: readonly string[],
+    environment: NodeJS.ProcessEnv,
+  ) {
     this.directory = directory;
     this.file = join(directory, 'patroni_proxy.yaml');
     this.settings = settings;
     this.write(settings);
-    this.child = spawn(process.execPath, [PROXY_COMMAND, ...args, this.file], {
+    const [program = '', ...args] = command;
+    this.child = spawn(program, [...args, this.file], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...environment },
     });
@@ -56,6 +62,7 @@ export class ProxyProcess {
     settings: Section,
     args = ['--log-level', 'debug'],
     environment: NodeJS.ProcessEnv = {},
+    program: readonly string[] = [process.execPath, PROXY_COMMAND],
   ): Promise<ProxyProcess> {
     const directory = mkdtempSync(join(tmpdir(), 'patroni-proxy-'));
     const proxy = new ProxyProcess(
@@ -66,7 +73,7 @@ export class ProxyProcess {
         io_backend: process.env.PG_DOORMAN_TEST_IO_BACKEND ?? 'auto',
         ...settings,
       },
-      args,
+      [...program, ...args],
       environment,
     );
     const [, port] = await proxy.logged(/HTTP API on .*:(\d+)/);

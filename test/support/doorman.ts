@@ -10,6 +10,11 @@ import { stringify } from 'yaml';
 import { endWithFile } from './leftovers.js';
 
 export const COMMAND = fileURLToPath(new URL('../../dist/cli/pg_doorman.js', import.meta.url));
+/** What starts it: the compiled command, or the single executable that the run is about. */
+export const PROGRAM: readonly string[] =
+  process.env.PG_DOORMAN_TEST_EXECUTABLE === undefined
+    ? [process.execPath, COMMAND]
+    : [process.env.PG_DOORMAN_TEST_EXECUTABLE];
 export const ADMIN_PASSWORD = 'admin of the tests';
 const TRUST = 'local all all trust\nhost all all 127.0.0.1/32 trust\nhost all all ::1/128 trust\n';
 
@@ -24,8 +29,8 @@ export interface DoormanOptions {
   readonly prometheus?: Section;
   /** A command that starts what its arguments say, under limits. */
   readonly under?: readonly string[];
-  /** The program, if it is not the compiled one itself. */
-  readonly program?: string;
+  /** What starts it, if it is not PROGRAM. */
+  readonly program?: readonly string[];
   /** More of the command line, and of the environment. */
   readonly args?: readonly string[];
   readonly environment?: NodeJS.ProcessEnv;
@@ -53,7 +58,7 @@ export class Doorman {
     pools,
     prometheus,
     under = [],
-    program = COMMAND,
+    program = PROGRAM,
     args = [],
     environment = {},
   }: DoormanOptions): Promise<Doorman> {
@@ -62,7 +67,7 @@ export class Doorman {
     writeFileSync(file, fileText({ general, pools, ...(prometheus !== undefined && { prometheus }) }), {
       mode: 0o600,
     });
-    const command = [...under, process.execPath, program, '--log-level', 'debug', ...args, file];
+    const command = [...under, ...program, '--log-level', 'debug', ...args, file];
     const child = spawn(command[0] ?? '', command.slice(1), {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...environment },

@@ -14,7 +14,7 @@ export class PamProcess {
 
   /** `program`: checker-main.js. */
   constructor(program: string) {
-    this.child = fork(program, [], {
+    this.child = fork(program, [String(process.pid)], {
       serialization: 'advanced', // passwords are bytes
       execArgv: [],
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],

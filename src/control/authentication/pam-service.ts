@@ -1,8 +1,8 @@
 /** One PAM service: so many questions at a time, each in a process of its own, the others in a queue, and nobody for
  *  longer than the limits. A module that hangs costs only its process; other services are asked by others. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import type { PamAnswer, PamQuestion } from '../../pam/libpam.js';
+import { processProgram } from '../../program/parts.js';
 import { PamProcess, PamUnavailable } from './pam-process.js';
 
 export interface PamLimits {
@@ -27,7 +27,7 @@ const LIMITS: PamLimits = {
 };
 /** A module may ask for a refusal to be held back; for no longer than this. */
 const DELAY_MAX_MS = 5000;
-const PROGRAM = fileURLToPath(new URL('../../pam/checker-main.js', import.meta.url));
+const PROGRAM = processProgram('pam/checker-main');
 
 interface Waiting {
   readonly begin: () => void;

@@ -2,6 +2,7 @@
  *  gets the listening socket, a pipe for descriptors, and a channel for messages; nothing else is open in it. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { promisify } from 'node:util';
+import { commandArguments, invocation } from '../../program/invocation.js';
 import { DescriptorPipe, openDescriptorPipe } from '../../reactor/descriptor-pipe.js';
 import { close } from '../../reactor/libc.js';
 import { UpgradeFailed } from './failure.js';
@@ -37,9 +38,11 @@ export class Successor {
 
   /** Has the program check its configuration. Throws UpgradeFailed with what it says. */
   static async check(): Promise<void> {
-    const [program = '', ...rest] = commandLine();
+    const [program, ...before] = invocation;
     try {
-      await promisify(execFile)(program, [...rest, '--test-config'], { timeout: CHECK_TIMEOUT_MS });
+      await promisify(execFile)(program, [...before, ...commandArguments, '--test-config'], {
+        timeout: CHECK_TIMEOUT_MS,
+      });
     } catch (error) {
       throw new UpgradeFailed(`the new program does not accept its configuration: ${outputOf(error)}`);
     }
@@ -48,8 +51,8 @@ export class Successor {
   /** Starts the program. Throws SystemError. */
   static start(listeningFd: number, events: SuccessorEvents): Successor {
     const [own, theirs] = openDescriptorPipe();
-    const [program = '', ...rest] = commandLine();
-    const child = spawn(program, rest, {
+    const [program, ...before] = invocation;
+    const child = spawn(program, [...before, ...commandArguments], {
       stdio: ['inherit', 'inherit', 'inherit', listeningFd, theirs, 'ipc'],
       env: { ...process.env, [SUCCESSOR_VARIABLE]: '1' },
     });
@@ -107,11 +110,6 @@ export class Successor {
     this.pipe.close();
     this.events.onEnded(how, wasTold);
   }
-}
-
-/** The paths are what they were; what stands there may be new. */
-function commandLine(): string[] {
-  return [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
 }
 
 function outputOf(error: unknown): string {
