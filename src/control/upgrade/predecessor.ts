@@ -65,7 +65,7 @@ export class Predecessor {
     keepDescriptors();
     const received = await firstMessage();
     const message = ToSuccessor.decode(received);
-    if (message.type !== 'begin') throw new UpgradeFailed(`the old process began with ${message.type}`);
+    if (message?.type !== 'begin') throw new UpgradeFailed('the old process is of another kind');
     return new Predecessor(message);
   }
 
@@ -74,10 +74,10 @@ export class Predecessor {
     return { ...settings, clientTls: { ...settings.clientTls, ticketKeys: this.ticketKeys } };
   }
 
-  /** From now on there are workers; what comes from the old process is theirs. */
-  serve(workers: Workers, log: Log): void {
+  /** From now on there are workers; what comes from the old process is theirs. `onAccept`: this process is the service. */
+  serve(workers: Workers, log: Log, onAccept: () => void): void {
     const foreign = new ForeignServers(workers);
-    this.site = { workers, log, foreign };
+    this.site = { workers, log, foreign, onAccept };
     if (this.isGone) this.gone(this.site);
   }
 
@@ -99,6 +99,7 @@ export class Predecessor {
 
   private received(site: Site, received: unknown): void {
     const message = ToSuccessor.decode(received);
+    if (message === null) throw new Error('the old process says what this one does not understand');
     switch (message.type) {
       case 'begin':
         return;
@@ -120,11 +121,12 @@ export class Predecessor {
     }
   }
 
-  private accept({ workers, foreign }: Site, counts: ServerCounts): void {
+  private accept({ workers, foreign, onAccept }: Site, counts: ServerCounts): void {
     if (this.isAccepting) return;
     this.isAccepting = true;
     foreign.are(counts);
     workers.accept();
+    onAccept();
   }
 
   private take({ workers, log }: Site, message: Travelling): void {
@@ -167,6 +169,7 @@ interface Site {
   readonly workers: Workers;
   readonly log: Log;
   readonly foreign: ForeignServers;
+  readonly onAccept: () => void;
 }
 
 function tell(message: ToPredecessor): void {

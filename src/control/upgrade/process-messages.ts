@@ -84,10 +84,10 @@ export type Travelling = Extract<ToSuccessor, { type: 'client' | 'login' }>;
 export const ToSuccessor = codec(toSuccessor);
 export const ToPredecessor = codec(toPredecessor);
 
-/** There and back. Both throw ZodError for what is no such message. */
+/** There and back; null for what is no such message, since the other program may be of another version. */
 function codec<Schema extends z.ZodType>(schema: Schema) {
   return {
     encode: (message: z.output<Schema>): object => z.encode(schema, message) as object,
-    decode: (received: unknown): z.output<Schema> => z.parse(schema, received),
+    decode: (received: unknown): z.output<Schema> | null => z.safeParse(schema, received).data ?? null,
   };
 }

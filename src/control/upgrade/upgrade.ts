@@ -35,7 +35,13 @@ export interface UpgradeHooks {
   takenBack(): void;
 }
 
-export interface UpgradeSite {
+export function whyOf(error: unknown): string {
+  return error instanceof SystemError
+    ? error.message
+    : `bug: ${error instanceof Error ? error.stack : error}`;
+}
+
+interface UpgradeSite {
   readonly workers: Workers;
   readonly settings: () => DataPlaneSettings;
   readonly log: Log;
@@ -77,7 +83,7 @@ export class Upgrade {
       this.successor?.abandon();
       this.successor = null;
       this.isUnderway = false;
-      throw error instanceof SystemError ? new UpgradeFailed(error.message) : error;
+      throw error instanceof UpgradeFailed ? error : new UpgradeFailed(whyOf(error));
     }
   }
 
@@ -153,9 +159,9 @@ export class Upgrade {
     this.transfer = new Transfer(successor.pipe, (message) => successor.tell(message));
     await this.departure();
     if (this.successor !== successor) throw new UpgradeFailed('the new process ended as soon as it served');
+    this.site.hooks.handedOver(successor.pid);
     successor.tell({ type: 'accept', counts: serverCounts(workers) });
     this.countsTimer = setInterval(() => this.tellCounts(successor), COUNTS_INTERVAL_MS);
-    this.site.hooks.handedOver(successor.pid);
     log.info(
       `upgrade: process ${successor.pid} serves in place of ${process.pid}; what cannot go there has ${settings.shutdownTimeoutMs} ms to finish`,
     );
