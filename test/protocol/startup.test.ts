@@ -150,6 +150,13 @@ test('one client too many gets 53300, and a place that becomes free is used agai
   assert.ok(error);
   assert.equal(errorFields(error).C, '53300');
   assert.equal(errorFields(error).M, 'sorry, too many clients already');
+  // As libpq does with sslmode=prefer: it reads one byte, and sends its startup packet then.
+  const prefers = await WireClient.open(doorman.port);
+  prefers.send(packet(SSL_REQUEST));
+  assert.equal((await prefers.bytes(1)).toString(), 'N');
+  prefers.send(startup(WHO));
+  assert.equal(sqlstateOf(await prefers.closed()), '53300');
+  assert.equal((await doorman.admin('SHOW LISTS')).length, 12);
   const [first] = clients;
   first?.send(Buffer.from('X\0\0\0\x04'));
   await first?.closed();
