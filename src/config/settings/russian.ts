@@ -103,7 +103,8 @@ export const RUSSIAN: Readonly<Record<string, Readonly<Record<string, string>>>>
     server_tls_ca_cert: 'server_tls_ca_cert этого пула.',
     server_tls_certificate: 'server_tls_certificate этого пула.',
     server_tls_private_key: 'server_tls_private_key этого пула.',
-    log_client_parameter_status_changes: 'Записывать в журнал изменения параметров клиентами.',
+    log_client_parameter_status_changes:
+      'Записывать в журнал, как клиенты меняют параметры, о которых сообщает PostgreSQL, например TimeZone.',
     cleanup_server_connections:
       'Сбрасывать то, что клиент изменил в своём сеансе, прежде чем соединение достанется другому.',
     scaling_warm_pool_ratio: 'scaling_warm_pool_ratio этого пула.',
