@@ -326,6 +326,7 @@ export class Supervisor implements SignalActions, UpgradeHooks {
     this.proofs.reload(loaded);
     this.keepPools();
     this.log.info(`${by}: the configuration is in force; ${changesText(changes)}`);
+    for (const warning of warningsOf(loaded.configuration)) this.log.warn(`${by}: ${warning}`);
     if (needRestart.length > 0) this.log.warn(`${by}: these need a restart: ${needRestart.join(', ')}`);
     warnOfDescriptors(resolved, this.log);
     return [];
