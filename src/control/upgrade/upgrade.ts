@@ -35,13 +35,7 @@ export interface UpgradeHooks {
   takenBack(): void;
 }
 
-export function whyOf(error: unknown): string {
-  return error instanceof SystemError
-    ? error.message
-    : `bug: ${error instanceof Error ? error.stack : error}`;
-}
-
-interface UpgradeSite {
+export interface UpgradeSite {
   readonly workers: Workers;
   readonly settings: () => DataPlaneSettings;
   readonly log: Log;
@@ -262,4 +256,10 @@ export class Upgrade {
     this.cancels.delete(own);
     this.successor?.tell({ type: 'cancelEnded', request: asked.request });
   }
+}
+
+function whyOf(error: unknown): string {
+  return error instanceof SystemError
+    ? error.message
+    : `bug: ${error instanceof Error ? error.stack : error}`;
 }
