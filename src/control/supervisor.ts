@@ -91,6 +91,7 @@ export class Supervisor implements SignalActions, UpgradeHooks {
       settings: () => this.settings,
       log,
       predecessor,
+      paused: () => this.administration.pausedNow,
       hooks: this,
     });
     const { shared, pools: all } = this.workers;
@@ -128,7 +129,11 @@ export class Supervisor implements SignalActions, UpgradeHooks {
     );
     // The address of the metrics is the old process's until it hands its clients over.
     if (predecessor === null) this.openMonitoring();
-    else predecessor.serve(this.workers, log, () => this.openMonitoring());
+    else
+      predecessor.serve(this.workers, log, (paused) => {
+        this.administration.inherit(paused);
+        this.openMonitoring();
+      });
   }
 
   /** Runs until the end and returns the exit status. */

@@ -466,6 +466,27 @@ test('the address of the metrics goes over without a complaint, and the console 
   );
 });
 
+test('what is paused stays paused, and who waits for it goes on waiting', async () => {
+  await withDoorman(async (doorman) => {
+    const client = await login(doorman);
+    await doorman.admin('PAUSE postgres');
+    const answer = client.value('select 1');
+    await waits(doorman);
+    const old = doorman.pid;
+    await doorman.upgrade();
+    await doorman.isReplaced(old);
+    await waits(doorman);
+    await doorman.admin('RESUME postgres');
+    assert.equal(await answer, '1');
+    client.close();
+  });
+});
+
+/** Returns when a client waits for a server. */
+async function waits(doorman: Doorman): Promise<void> {
+  while ((await doorman.admin('SHOW WAITS')).length === 0) await setImmediate();
+}
+
 test('SIGINT without a terminal is an upgrade', async () => {
   await withDoorman(async (doorman) => {
     const client = await login(doorman);

@@ -58,7 +58,11 @@ const toSuccessor = z.discriminatedUnion('type', [
     }),
   }),
   /** Clients are yours from now on; the servers that are still the old process's count in their pools. */
-  z.object({ type: z.literal('accept'), counts: serverCounts }),
+  z.object({
+    type: z.literal('accept'),
+    counts: serverCounts,
+    paused: z.array(z.string().nullable()).readonly().default([]), // an older program says nothing of it
+  }),
   z.object({ type: z.literal('servers'), counts: serverCounts }),
   z.object({ type: z.literal('client'), number: z.int(), client: travellingClient }),
   z.object({ type: z.literal('login'), number: z.int(), unread: bytes }),
@@ -78,6 +82,7 @@ export type Begin = z.output<typeof begin>;
 export type ServerCounts = z.output<typeof serverCounts>;
 export type ToSuccessor = z.output<typeof toSuccessor>;
 export type ToPredecessor = z.output<typeof toPredecessor>;
+export type Accept = Pick<Extract<ToSuccessor, { type: 'accept' }>, 'counts' | 'paused'>;
 /** What goes along with a descriptor. */
 export type Travelling = Extract<ToSuccessor, { type: 'client' | 'login' }>;
 

@@ -40,6 +40,8 @@ export interface UpgradeSite {
   readonly settings: () => DataPlaneSettings;
   readonly log: Log;
   readonly predecessor: Predecessor | null;
+  /** What PAUSE has stopped: databases; null stands for all. */
+  readonly paused: () => readonly (string | null)[];
   readonly hooks: UpgradeHooks;
 }
 
@@ -154,7 +156,7 @@ export class Upgrade {
     await this.departure();
     if (this.successor !== successor) throw new UpgradeFailed('the new process ended as soon as it served');
     this.site.hooks.handedOver(successor.pid);
-    successor.tell({ type: 'accept', counts: serverCounts(workers) });
+    successor.tell({ type: 'accept', counts: serverCounts(workers), paused: this.site.paused() });
     this.countsTimer = setInterval(() => this.tellCounts(successor), COUNTS_INTERVAL_MS);
     log.info(
       `upgrade: process ${successor.pid} serves in place of ${process.pid}; what cannot go there has ${settings.shutdownTimeoutMs} ms to finish`,
