@@ -301,6 +301,7 @@ export class DataPlane implements Acceptor, TimerTarget {
     this.clients.set(client.id, client);
     socket.receiver = client;
     if (pool.isClosing) client.poolCloses();
+    else if (this.isShuttingDown && !this.passage.isDeparting) client.fail(new ShuttingDown());
     else socket.resume();
   }
 
@@ -555,7 +556,10 @@ export class DataPlane implements Acceptor, TimerTarget {
 
   /** Who is in no transaction has nothing to wait for. */
   private endIdleClients(): void {
-    for (const client of [...this.clients.values()]) if (client.isAtRest) client.fail(new ShuttingDown());
+    for (const client of [...this.clients.values()]) {
+      const isMoving = client.socket.receiver !== client; // the other worker ends it
+      if (client.isAtRest && !isMoving) client.fail(new ShuttingDown());
+    }
   }
 
   private checkShutdown(): void {
