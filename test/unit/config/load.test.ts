@@ -343,7 +343,7 @@ test('a hash of which dots stand for a part is in order, and there is a word on 
   for (const hash of ['md5...', 'SCRAM-SHA-256$4096:6nD+Ppi9rgaNyP7...MBiTld7xJipwG/X4=', 'md5…']) {
     const { configuration } = loadedYaml(
       context,
-      `general: { admin_password: own }\npools:\n  x:\n    users: [{ username: a, password: "${hash}" }, { username: b, password: "..." }]\n`,
+      `pools:\n  x:\n    users: [{ username: a, password: "${hash}" }, { username: b, password: "..." }]\n`,
     );
     assert.deepEqual(warningsOf(configuration), [
       'pools.x.users: the password of a is no whole hash, so nobody can log in by it: copy it from pg_shadow',
@@ -351,20 +351,8 @@ test('a hash of which dots stand for a part is in order, and there is a word on 
   }
 });
 
-test('the password of the console that is in every manual is told of', (context) => {
-  for (const content of ['pools: {}\n', 'general: { admin_password: admin }\npools: {}\n']) {
-    assert.match(
-      warningsOf(loadedYaml(context, content).configuration).join(),
-      /^general\.admin_password: is the default/,
-    );
-  }
-});
-
 test('a pool that has the name of the admin console is told of', (context) => {
-  const { configuration } = loadedYaml(
-    context,
-    'general: { admin_password: own }\npools:\n  pgbouncer: {}\n  mydb: {}\n',
-  );
+  const { configuration } = loadedYaml(context, 'pools:\n  pgbouncer: {}\n  mydb: {}\n');
   assert.deepEqual(warningsOf(configuration), [
     'pools.pgbouncer: nobody reaches it: this name is the admin console',
   ]);
