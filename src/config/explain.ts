@@ -2,7 +2,7 @@
  *  be right. */
 import type { z } from 'zod';
 import { type Complaint, fieldText, nearest, type Path } from './complaints.js';
-import { knownKeys, mayBeShown } from './settings/keys.js';
+import { knownKeys, mayBeShown, sectionsWith } from './settings/keys.js';
 import type { Source } from './source.js';
 
 /** `merged`: the values that the schema was given, from all sources together; `file`: another schema than that of
@@ -71,7 +71,11 @@ function wrongKind(expected: readonly string[]): string {
 }
 
 function unknownKey(key: string, path: Path, file?: z.core.$ZodType): string {
-  const suggestion = nearest(key, knownKeys(path, file));
+  const known = knownKeys(path, file);
+  const longer = known.find((each) => each.endsWith(`_${key}`));
+  const elsewhere = longer === undefined && file === undefined ? sectionsWith(key) : [];
+  if (elsewhere.length > 0) return `is no setting here; it is one of ${elsewhere.join(', ')}`;
+  const suggestion = longer ?? nearest(key, known);
   return suggestion === '' ? 'is no setting' : `is no setting; did you mean ${suggestion}?`;
 }
 

@@ -26,22 +26,26 @@ export interface LoadedConfiguration {
 /** An include may include, but not for ever. */
 const INCLUDE_DEPTH_MAX = 8;
 
-/** Reads a configuration file and what it includes. Throws ConfigurationError with all complaints. */
-export function loadConfiguration(path: string): LoadedConfiguration {
+/** Reads a configuration file and what it includes. Throws ConfigurationError with all complaints. `wantsPools`: a file
+ *  that says nothing of pools is one. */
+export function loadConfiguration(path: string, wantsPools = false): LoadedConfiguration {
   const { sources, complaints } = readAll(path);
   if (complaints.length > 0) throw new ConfigurationError(complaints);
-  const merged = sources.map(({ data }) => data).reduce(merge, {});
+  const merged = sources.map(({ data }) => filledSections(data)).reduce(merge, {});
   const parsed = configurationSchema.safeParse(merged);
   const ruleFile = readRuleFile(merged, sources);
-  if (!parsed.success || ruleFile.complaints.length > 0) {
-    const issues = parsed.error?.issues ?? [];
-    const all = issues.flatMap((issue) => complaintsOf(issue, sources, merged));
-    throw new ConfigurationError([...inReadingOrder(all, sources), ...ruleFile.complaints]);
-  }
   const tls = readTlsFiles(merged, sources);
   const tokens = readTokenKeys(merged, sources);
-  const more = [...tls.complaints, ...tokens.complaints, ...pamComplaints(parsed.data, sources)];
-  if (more.length > 0) throw new ConfigurationError(inReadingOrder(more, sources));
+  const wrong = [
+    ...(parsed.error?.issues ?? []).flatMap((issue) => complaintsOf(issue, sources, merged)),
+    ...tls.complaints,
+    ...tokens.complaints,
+    ...(parsed.success ? pamComplaints(parsed.data, sources) : []),
+  ];
+  const all = [...inReadingOrder(wrong, sources), ...ruleFile.complaints];
+  if (!parsed.success || all.length > 0) throw new ConfigurationError(all);
+  const lack = lackOf(merged, wantsPools);
+  if (lack !== null) throw new ConfigurationError([{ file: path, line: 0, ...lack }]);
   return {
     configuration: parsed.data,
     accessRules: accessRulesOf(parsed.data, ruleFile.rules),
@@ -49,6 +53,15 @@ export function loadConfiguration(path: string): LoadedConfiguration {
     tokenKeys: tokens.keys,
     files: sources.map(({ file }) => file),
   };
+}
+
+/** Of a file that may be written just now. */
+function lackOf(merged: unknown, wantsPools: boolean): Pick<Complaint, 'field' | 'what'> | null {
+  if (isTable(merged) && Object.keys(merged).length === 0) {
+    return { field: '', what: 'is empty; is it still being written?' };
+  }
+  if (!wantsPools || valueAt(merged, ['pools']) !== undefined) return null;
+  return { field: 'pools', what: 'is missing, which would end them all; {} stands for none' };
 }
 
 interface Reading {
@@ -62,9 +75,9 @@ function readAll(path: string): Reading {
   return reading;
 }
 
-/** `above`: the files that led here, as absolute paths. */
-function readInto(reading: Reading, path: string, above: readonly string[]): void {
-  const source = sourceOrComplaints(path, reading.complaints);
+/** `above`: the files that led here, as absolute paths; `naming`: who names this one, for a complaint of it as a whole. */
+function readInto(reading: Reading, path: string, above: readonly string[], naming = ''): void {
+  const source = sourceOrComplaints(path, naming, reading.complaints);
   if (source === null) return;
   reading.sources.push(source);
   const section = include.safeParse(valueAt(source.data, ['include']) ?? {});
@@ -78,26 +91,36 @@ function readInto(reading: Reading, path: string, above: readonly string[]): voi
   const here = [...above, resolve(path)];
   section.data.files.forEach((each, index) => {
     const file = resolve(dirname(path), each);
+    const field = ['include', 'files', index];
     const complain = (what: string): void => {
-      reading.complaints.push(complaintAt(['include', 'files', index], what, [source]));
+      reading.complaints.push(complaintAt(field, what, [source]));
     };
     if (here.includes(file)) complain('includes itself');
     else if (here.length === INCLUDE_DEPTH_MAX) complain(`is more than ${INCLUDE_DEPTH_MAX} files deep`);
-    else readInto(reading, file, here);
+    else readInto(reading, file, here, `; it is included by ${path}:${source.lineOf(field)}`);
   });
 }
 
 /** null when the file is no table of settings; why has then joined the complaints. */
-function sourceOrComplaints(path: string, complaints: Complaint[]): Source | null {
+function sourceOrComplaints(path: string, naming: string, complaints: Complaint[]): Source | null {
   try {
     const source = readSource(path);
     if (isTable(source.data)) return source;
     complaints.push({ file: path, line: 1, field: '', what: 'is no table of settings' });
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
-    complaints.push(...error.complaints);
+    const named = error.complaints.map((each) =>
+      each.line === 0 ? { ...each, what: each.what + naming } : each,
+    );
+    complaints.push(...named);
   }
   return null;
+}
+
+/** In YAML a section is null when all its lines are comments. Pools are no such section: they may not be written yet. */
+function filledSections(data: unknown): unknown {
+  if (!isTable(data)) return data;
+  return Object.fromEntries(Object.entries(data).filter(([key, value]) => value !== null || key === 'pools'));
 }
 
 /** Tables are joined, everything else is replaced by what comes later; `include` belongs to its own file. */

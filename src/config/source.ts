@@ -1,5 +1,5 @@
 /** One configuration file as text and as plain data, and where in it a field stands. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { extname } from 'node:path';
 import { parse as parseToml, TomlError } from 'smol-toml';
 import { ConfigurationError, type Path } from './complaints.js';
@@ -26,16 +26,52 @@ export function readSource(file: string): Source {
   }
 }
 
+/** Beyond this no configuration is, and reading would hold the whole control plane up. */
+const FILE_SIZE_MAX = 32 * 1024 * 1024;
+
 function readText(file: string): string {
+  const bytes = readBytes(file);
   try {
-    return readFileSync(file, 'utf8');
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    // Left in, such bytes would become other characters: a password that nobody can log in with.
+    throw complaint(file, lineOfWrongBytes(bytes), 'is not in UTF-8');
+  }
+}
+
+function readBytes(file: string): Buffer {
+  try {
+    const facts = statSync(file);
+    // A pipe would be waited for, and a device read for ever.
+    if (!facts.isFile() && !facts.isDirectory()) throw complaint(file, 0, 'is no ordinary file');
+    if (facts.size > FILE_SIZE_MAX) {
+      throw complaint(file, 0, `is larger than ${FILE_SIZE_MAX / 1024 ** 2} MB: no configuration is`);
+    }
+    return readFileSync(file);
   } catch (error) {
+    if (error instanceof ConfigurationError) throw error;
     const code = error instanceof Error && 'code' in error ? error.code : '';
     if (code === 'ENOENT') throw complaint(file, 0, 'configuration file not found');
     if (code === 'EACCES') throw complaint(file, 0, 'cannot be read: permission denied');
     if (code === 'EISDIR') throw complaint(file, 0, 'is a directory, not a file');
     throw complaint(file, 0, `cannot be read: ${error instanceof Error ? error.message : String(error)}`);
   }
+}
+
+function lineOfWrongBytes(bytes: Buffer): number {
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  let line = 1;
+  for (let start = 0; start <= bytes.length; line++) {
+    const end = bytes.indexOf('\n', start);
+    const past = end < 0 ? bytes.length : end;
+    try {
+      decoder.decode(bytes.subarray(start, past));
+    } catch {
+      return line;
+    }
+    start = past + 1;
+  }
+  return 0;
 }
 
 function tomlSource(file: string, text: string): Source {

@@ -68,6 +68,7 @@ class Reader implements TokenKeys {
   takeTalos(): void {
     const names = valueAt(this.merged, ['general', 'talos', 'keys']);
     for (const [index, name] of Array.isArray(names) ? names.entries() : []) {
+      if (typeof name !== 'string') continue; // the schema has complained
       const field = ['general', 'talos', 'keys', index];
       const stem = basename(name, extname(name));
       const keys = this.read(field, name);

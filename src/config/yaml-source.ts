@@ -12,7 +12,7 @@ import {
   visit,
   type YAMLError,
 } from 'yaml';
-import { ConfigurationError, type Path } from './complaints.js';
+import { type Complaint, ConfigurationError, type Path } from './complaints.js';
 import type { Source } from './source.js';
 
 /** Reads a text. Throws ConfigurationError with all that is wrong with its syntax. */
@@ -27,7 +27,7 @@ export function yamlSource(file: string, text: string): Source {
     })),
     ...danglingAliases(document).map((at) => ({ at, what: DANGLING_ALIAS })),
   ].map(({ at, what }) => ({ file, line: lines.linePos(at).line, field: '', what }));
-  if (complaints.length > 0) throw new ConfigurationError(complaints);
+  if (complaints.length > 0) throw new ConfigurationError(worthTelling(complaints));
   return {
     file,
     data: yamlData(file, document),
@@ -36,6 +36,21 @@ export function yamlSource(file: string, text: string): Source {
       return at < 0 ? 0 : lines.linePos(at).line;
     },
   };
+}
+
+/** What is no configuration at all has more wrong with it than anybody reads. */
+const COMPLAINTS_MAX = 20;
+
+/** Each once, and no more than are read. */
+function worthTelling(complaints: readonly Complaint[]): readonly Complaint[] {
+  const different = [...new Map(complaints.map((each) => [`${each.line} ${each.what}`, each])).values()];
+  const more = different.length - COMPLAINTS_MAX;
+  if (more <= 0) return different;
+  const [first] = different;
+  return [
+    ...different.slice(0, COMPLAINTS_MAX),
+    { file: first?.file ?? '', line: 0, field: '', what: `and ${more} more mistakes in its syntax` },
+  ];
 }
 
 const UNKNOWN_TAG = 'an unknown tag or directive; a text that begins with ! or % wants quotes';

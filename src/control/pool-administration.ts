@@ -60,6 +60,19 @@ export class PoolAdministration implements PoolControl {
     return counts.some((count) => count > 0);
   }
 
+  /** Databases; null stands for all. */
+  get pausedNow(): readonly (string | null)[] {
+    return [...this.paused];
+  }
+
+  /** What was paused in the process whose place this one takes. */
+  inherit(paused: readonly (string | null)[]): void {
+    for (const database of paused) {
+      this.paused.add(database);
+      void this.tellAll('pause', database);
+    }
+  }
+
   /** A worker is started: it is told what is paused. */
   greet(worker: AdministeredWorker): void {
     for (const database of this.paused) void worker.administer('pause', database);

@@ -17,7 +17,8 @@ export interface ReadAnew {
 
 /** Reads the files of the present configuration again. Throws ConfigurationError. */
 export function readAnew(present: LoadedConfiguration): ReadAnew {
-  const loaded = loadConfiguration(present.files[0] ?? '');
+  const hasPools = Object.keys(present.configuration.pools).length > 0;
+  const loaded = loadConfiguration(present.files[0] ?? '', hasPools);
   const empty = loaded.files.filter((file) => statSync(file).size === 0);
   if (empty.length > 0) {
     const what = 'is empty; is it still being written?';

@@ -86,12 +86,12 @@ export class Supervisor implements SignalActions, UpgradeHooks {
     this.proofs = new Proofs(loaded, log);
     this.workers = new Workers({ settings, pools }, log.level, this, predecessor?.heritage ?? null);
     log.onLevel = (level) => this.workers.setLogLevel(level);
-    predecessor?.serve(this.workers, log);
     this.upgrading = new Upgrade({
       workers: this.workers,
       settings: () => this.settings,
       log,
       predecessor,
+      paused: () => this.administration.pausedNow,
       hooks: this,
     });
     const { shared, pools: all } = this.workers;
@@ -122,12 +122,18 @@ export class Supervisor implements SignalActions, UpgradeHooks {
       authQuery: () => this.authQueries.snapshot(),
       shutDown: () => this.shutDown('SHUTDOWN'),
       reload: () => this.reload('RELOAD'),
-      upgrade: () => this.upgrade(),
+      upgrade: () => this.upgrade('UPGRADE'),
     });
     this.consoles = new Consoles(console, (error) =>
       log.error(`bug: ${error instanceof Error ? error.stack : String(error)}`),
     );
-    this.openMonitoring();
+    // The address of the metrics is the old process's until it hands its clients over.
+    if (predecessor === null) this.openMonitoring();
+    else
+      predecessor.serve(this.workers, log, (paused) => {
+        this.administration.inherit(paused);
+        this.openMonitoring();
+      });
   }
 
   /** Runs until the end and returns the exit status. */
@@ -143,7 +149,7 @@ export class Supervisor implements SignalActions, UpgradeHooks {
         const supervisor = new Supervisor(loaded, resolved, secrets, log, predecessor, service, resolve);
         listenToSignals(supervisor);
         process.on('SIGHUP', () => void supervisor.reload('SIGHUP'));
-        process.on('SIGUSR2', () => void supervisor.upgradeBy('SIGUSR2'));
+        process.on('SIGUSR2', () => supervisor.upgradeBy('SIGUSR2'));
         setInterval(() => void supervisor.resolveHosts(), RESOLVE_INTERVAL_MS).unref();
       } catch (error) {
         if (!(error instanceof SystemError || error instanceof TooManyPools)) throw error;
@@ -240,7 +246,7 @@ export class Supervisor implements SignalActions, UpgradeHooks {
   }
 
   /** SIGINT without a terminal. A container's first process is nobody's to replace. */
-  readonly upgradeInstead = process.pid === INIT ? null : (signal: string) => void this.upgradeBy(signal);
+  readonly upgradeInstead = process.pid === INIT ? null : (signal: string) => this.upgradeBy(signal);
 
   handedOver(pid: number): void {
     notify.mainPid(pid);
@@ -266,18 +272,20 @@ export class Supervisor implements SignalActions, UpgradeHooks {
   }
 
   /** Another process takes this one's place. Throws UpgradeFailed when this one goes on. */
-  upgrade(): Promise<void> {
-    return this.upgrading.upgrade();
+  private async upgrade(by: string): Promise<void> {
+    this.log.info(`${by}: binary upgrade`);
+    try {
+      await this.upgrading.upgrade();
+    } catch (error) {
+      const why = error instanceof UpgradeFailed ? error.message : String(error);
+      this.log.error(`upgrade: nothing has changed, this process goes on: ${why}`);
+      throw error;
+    }
   }
 
-  private async upgradeBy(signal: string): Promise<void> {
-    this.log.info(`${signal}: binary upgrade`);
-    try {
-      await this.upgrade();
-    } catch (error) {
-      if (!(error instanceof UpgradeFailed)) throw error;
-      this.log.error(`upgrade: nothing has changed, this process goes on: ${error.message}`);
-    }
+  /** Whoever sends a signal reads the log. */
+  private upgradeBy(signal: string): void {
+    this.upgrade(signal).catch(() => undefined);
   }
 
   /** Reads the configuration anew. Returns what is wrong with it, and then nothing has changed. However often it is
@@ -323,6 +331,7 @@ export class Supervisor implements SignalActions, UpgradeHooks {
     this.proofs.reload(loaded);
     this.keepPools();
     this.log.info(`${by}: the configuration is in force; ${changesText(changes)}`);
+    for (const warning of warningsOf(loaded.configuration)) this.log.warn(`${by}: ${warning}`);
     if (needRestart.length > 0) this.log.warn(`${by}: these need a restart: ${needRestart.join(', ')}`);
     warnOfDescriptors(resolved, this.log);
     return [];

@@ -122,7 +122,7 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
   private socket: Socket;
   private secured: TlsSocket | null = null;
   private readonly timer: Timer;
-  /** One client too many: it may cancel or be told so. */
+  /** One client too many: it may cancel, go to the console to see why, or be told so. */
   private readonly isTooMany: boolean;
   private state = LoginState.Startup;
   /** What has come of a packet that is not yet whole. */
@@ -282,8 +282,8 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
       case StartupPacket.Startup: {
         const length = int32At(kept, 0);
         this.plane.countKind(this.hasTls ? Connection.Tls : Connection.Plain);
-        if (this.isTooMany) throw new TooManyClients();
         const startup = readStartupParameters(kept, 4, length);
+        if (this.isTooMany && !ADMIN_DATABASES.includes(startup.database)) throw new TooManyClients();
         this.consume(length);
         this.begin(startup);
         return true;
@@ -320,8 +320,8 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
       this.askedForTls = true;
       if (this.socket.peerAddress().isUnix) throw new TlsOnUnixSocket();
     }
+    // Whoever insists on TLS goes away now; the others go on in the clear. An error would not be read before that.
     this.send(REFUSE_ENCRYPTION);
-    // Whoever insists on TLS goes away now; the others, and libpq's cancel, go on in the clear.
     return true;
   }
 

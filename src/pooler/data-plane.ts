@@ -302,6 +302,7 @@ export class DataPlane implements Acceptor, TimerTarget {
     this.clients.set(client.id, client);
     socket.receiver = client;
     if (pool.isClosing) client.poolCloses();
+    else if (this.isShuttingDown && !this.passage.isDeparting) client.fail(new ShuttingDown());
     else socket.resume();
   }
 
@@ -550,7 +551,16 @@ export class DataPlane implements Acceptor, TimerTarget {
     this.shutdownDeadlineMs = this.reactor.nowMs + graceMs;
     for (const pool of this.pools.values()) pool.shutDown();
     this.proofs.giveUp(new ShuttingDown());
+    if (!this.passage.isDeparting) this.endIdleClients();
     this.checkShutdown();
+  }
+
+  /** Who is in no transaction has nothing to wait for. */
+  private endIdleClients(): void {
+    for (const client of [...this.clients.values()]) {
+      const isMoving = client.socket.receiver !== client; // the other worker ends it
+      if (client.isAtRest && !isMoving) client.fail(new ShuttingDown());
+    }
   }
 
   private checkShutdown(): void {
@@ -565,7 +575,7 @@ export class DataPlane implements Acceptor, TimerTarget {
     let active = 0;
     for (const client of this.clients.values()) if (client.isActive) active++;
     if (active > 0) this.log('error', `shutdown_timeout is over with ${active} clients in a transaction`);
-    if (isDeparting) this.tellClients(new ShuttingDown());
+    this.tellClients(new ShuttingDown());
     this.stop();
   }
 

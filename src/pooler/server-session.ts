@@ -695,7 +695,9 @@ export class ServerSession extends ServerStream implements TimerTarget, Leaver, 
 
   private checkLargeMessage(): void {
     if (this.bytesReceived + this.bytesSent !== this.relayedAtTimer) return this.watchLargeMessage();
-    this.lose('client_lost', 0, new ProxyTimeout());
+    const error = new ProxyTimeout();
+    this.pool.log('warn', error.message, this.logFields);
+    this.lose('client_lost', 0, error);
   }
 
   // ── the end ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,5 +1,5 @@
 /** A listening socket: what is the same on every reactor. */
-import { rmSync } from 'node:fs';
+import { lstatSync, rmSync } from 'node:fs';
 import {
   AF_UNIX,
   IPPROTO_IPV6,
@@ -49,9 +49,11 @@ function isAbandoned(encoded: Uint8Array): boolean {
   return result === -Errno.ECONNREFUSED;
 }
 
-/** Removes a unix socket's file when its listener goes. */
+/** Removes a unix socket's file when its listener goes. Another kind of file is somebody else's. */
 export function removeSocketFile(address: SocketAddress): void {
-  if (address.kind === 'unix') rmSync(address.path, { force: true });
+  if (address.kind !== 'unix') return;
+  const isSocket = lstatSync(address.path, { throwIfNoEntry: false })?.isSocket() ?? false;
+  if (isSocket) rmSync(address.path, { force: true });
 }
 
 /** Whether accept(2) failed because of the connection that went away, not because of us. */

@@ -1,6 +1,6 @@
 /** RELOAD and SIGHUP: what is changed comes into force, and nothing else is disturbed. */
 import assert from 'node:assert/strict';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { after, type TestContext, test } from 'node:test';
 import pg from 'pg';
 import { Doorman, type DoormanOptions } from '../support/doorman.js';
@@ -219,6 +219,11 @@ test('what needs a restart stays as it is, and the log names it', async (context
 const BAD_FILES: readonly (readonly [string, (file: string) => void, RegExp])[] = [
   ['is gone', (file) => rmSync(file), /not found/],
   ['is half-written', (file) => writeFileSync(file, 'general: { port: 64'), /line \d|:\d+/],
+  [
+    'is written up to its pools',
+    (file) => writeFileSync(file, readFileSync(file, 'utf8').split(/^pools:/m)[0] ?? ''),
+    /pools: is missing/,
+  ],
   ['is empty', (file) => writeFileSync(file, ''), /is empty/],
   [
     'has a wrong value',

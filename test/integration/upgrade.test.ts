@@ -7,6 +7,7 @@ import { after, describe, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { Authority, secretFile } from '../support/certificates.js';
 import { ADMIN_PASSWORD, COMMAND, Doorman, type DoormanOptions, type Section } from '../support/doorman.js';
+import { freePort } from '../support/free-port.js';
 import {
   bind,
   CANCEL_REQUEST,
@@ -365,7 +366,18 @@ describe('an upgrade that fails changes nothing', () => {
   }
 
   test('the new program ends at once', async () => {
-    await replacing(`if (${isCheck}) ${IMPORT} else process.exit(7);`, /ended before it served \(7\)/);
+    await replacing(
+      `if (${isCheck}) ${IMPORT} else process.exit(7);`,
+      /ended before it served: exit status 7/,
+    );
+  });
+
+  test('the new program is of another kind, and says what nobody understands', async () => {
+    const other = `process.send({ type: 'hello' }); process.send('ready'); setInterval(() => undefined, 1000);`;
+    await replacing(
+      `if (${isCheck}) ${IMPORT} else { ${other} }`,
+      /it says what this process does not understand/,
+    );
   });
 
   test('the new program is no program any more', async () => {
@@ -432,6 +444,48 @@ test('when the new process is told to end, the old one ends as well', async () =
   await doorman.stop(); // returns when nobody writes to the log any more
   await client.closed();
 });
+
+test('the address of the metrics goes over without a complaint, and the console tells a failure to the log, too', async () => {
+  const port = await freePort();
+  const prometheus = { enabled: true, host: '127.0.0.1', port };
+  await withDoorman(
+    async (doorman) => {
+      const old = doorman.pid;
+      await doorman.upgrade();
+      await doorman.isReplaced(old);
+      await doorman.logged(/metrics on.*serves in place of.*metrics on/s);
+      assert.doesNotMatch(doorman.log, /ERROR/);
+      assert.equal((await fetch(`http://127.0.0.1:${port}/ready`)).status, 200);
+      writeFileSync(doorman.file, 'pools: 5');
+      await assert.rejects(doorman.admin('UPGRADE'), /the upgrade has failed/);
+      await doorman.logged(/ERROR upgrade: nothing has changed.*does not accept its configuration: .*pools/);
+    },
+    {},
+    { postgres: pool() },
+    { prometheus },
+  );
+});
+
+test('what is paused stays paused, and who waits for it goes on waiting', async () => {
+  await withDoorman(async (doorman) => {
+    const client = await login(doorman);
+    await doorman.admin('PAUSE postgres');
+    const answer = client.value('select 1');
+    await waits(doorman);
+    const old = doorman.pid;
+    await doorman.upgrade();
+    await doorman.isReplaced(old);
+    await waits(doorman);
+    await doorman.admin('RESUME postgres');
+    assert.equal(await answer, '1');
+    client.close();
+  });
+});
+
+/** Returns when a client waits for a server. */
+async function waits(doorman: Doorman): Promise<void> {
+  while ((await doorman.admin('SHOW WAITS')).length === 0) await setImmediate();
+}
 
 test('SIGINT without a terminal is an upgrade', async () => {
   await withDoorman(async (doorman) => {

@@ -108,6 +108,7 @@ describe('proxy_copy_data_timeout', () => {
     client.socket.resume();
     await client.closed();
     assert.ok(client.wasCut);
+    await doorman.logged(/WARN {2}Proxy operation timed out.*\[server_id=1 .*client_id=/);
     next.close();
     await doorman.stop();
   });

@@ -160,6 +160,7 @@ test('one client too many gets 53300, and a place that becomes free is used agai
   const [refusal] = await asking.closed();
   assert.ok(refusal);
   assert.equal(errorFields(refusal).C, '53300');
+  assert.equal((await doorman.admin('SHOW LISTS')).length, 12);
   const [first] = clients;
   first?.send(Buffer.from('X\0\0\0\x04'));
   await first?.closed();

@@ -47,7 +47,7 @@ export const general = z.strictObject({
     reload: 'restart',
   }),
   max_connections: integer(1, 1_000_000).default(8192).register(docs, {
-    en: 'Clients at the same time; one more gets 53300.',
+    en: 'Clients at the same time; one more gets 53300. The admin console takes one more all the same.',
     reload: 'new connections',
   }),
   max_concurrent_creates: integer(1, 10_000).default(4).register(docs, {

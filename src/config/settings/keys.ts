@@ -20,6 +20,21 @@ export function fieldsOf(section: keyof typeof SECTIONS): [string, z.ZodType][] 
   return Object.entries(SECTIONS[section]);
 }
 
+const PLACES: Readonly<Record<keyof typeof SECTIONS, string>> = {
+  general: 'general',
+  prometheus: 'prometheus',
+  pool: 'pools.NAME',
+  user: 'pools.NAME.users',
+  auth_query: 'pools.NAME.auth_query',
+};
+
+/** Where a setting of this name may stand. */
+export function sectionsWith(key: string): readonly string[] {
+  return Object.values(SECTIONS).flatMap((shape, index) =>
+    Object.hasOwn(shape, key) ? (Object.values(PLACES)[index] ?? []) : [],
+  );
+}
+
 /** The keys of the table at a path. */
 export function knownKeys(path: Path, file: z.core.$ZodType = configurationSchema): readonly string[] {
   return schemasAt(path, file).flatMap((schema) =>

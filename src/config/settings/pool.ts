@@ -180,7 +180,7 @@ export const pool = z.strictObject({
     reload: 'new connections',
   }),
   log_client_parameter_status_changes: z.boolean().default(false).register(docs, {
-    en: 'Log changes of parameters by clients.',
+    en: 'Log changes by clients of the parameters that PostgreSQL reports, such as TimeZone.',
     reload: 'at once',
   }),
   cleanup_server_connections: z.boolean().default(true).register(docs, {

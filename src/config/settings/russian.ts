@@ -6,7 +6,8 @@ export const RUSSIAN: Readonly<Record<string, Readonly<Record<string, string>>>>
     port: 'Порт, на котором принимаются подключения.',
     backlog: 'Длина очереди подключений, ожидающих приёма. 0 — столько же, сколько max_connections.',
     io_backend: 'Через какой механизм ядра идёт ввод-вывод. auto: io_uring, если он разрешён, иначе epoll.',
-    max_connections: 'Сколько клиентов может быть подключено одновременно; следующий получит ошибку 53300.',
+    max_connections:
+      'Сколько клиентов может быть подключено одновременно; следующий получит ошибку 53300. В консоль администратора пускают и сверх этого.',
     max_concurrent_creates: 'Сколько серверных соединений один пул может открывать одновременно.',
     tls_mode:
       'TLS с клиентами: разрешён (allow), запрещён (disable), обязателен (require) или обязателен вместе с сертификатом клиента (verify-full).',
@@ -102,7 +103,8 @@ export const RUSSIAN: Readonly<Record<string, Readonly<Record<string, string>>>>
     server_tls_ca_cert: 'server_tls_ca_cert этого пула.',
     server_tls_certificate: 'server_tls_certificate этого пула.',
     server_tls_private_key: 'server_tls_private_key этого пула.',
-    log_client_parameter_status_changes: 'Записывать в журнал изменения параметров клиентами.',
+    log_client_parameter_status_changes:
+      'Записывать в журнал, как клиенты меняют параметры, о которых сообщает PostgreSQL, например TimeZone.',
     cleanup_server_connections:
       'Сбрасывать то, что клиент изменил в своём сеансе, прежде чем соединение достанется другому.',
     scaling_warm_pool_ratio: 'scaling_warm_pool_ratio этого пула.',

@@ -11,13 +11,7 @@ import { fillPools } from '../retain-cycle.js';
 import type { Workers } from '../workers.js';
 import { UpgradeFailed } from './failure.js';
 import { type Heritage, heritageFrom, keepDescriptors, PIPE_FD } from './heritage.js';
-import {
-  type Begin,
-  type ServerCounts,
-  ToPredecessor,
-  ToSuccessor,
-  type Travelling,
-} from './process-messages.js';
+import { type Accept, type Begin, ToPredecessor, ToSuccessor, type Travelling } from './process-messages.js';
 import { ForeignServers } from './server-counts.js';
 import { SUCCESSOR_VARIABLE } from './successor.js';
 
@@ -65,7 +59,7 @@ export class Predecessor {
     keepDescriptors();
     const received = await firstMessage();
     const message = ToSuccessor.decode(received);
-    if (message.type !== 'begin') throw new UpgradeFailed(`the old process began with ${message.type}`);
+    if (message?.type !== 'begin') throw new UpgradeFailed('the old process is of another kind');
     return new Predecessor(message);
   }
 
@@ -74,10 +68,11 @@ export class Predecessor {
     return { ...settings, clientTls: { ...settings.clientTls, ticketKeys: this.ticketKeys } };
   }
 
-  /** From now on there are workers; what comes from the old process is theirs. */
-  serve(workers: Workers, log: Log): void {
+  /** From now on there are workers; what comes from the old process is theirs. `onAccept`: this process is
+   *  the service, in which these databases are paused. */
+  serve(workers: Workers, log: Log, onAccept: Site['onAccept']): void {
     const foreign = new ForeignServers(workers);
-    this.site = { workers, log, foreign };
+    this.site = { workers, log, foreign, onAccept };
     if (this.isGone) this.gone(this.site);
   }
 
@@ -99,11 +94,12 @@ export class Predecessor {
 
   private received(site: Site, received: unknown): void {
     const message = ToSuccessor.decode(received);
+    if (message === null) throw new Error('the old process says what this one does not understand');
     switch (message.type) {
       case 'begin':
         return;
       case 'accept':
-        return this.accept(site, message.counts);
+        return this.accept(site, message);
       case 'servers':
         return site.foreign.are(message.counts);
       case 'poolFacts':
@@ -120,10 +116,11 @@ export class Predecessor {
     }
   }
 
-  private accept({ workers, foreign }: Site, counts: ServerCounts): void {
+  private accept({ workers, foreign, onAccept }: Site, { counts, paused }: Accept): void {
     if (this.isAccepting) return;
     this.isAccepting = true;
     foreign.are(counts);
+    onAccept(paused);
     workers.accept();
   }
 
@@ -153,7 +150,7 @@ export class Predecessor {
 
   private gone(site: Site): void {
     const { workers, log } = site;
-    this.accept(site, []);
+    this.accept(site, { counts: [], paused: [] });
     site.foreign.are([]);
     this.asked.clear();
     workers.predecessorEnded();
@@ -167,6 +164,7 @@ interface Site {
   readonly workers: Workers;
   readonly log: Log;
   readonly foreign: ForeignServers;
+  readonly onAccept: (paused: Accept['paused']) => void;
 }
 
 function tell(message: ToPredecessor): void {

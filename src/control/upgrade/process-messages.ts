@@ -58,7 +58,11 @@ const toSuccessor = z.discriminatedUnion('type', [
     }),
   }),
   /** Clients are yours from now on; the servers that are still the old process's count in their pools. */
-  z.object({ type: z.literal('accept'), counts: serverCounts }),
+  z.object({
+    type: z.literal('accept'),
+    counts: serverCounts,
+    paused: z.array(z.string().nullable()).readonly().default([]), // an older program says nothing of it
+  }),
   z.object({ type: z.literal('servers'), counts: serverCounts }),
   z.object({ type: z.literal('client'), number: z.int(), client: travellingClient }),
   z.object({ type: z.literal('login'), number: z.int(), unread: bytes }),
@@ -78,16 +82,17 @@ export type Begin = z.output<typeof begin>;
 export type ServerCounts = z.output<typeof serverCounts>;
 export type ToSuccessor = z.output<typeof toSuccessor>;
 export type ToPredecessor = z.output<typeof toPredecessor>;
+export type Accept = Pick<Extract<ToSuccessor, { type: 'accept' }>, 'counts' | 'paused'>;
 /** What goes along with a descriptor. */
 export type Travelling = Extract<ToSuccessor, { type: 'client' | 'login' }>;
 
 export const ToSuccessor = codec(toSuccessor);
 export const ToPredecessor = codec(toPredecessor);
 
-/** There and back. Both throw ZodError for what is no such message. */
+/** There and back; null for what is no such message, since the other program may be of another version. */
 function codec<Schema extends z.ZodType>(schema: Schema) {
   return {
     encode: (message: z.output<Schema>): object => z.encode(schema, message) as object,
-    decode: (received: unknown): z.output<Schema> => z.parse(schema, received),
+    decode: (received: unknown): z.output<Schema> | null => z.safeParse(schema, received).data ?? null,
   };
 }

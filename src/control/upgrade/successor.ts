@@ -21,11 +21,19 @@ export interface SuccessorEvents {
   onEnded(how: string, wasTold: boolean): void;
 }
 
+interface Awaited {
+  readonly type: ToPredecessor['type'];
+  readonly said: () => void;
+  readonly failed: (why: string) => void;
+}
+
 export class Successor {
   readonly pipe: DescriptorPipe;
   private readonly child: ChildProcess;
   private readonly events: SuccessorEvents;
   private hasEnded = false;
+  /** Who waits for it to say something. */
+  private awaited: Awaited | null = null;
 
   private constructor(child: ChildProcess, pipe: DescriptorPipe, events: SuccessorEvents) {
     this.child = child;
@@ -40,10 +48,14 @@ export class Successor {
   static async check(): Promise<void> {
     const [program, ...before] = invocation;
     try {
-      await promisify(execFile)(program, [...before, ...commandArguments, '--test-config'], {
-        timeout: CHECK_TIMEOUT_MS,
-      });
+      // It may be deaf to anything less.
+      const options = { timeout: CHECK_TIMEOUT_MS, killSignal: 'SIGKILL' } as const;
+      await promisify(execFile)(program, [...before, ...commandArguments, '--test-config'], options);
     } catch (error) {
+      if (error instanceof Error && 'killed' in error && error.killed === true) {
+        const seconds = CHECK_TIMEOUT_MS / 1000;
+        throw new UpgradeFailed(`the new program has not checked its configuration after ${seconds} s`);
+      }
       throw new UpgradeFailed(`the new program does not accept its configuration: ${outputOf(error)}`);
     }
   }
@@ -64,27 +76,19 @@ export class Successor {
     return this.child.pid ?? 0;
   }
 
-  /** Resolves with the first message of this type; throws UpgradeFailed when it has not come in time, or never will. */
+  /** Resolves with the next message of this type; throws UpgradeFailed when it has not come in time, or never will. */
   answered(type: ToPredecessor['type']): Promise<void> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        reject(new UpgradeFailed(`the new process did not serve after ${START_TIMEOUT_MS / 1000} s`));
-      }, START_TIMEOUT_MS);
-      const settle = (result: () => void): void => {
+      const over = (settle: () => void): void => {
         clearTimeout(timer);
-        this.child.off('message', look);
-        this.child.off('exit', ended);
-        this.child.off('error', ended);
-        result();
+        this.awaited = null;
+        settle();
       };
-      const look = (received: unknown): void => {
-        if (ToPredecessor.decode(received).type === type) settle(resolve);
-      };
-      const ended = (how: unknown): void =>
-        settle(() => reject(new UpgradeFailed(`the new process ended before it served (${how})`)));
-      this.child.on('message', look);
-      this.child.on('exit', ended);
-      this.child.on('error', ended);
+      const failed = (why: string): void => over(() => reject(new UpgradeFailed(why)));
+      const timer = setTimeout(() => {
+        failed(`the new process did not serve after ${START_TIMEOUT_MS / 1000} s`);
+      }, START_TIMEOUT_MS);
+      this.awaited = { type, said: () => over(resolve), failed };
     });
   }
 
@@ -98,16 +102,26 @@ export class Successor {
     this.hasEnded = true;
     this.child.kill('SIGKILL');
     this.pipe.close();
+    this.awaited?.failed('the new process was given up');
   }
 
   private received(received: unknown): void {
-    if (!this.hasEnded) this.events.onMessage(ToPredecessor.decode(received));
+    if (this.hasEnded) return;
+    const message = ToPredecessor.decode(received);
+    if (message === null) {
+      // Of another kind than this one: whatever it does now, it does not take this one's place.
+      this.child.kill('SIGKILL');
+      return this.ended('it says what this process does not understand', false);
+    }
+    if (message.type === this.awaited?.type) this.awaited.said();
+    this.events.onMessage(message);
   }
 
   private ended(how: string, wasTold: boolean): void {
     if (this.hasEnded) return;
     this.hasEnded = true;
     this.pipe.close();
+    this.awaited?.failed(`the new process ended before it served: ${how}`);
     this.events.onEnded(how, wasTold);
   }
 }

@@ -40,6 +40,8 @@ export interface UpgradeSite {
   readonly settings: () => DataPlaneSettings;
   readonly log: Log;
   readonly predecessor: Predecessor | null;
+  /** What PAUSE has stopped: databases; null stands for all. */
+  readonly paused: () => readonly (string | null)[];
   readonly hooks: UpgradeHooks;
 }
 
@@ -77,7 +79,7 @@ export class Upgrade {
       this.successor?.abandon();
       this.successor = null;
       this.isUnderway = false;
-      throw error instanceof SystemError ? new UpgradeFailed(error.message) : error;
+      throw error instanceof UpgradeFailed ? error : new UpgradeFailed(whyOf(error));
     }
   }
 
@@ -153,9 +155,9 @@ export class Upgrade {
     this.transfer = new Transfer(successor.pipe, (message) => successor.tell(message));
     await this.departure();
     if (this.successor !== successor) throw new UpgradeFailed('the new process ended as soon as it served');
-    successor.tell({ type: 'accept', counts: serverCounts(workers) });
-    this.countsTimer = setInterval(() => this.tellCounts(successor), COUNTS_INTERVAL_MS);
     this.site.hooks.handedOver(successor.pid);
+    successor.tell({ type: 'accept', counts: serverCounts(workers), paused: this.site.paused() });
+    this.countsTimer = setInterval(() => this.tellCounts(successor), COUNTS_INTERVAL_MS);
     log.info(
       `upgrade: process ${successor.pid} serves in place of ${process.pid}; what cannot go there has ${settings.shutdownTimeoutMs} ms to finish`,
     );
@@ -256,4 +258,10 @@ export class Upgrade {
     this.cancels.delete(own);
     this.successor?.tell({ type: 'cancelEnded', request: asked.request });
   }
+}
+
+function whyOf(error: unknown): string {
+  return error instanceof SystemError
+    ? error.message
+    : `bug: ${error instanceof Error ? error.stack : error}`;
 }

@@ -1,7 +1,8 @@
 /** What an operator is told of a file that cannot be used: all of it at once, each with its place and what would be
  *  right. */
 import assert from 'node:assert/strict';
-import { symlinkSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { ConfigurationError } from '../../../src/config/complaints.js';
@@ -182,7 +183,7 @@ const WRONG: readonly [string, string][] = [
     'general.unix_socket_buffer_size: "2G" must be between 0 and 1073741824 bytes',
   ],
   ['general: 5', 'general: is of a wrong kind: wants a table'],
-  ['general:', 'general: is of a wrong kind: wants a table'],
+  ['pools:', 'pools: is of a wrong kind: wants a table'],
   ['pools: [x]', 'pools: is of a wrong kind: wants a table'],
   ['pools: { x: }', 'pools.x: is of a wrong kind: wants a table'],
   [
@@ -252,18 +253,92 @@ const WRONG: readonly [string, string][] = [
     'general: { pg_hba: "# x\\nhost all all" }',
     'general.pg_hba: line 2 of the rules: wants an address before the method',
   ],
-  ['general: { tls_certificate: /c }', 'general.tls_private_key: is missing beside tls_certificate'],
-  ['general: { tls_private_key: /k }', 'general.tls_certificate: is missing beside tls_private_key'],
   ['general: { tls_mode: require }', 'general.tls_mode: "require" needs tls_certificate and tls_private_key'],
-  [
-    'general: { tls_mode: verify-full, tls_certificate: /c, tls_private_key: /k }',
-    'general.tls_mode: "verify-full" needs tls_ca_cert',
-  ],
 ];
 for (const [content, complaint] of WRONG) {
   test(`${content} is wrong: ${complaint}`, (context) => {
     const told = yamlComplaints(context, `# one line above\n${content}\n`);
     assert.deepEqual(told, [`a.yaml:2: ${complaint}`]);
+  });
+}
+
+test('one of certificate and key without the other is told beside what is wrong with its file', (context) => {
+  assert.deepEqual(yamlComplaints(context, 'general:\n  tls_certificate: /no/c\n'), [
+    'a.yaml:1: general.tls_private_key: is missing beside tls_certificate',
+    'a.yaml:2: general.tls_certificate: /no/c cannot be read (ENOENT)',
+  ]);
+  assert.deepEqual(yamlComplaints(context, 'general:\n  tls_private_key: /no/k\n'), [
+    'a.yaml:1: general.tls_certificate: is missing beside tls_private_key',
+    'a.yaml:2: general.tls_private_key: /no/k cannot be read (ENOENT)',
+  ]);
+  assert.ok(
+    yamlComplaints(
+      context,
+      'general: { tls_mode: verify-full, tls_certificate: /c, tls_private_key: /k }',
+    ).includes('a.yaml:1: general.tls_mode: "verify-full" needs tls_ca_cert'),
+  );
+});
+
+test('a file with nothing in it is taken for one that is not written yet', (context) => {
+  for (const content of ['', '# x\n', 'null\n']) {
+    assert.deepEqual(yamlComplaints(context, content), ['a.yaml: is empty; is it still being written?']);
+  }
+  assert.deepEqual(tomlComplaints(context, ''), ['a.toml: is empty; is it still being written?']);
+});
+
+test('a file that says nothing of pools may be started with, but ends no pools that there are', (context) => {
+  const path = written(context, { 'a.yaml': 'general:\n  port: 6432\n' });
+  assert.deepEqual(loadConfiguration(path).configuration.pools, {});
+  assert.throws(() => loadConfiguration(path, true), {
+    message: `${path}: pools: is missing, which would end them all; {} stands for none`,
+  });
+});
+
+test('bytes that are no UTF-8 are told with their line', (context) => {
+  const path = written(context, { 'a.yaml': '' });
+  const inLatin1 = Buffer.from('pools: {}\ngeneral:\n  admin_password: caf\u00e9\n', 'latin1');
+  for (const [bytes, line] of [
+    [inLatin1, 3] as const,
+    [Buffer.from('\ufeffpools: {}', 'utf16le'), 1] as const,
+  ]) {
+    writeFileSync(path, bytes);
+    assert.throws(() => loadConfiguration(path), { message: `${path}:${line}: is not in UTF-8` });
+  }
+});
+
+test('what is no file, or larger than any configuration, is not read', (context) => {
+  const path = written(context, { 'a.yaml': '' });
+  const pipe = join(dirname(path), 'pipe.yaml');
+  execFileSync('mkfifo', [pipe]);
+  assert.throws(() => loadConfiguration(pipe), { message: /pipe\.yaml: is no ordinary file$/ });
+  truncateSync(path, 100 * 1024 * 1024);
+  assert.throws(() => loadConfiguration(path), {
+    message: /a\.yaml: is larger than 32 MB: no configuration is$/,
+  });
+});
+
+test('of a file that is no YAML at all each mistake is told once, and the first twenty', (context) => {
+  const told = yamlComplaints(context, `${'a: b: c: d\n'.repeat(30)}`);
+  assert.equal(new Set(told).size, 21);
+  assert.match(told[19] ?? '', /^a\.yaml:20: /);
+  assert.match(told[20] ?? '', /^a\.yaml: and \d+ more mistakes in its syntax$/);
+});
+
+const MISPLACED: readonly [string, string][] = [
+  [
+    'general: { pool_mode: session }',
+    'general.pool_mode: is no setting here; it is one of pools.NAME, pools.NAME.users',
+  ],
+  [
+    'pools: { x: { pool_size: 3 } }',
+    'pools.x.pool_size: is no setting here; it is one of pools.NAME.users, pools.NAME.auth_query',
+  ],
+  ['port: 6432', 'port: is no setting here; it is one of general, prometheus'],
+  ['pools: { x: { host: y } }', 'pools.x.host: is no setting; did you mean server_host?'],
+];
+for (const [content, complaint] of MISPLACED) {
+  test(`a setting in the wrong section is told with the right one: ${complaint}`, (context) => {
+    assert.deepEqual(yamlComplaints(context, content), [`a.yaml:1: ${complaint}`]);
   });
 }
 
@@ -347,6 +422,7 @@ prometheus:
       'a.yaml:4: general.max_connections',
       'a.yaml:5: general.hba[0]',
       'a.yaml:5: general.hba[1]',
+      'a.yaml:6: general.tls_certificate',
       'a.yaml:12: pools.a.users[0].min_pool_size',
       'a.yaml:13: pools.a.users[1].username',
       'a.yaml:14: pools.a.users[1].server_password',
@@ -403,7 +479,7 @@ test('every included file that cannot be read is told', (context) => {
     'x.conf': '',
   });
   assert.equal(told.length, 4);
-  assert.equal(told[0], 'no.yaml: configuration file not found');
+  assert.equal(told[0], 'no.yaml: configuration file not found; it is included by main.yaml:2');
   assert.match(told[1] ?? '', /^bad\.toml:2: /);
   assert.equal(told[2], 'list.yaml:1: is no table of settings');
   assert.match(told[3] ?? '', /^x\.conf: the name must end/);
@@ -427,7 +503,7 @@ test('files that include ever deeper are told at the ninth', (context) => {
     Object.fromEntries(
       Array.from({ length }, (_, n) => [
         `${n}.yaml`,
-        n + 1 < length ? `include:\n  files: [${n + 1}.yaml]\n` : '',
+        n + 1 < length ? `include:\n  files: [${n + 1}.yaml]\n` : 'general: {}\n',
       ]),
     );
   assert.deepEqual(complaints(context, chain(8)), []);

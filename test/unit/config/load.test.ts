@@ -121,15 +121,14 @@ test('lines may end as on Windows', (context) => {
   );
 });
 
-test('an empty file is a configuration without pools', (context) => {
-  for (const { configuration } of [
-    loadedYaml(context, ''),
-    loadedToml(context, ''),
-    loadedYaml(context, '# x\n'),
-  ]) {
-    assert.deepEqual(configuration.pools, {});
-    assert.equal(configuration.general.port, 5432);
-  }
+test('a section in YAML of which all lines are comments is as if it were not there', (context) => {
+  const { configuration } = loadedYaml(
+    context,
+    'include:\n  # files:\n  #   - more.yaml\ngeneral:\nprometheus:\npools: {}\n',
+  );
+  assert.deepEqual(configuration.pools, {});
+  assert.equal(configuration.general.port, 5432);
+  assert.equal(configuration.prometheus.enabled, false);
 });
 
 test('a YAML anchor may be referred to', (context) => {

@@ -1,7 +1,7 @@
 /** Connections begin and end: accepted, refused, closed and reset, over TCP and unix sockets. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -122,6 +122,13 @@ onEachReactor('an attempt to connect that is closed before its outcome is forgot
   client.socket.close();
   bench.after(20, () => bench.done());
   bench.run();
+});
+
+onEachReactor('a file that is no socket is left alone', (bench) => {
+  const address = unixAddress();
+  writeFileSync(address.path, 'precious');
+  assert.throws(() => bench.listen(address, refuser), SystemError);
+  assert.equal(readFileSync(address.path, 'utf8'), 'precious');
 });
 
 onEachReactor('the file of a unix socket whose process was killed is no obstacle; one in use is', (bench) => {
