@@ -641,6 +641,12 @@ export class Pool implements TimerTarget, Serials {
     this.shared.withdraw(server.destination);
   }
 
+  /** The server has begun to say something on its way out: it stays, or the other worker would hear the rest alone. */
+  stays(server: ServerSession): void {
+    this.leavesNot(server);
+    this.offer(server);
+  }
+
   private goOnWith(record: ServerRecord, detached: DetachedSocket): void {
     const server = ServerSession.takenOver(this, record, detached);
     this.servers.add(server);
@@ -666,7 +672,8 @@ export class Pool implements TimerTarget, Serials {
 
   /** Has a clean server leave for a worker whose clients need it more. */
   private handOver(server: ServerSession): boolean {
-    if (!this.shared.othersWait) return false;
+    // What it is in the middle of saying is not cut in two.
+    if (!this.shared.othersWait || !server.isBetweenMessages) return false;
     const now = ticksAt(this.plane.reactor.nowMs);
     const { first } = this.waiters;
     const ownWait = first === null ? NONE_WAITS : (now - first.waitingSince) | 0;

@@ -230,13 +230,21 @@ export class ServerSession extends ServerStream implements TimerTarget, Leaver, 
       this.answerCame(bytes, begin, end);
     } else {
       this.readMessages(bytes, begin, end);
-      if (this.isInside) this.watchLargeMessage();
+      if (this.isInside) this.isCut();
     }
     if (this.isSettled && !this.isInside) this.settle();
     if (this.client?.waitsForAnswers === true && this.queue.length < ANSWERS_OWED_MAX / 2) {
       this.client.socket.resume();
     }
     return end;
+  }
+
+  /** The rest of a message is still to come. */
+  private isCut(): void {
+    if (this.state !== ServerState.Leaving) return this.watchLargeMessage();
+    this.socket.stay();
+    this.moveTo(ServerState.Idle);
+    this.pool.stays(this);
   }
 
   /** Everything that is owed, and the end of the transaction. */

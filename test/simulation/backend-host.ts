@@ -93,7 +93,7 @@ class Backend implements EndUser {
   }
 
   cancel(): void {
-    this.host.world.tell(`server ${this.processId} is cancelled`);
+    this.host.world.tell(() => `server ${this.processId} is cancelled`);
     this.session.cancel();
   }
 
@@ -103,7 +103,7 @@ class Backend implements EndUser {
     if (this.first.length < 8) return;
     if (this.first.readInt32BE(4) !== CANCEL_REQUEST) {
       this.isSession = true;
-      this.host.world.tell(`server ${this.processId} begins`);
+      this.host.world.tell(() => `server ${this.processId} begins`);
       return this.session.receive(this.first);
     }
     if (this.first.length < CANCEL_LENGTH) return;
@@ -116,14 +116,14 @@ class Backend implements EndUser {
     const { world, luck } = this.host;
     if (world.random.chance(luck.sessionEnds)) {
       if (world.random.chance(0.5)) {
-        world.tell(`server ${this.processId} loses its connection`);
+        world.tell(() => `server ${this.processId} loses its connection`);
         this.end.close(true);
         return this.gone();
       }
       // Not inside of its own call.
       world.after(0, () => {
         if (this.hasEnded) return;
-        world.tell(`server ${this.processId} is ended by its administrator`);
+        world.tell(() => `server ${this.processId} is ended by its administrator`);
         this.session.terminate();
       });
     }
@@ -133,7 +133,8 @@ class Backend implements EndUser {
 
   private flush(): void {
     while (this.unsent.length > 0) {
-      const all = Buffer.concat(this.unsent);
+      const [first] = this.unsent;
+      const all = this.unsent.length === 1 && first !== undefined ? first : Buffer.concat(this.unsent);
       this.unsent = [all];
       const sent = this.end.write(all);
       if (sent === -Errno.EAGAIN) return;

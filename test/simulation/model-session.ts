@@ -64,7 +64,7 @@ export class ModelSession {
   /** Takes bytes of the frontend, cut anywhere. */
   receive(bytes: Buffer): void {
     if (this.hasEnded) return;
-    this.pending = Buffer.concat([this.pending, bytes]);
+    this.pending = this.pending.length === 0 ? bytes : Buffer.concat([this.pending, bytes]);
     if (this.context === null) this.takeStartup();
     if (this.context !== null) this.takeMessages();
     this.proceed();

@@ -20,7 +20,7 @@ export class End {
   private readonly world: World;
   private peer: End | null = null;
   /** Arrived and not read. */
-  private inbox: Buffer[] = [];
+  private readonly inbox: Buffer[] = [];
   private inboxBytes = 0;
   /** Bytes on their way to the peer. */
   private underway = 0;
@@ -43,8 +43,9 @@ export class End {
     return [a, b];
   }
 
-  /** Sends as many of the bytes as there is room for. Returns how many, or a negative errno. */
-  write(bytes: Uint8Array): number {
+  /** Sends as many of the bytes as there is room for; they must not change any more. Returns how many, or a negative
+   *  errno. */
+  write(bytes: Buffer): number {
     if (this.endErrno !== null && this.endErrno !== ENDED) return -Errno.EPIPE;
     if (this.hasShut || this.hasClosed) return -Errno.EPIPE;
     const room = CAPACITY - this.underway - (this.peer?.inboxBytes ?? 0);
@@ -58,7 +59,7 @@ export class End {
     let at = 0;
     while (at < count) {
       const piece = random.chance(0.15) ? random.between(1, count - at) : count - at;
-      this.carry(Buffer.from(bytes.subarray(at, at + piece)));
+      this.carry(piece === bytes.length ? bytes : bytes.subarray(at, at + piece));
       at += piece;
     }
     if (count < bytes.length) this.wasFull = true;
@@ -67,10 +68,11 @@ export class End {
 
   /** Up to so many bytes that have arrived; ENDED or an errno when there will be none; null when there are none now. */
   read(most: number): Buffer | number | null {
-    const [first, ...rest] = this.inbox;
+    const [first] = this.inbox;
     if (first === undefined) return this.endErrno;
-    const taken = first.subarray(0, most);
-    this.inbox = taken.length === first.length ? rest : [first.subarray(most), ...rest];
+    const taken = first.length <= most ? first : first.subarray(0, most);
+    if (taken === first) this.inbox.shift();
+    else this.inbox[0] = first.subarray(most);
     this.inboxBytes -= taken.length;
     const { peer } = this;
     if (peer?.wasFull === true) {

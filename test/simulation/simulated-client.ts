@@ -19,14 +19,15 @@ import {
   query,
   startup,
   sync,
-  takeMessages,
   terminate,
 } from '../support/messages.js';
-import { Expectation, lineOf } from './expectation.js';
+import { Expectation, lineOf, messageAt } from './expectation.js';
 import type { End, EndUser } from './network.js';
 import { Broken, type World } from './world.js';
 
 const READ_MAX = 65_536;
+const HEADER_LENGTH = 5;
+const NOTHING = Buffer.alloc(0);
 /** What the pooler may say when the world has bad luck: the connection ends with it, or the client ends it. */
 const BAD_NEWS = new Set(['08006', '57P01', '53300', '53000']);
 const CANCELED = '57014';
@@ -55,8 +56,8 @@ export class SimulatedClient implements EndUser {
   private readonly startup: Buffer;
   private cancelKey: Buffer | null = null;
   private hasLoggedIn = false;
-  private received: Buffer = Buffer.alloc(0);
-  private unsent: Buffer = Buffer.alloc(0);
+  private received: Buffer = NOTHING;
+  private unsent: Buffer = NOTHING;
   private isReading = true;
   private isLeaving = false;
   /** It has broken the protocol: what it hears now does not matter, but that its connection ends. */
@@ -109,18 +110,25 @@ export class SimulatedClient implements EndUser {
       const came = this.end.read(READ_MAX);
       if (came === null) return;
       if (typeof came === 'number') return this.wasClosed(came);
-      const { messages, rest } = takeMessages(Buffer.concat([this.received, came]));
-      this.received = rest;
-      for (const each of messages) if (!this.hasEnded) this.heard(each);
+      const bytes = this.received.length === 0 ? came : Buffer.concat([this.received, came]);
+      let at = 0;
+      while (at + HEADER_LENGTH <= bytes.length) {
+        const end = at + 1 + bytes.readInt32BE(at + 1);
+        if (end > bytes.length) break;
+        this.heard(bytes, at, end);
+        if (this.hasEnded) return;
+        at = end;
+      }
+      this.received = at === bytes.length ? NOTHING : bytes.subarray(at);
+      if (this.isIdle) this.planNext();
     }
   }
 
-  private heard(message: Message): void {
+  private heard(bytes: Buffer, begin: number, end: number): void {
     if (this.isOutlaw) return;
-    if (!this.hasLoggedIn) return this.greeted(message);
-    const expected = this.expectation.differs(message);
-    if (expected !== null) return this.surprised(message, expected);
-    if (this.isIdle) this.planNext();
+    if (!this.hasLoggedIn) return this.greeted(messageAt(bytes, begin, end));
+    const expected = this.expectation.differs(bytes, begin, end);
+    if (expected !== null) this.surprised(messageAt(bytes, begin, end), expected);
   }
 
   private greeted(message: Message): void {
@@ -128,8 +136,7 @@ export class SimulatedClient implements EndUser {
     if (message.tag === 'E') return this.surprised(message, 'a greeting');
     if (message.tag !== 'Z') return;
     this.hasLoggedIn = true;
-    this.tell('has logged in');
-    this.planNext();
+    this.tell(() => 'has logged in');
   }
 
   private surprised(message: Message, expected: string): void {
@@ -140,7 +147,7 @@ export class SimulatedClient implements EndUser {
         `client ${this.number} hears ${lineOf(message).slice(0, 200)} instead of ${expected.slice(0, 200)}`,
       );
     }
-    this.tell(`hears ${lineOf(message)}`);
+    this.tell(() => `hears ${lineOf(message)}`);
     this.vanish();
   }
 
@@ -151,7 +158,7 @@ export class SimulatedClient implements EndUser {
         `the connection of client ${this.number} ended (${errno}), it expected ${this.waitsFor}`,
       );
     }
-    this.tell(`its connection has ended${isHalfway ? ' in the middle of a message' : ''}`);
+    this.tell(() => `its connection has ended${isHalfway ? ' in the middle of a message' : ''}`);
     this.ended();
   }
 
@@ -174,7 +181,7 @@ export class SimulatedClient implements EndUser {
     if (random.chance(this.manners.breaks)) return this.breakTheProtocol();
     this.undoWhatPoolingUndoes();
     const parts = this.draw();
-    this.tell(`says ${parts.map(listed).join(', ')}`);
+    this.tell(() => `says ${parts.map(listed).join(', ')}`);
     for (const each of parts) this.expectation.said(each);
     this.send(Buffer.concat(parts));
     if (random.chance(this.manners.vanishes))
@@ -185,8 +192,9 @@ export class SimulatedClient implements EndUser {
 
   /** A session of its own would keep it. */
   private undoWhatPoolingUndoes(): void {
-    if (this.manners.keepsItsSession || this.expectation.status !== 'I') return;
-    this.expectation.hidden(query('reset all; unlisten *; close all'));
+    const { expectation } = this;
+    if (this.manners.keepsItsSession || expectation.status !== 'I' || !expectation.isChanged) return;
+    expectation.hidden(query('reset all; unlisten *; close all'));
   }
 
   // ── what it does ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -218,18 +226,24 @@ export class SimulatedClient implements EndUser {
       case 7:
         return [this.query(`select pg_sleep(${random.below(30) / 1000})`)];
       case 8:
-        return [this.query(`select i from generate_series(1, ${random.below(300)}) i`)];
+        return [this.query(`select i from generate_series(1, ${this.amount(300)}) i`)];
       case 9:
-        return [this.query(`select repeat('${this.stamp()}', ${random.below(12_000)})`)];
+        return [this.query(`select repeat('${this.stamp()}', ${this.amount(12_000)})`)];
       case 10:
         return this.copyIn();
       case 11:
-        return [this.query(`copy (select i from generate_series(1, ${random.below(300)}) i) to stdout`)];
+        return [this.query(`copy (select i from generate_series(1, ${this.amount(300)}) i) to stdout`)];
       case 12:
         return this.portalInParts();
       default:
         return Array.from({ length: random.between(1, 4) }, () => this.batch()).flat();
     }
+  }
+
+  /** Mostly little. */
+  private amount(most: number): number {
+    const { random } = this.world;
+    return random.below(random.chance(0.1) ? most : 9);
   }
 
   private discards(): Buffer[] {
@@ -320,7 +334,7 @@ export class SimulatedClient implements EndUser {
       Buffer.concat([whole, Buffer.from('Z\0\0\0\x05I')]),
       whole.subarray(0, random.below(whole.length)),
     ]);
-    this.tell(`breaks the protocol with ${said.length} bytes`);
+    this.tell(() => `breaks the protocol with ${said.length} bytes`);
     this.isOutlaw = true;
     this.send(said);
     this.world.after(random.below(500), () => this.vanish());
@@ -339,7 +353,7 @@ export class SimulatedClient implements EndUser {
     const end = this.connect();
     if (end === null) return;
     this.hasCancelled = true;
-    this.tell('cancels');
+    this.tell(() => 'cancels');
     const close = (): void => end.close();
     end.user = {
       onReadable: () => {
@@ -353,14 +367,14 @@ export class SimulatedClient implements EndUser {
 
   private vanish(): void {
     if (this.hasEnded) return;
-    this.tell('vanishes');
+    this.tell(() => 'vanishes');
     this.end.close(this.world.random.chance(0.5));
     this.ended();
   }
 
   private sayGoodbye(): void {
     if (this.hasEnded) return;
-    this.tell('says goodbye');
+    this.tell(() => 'says goodbye');
     this.send(terminate());
     this.end.close();
     this.ended();
@@ -372,7 +386,7 @@ export class SimulatedClient implements EndUser {
   }
 
   private send(bytes: Buffer): void {
-    this.unsent = Buffer.concat([this.unsent, bytes]);
+    this.unsent = this.unsent.length === 0 ? bytes : Buffer.concat([this.unsent, bytes]);
     this.flush();
   }
 
@@ -380,13 +394,13 @@ export class SimulatedClient implements EndUser {
     while (this.unsent.length > 0) {
       const sent = this.end.write(this.unsent);
       if (sent === -Errno.EAGAIN) return;
-      this.unsent = sent < 0 ? Buffer.alloc(0) : this.unsent.subarray(sent);
+      this.unsent = sent < 0 || sent === this.unsent.length ? NOTHING : this.unsent.subarray(sent);
     }
     if (this.isIdle) this.planNext();
   }
 
-  private tell(what: string): void {
-    this.world.tell(`client ${this.number} ${what}`);
+  private tell(what: () => string): void {
+    this.world.tell(() => `client ${this.number} ${what()}`);
   }
 }
 

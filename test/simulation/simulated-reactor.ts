@@ -36,6 +36,7 @@ export class SimulatedReactor extends Rounds implements Reactor {
   private acceptor: Acceptor | null = null;
   private plannedMs = Number.POSITIVE_INFINITY;
   private usedMs = 0;
+  private hasRunSince = false;
 
   constructor(
     world: World,
@@ -107,6 +108,13 @@ export class SimulatedReactor extends Rounds implements Reactor {
     };
   }
 
+  /** Whether it has had a round since this was asked last. */
+  hasRun(): boolean {
+    const { hasRunSince } = this;
+    this.hasRunSince = false;
+    return hasRunSince;
+  }
+
   /** Something has happened to the socket: it is looked at in the next round. */
   isReady(socket: SimulatedSocket): void {
     this.ready.add(socket);
@@ -161,9 +169,10 @@ export class SimulatedReactor extends Rounds implements Reactor {
     if (this.plannedMs <= atMs) return;
     this.plannedMs = atMs;
     this.world.after(atMs - this.world.nowMs, () => {
-      if (this.plannedMs !== atMs) return; // an earlier one was planned since
+      if (this.plannedMs !== atMs) return this.world.nothingHappened(); // an earlier one was planned since
       this.plannedMs = Number.POSITIVE_INFINITY;
       this.round();
+      this.hasRunSince = true;
       if (this.isBusy || this.ready.size > 0 || this.outcomes.length > 0) this.wake();
       const { nextDeadlineMs } = this.timers;
       // Timers are late at times, never early.
@@ -304,7 +313,8 @@ class SimulatedSocket extends StreamSocket {
     const { connection } = this;
     if (connection === null || this.sendHead === NONE) return;
     const begin = segments.beginOf(this.sendHead);
-    const result = connection.write(buffers.memory.subarray(begin, begin + segments.lengthOf(this.sendHead)));
+    const end = begin + segments.lengthOf(this.sendHead);
+    const result = connection.write(Buffer.from(buffers.memory.subarray(begin, end)));
     if (result > 0) this.sent(result);
     else if (result === -Errno.EAGAIN) this.isBlocked = true;
     else this.sendFailed(-result);

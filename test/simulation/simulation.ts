@@ -7,19 +7,16 @@ import { DataPlane } from '../../src/pooler/data-plane.js';
 import type { ToPeer } from '../../src/pooler/peers.js';
 import type { Pool } from '../../src/pooler/pool.js';
 import type { ServerSession } from '../../src/pooler/server-session.js';
-import { ServerState } from '../../src/pooler/server-stream.js';
-import { PoolMode } from '../../src/pooler/settings.js';
 import { SharedPool } from '../../src/pooler/shared-pool.js';
 import {
   type SharedState,
   sharedState,
-  type WorkerSnapshot,
   type WorkerStart,
 } from '../../src/pooler/thread-messages.js';
 import type { Fd } from '../../src/reactor/libc.js';
-import { TransactionStatus } from '../../src/wire/tags.js';
 import { NO_TOKEN_KEYS } from '../support/token-keys.js';
 import { BackendHost, type BadLuck, NO_BAD_LUCK } from './backend-host.js';
+import { Invariants } from './invariants.js';
 import { End } from './network.js';
 import { type ClientManners, SimulatedClient } from './simulated-client.js';
 import { SimulatedKernel, SimulatedReactor } from './simulated-reactor.js';
@@ -34,8 +31,6 @@ const PATIENCE_MS = 600_000;
 const CHECK_EVERY = 20;
 /** Between two RELOADs, twice that at most. */
 const RELOAD_MS = 100;
-/** The rest of a batch may be on its way for so long. */
-const KEPT_MAX_MS = 2_000;
 
 export interface Scenario {
   readonly clients: number;
@@ -125,7 +120,7 @@ export function workerStart({ settings, pools }: Resolved, shared: SharedState, 
     hasPredecessor: false,
     statementKey: Buffer.from('key of the simulation'),
     cancelSigningKey: Buffer.from('another key of the simulation'),
-    logLevel: 'debug',
+    logLevel: 'info',
     mockKey: Buffer.from('a third key of the simulation'),
     version: '0',
   };
@@ -156,7 +151,7 @@ class SimulatedWorker {
     this.plane.peerCame(other.index, {
       post: (message) => {
         const { random } = this.world;
-        this.world.tell(`worker ${this.index} to ${other.index}: ${message.type}`);
+        this.world.tell(() => `worker ${this.index} to ${other.index}: ${message.type}`);
         const arrival = structuredClone(message);
         const mostMs = random.chance(0.03) ? LATE_POST_MS : POST_MS;
         other.expected.push({ from: this.index, message: arrival });
@@ -180,19 +175,17 @@ export class Simulation {
   private readonly workers: readonly SimulatedWorker[];
   private readonly postgres: BackendHost;
   private readonly clients = new Set<SimulatedClient>();
-  /** Servers that have answered all and are outside of a transaction, and still a client's. */
-  private readonly kept = new WeakMap<ServerSession, { transactions: number; since: number }>();
-  /** What a worker has told of itself when it was asked last. */
-  private seen: WorkerSnapshot | null = null;
+  private readonly invariants: Invariants;
   private clientsSoFar = 0;
   private moves = 0;
   private isQuiet = false;
   /** Servers that there may be: with a smaller pool_size they become fewer as they come back. */
   private sizeMax = Number.POSITIVE_INFINITY;
 
-  constructor(seed: number, scenario: Scenario) {
+  constructor(seed: number, scenario: Scenario, isTold: boolean) {
     this.scenario = scenario;
-    this.world = new World(seed);
+    this.world = new World(seed, isTold);
+    this.invariants = new Invariants(this.world);
     this.postgres = new BackendHost(this.world, scenario.luck);
     const { workerThreads } = scenario.resolved.settings;
     const shared = sharedState(workerThreads);
@@ -244,8 +237,7 @@ export class Simulation {
     const { resolved } = this.scenario;
     const reactor = new SimulatedReactor(world, () => () => this.postgres.accept(), kernel);
     const plane = new DataPlane(workerStart(resolved, shared, index), reactor, (message) => {
-      if (message.type === 'snapshot') this.seen = message.snapshot;
-      else if (message.type === 'log') world.tell(`pooler ${index}, ${message.level}: ${message.text}`);
+      if (message.type === 'log') world.tell(() => `pooler ${index}, ${message.level}: ${message.text}`);
     });
     reactor.onBug = (error) => {
       throw error instanceof Broken
@@ -277,7 +269,7 @@ export class Simulation {
     if (settings === undefined) throw new Broken('there is no pool');
     const poolSize = Math.max(1, settings.poolSize - 1 + random.below(3));
     const serverHost = random.chance(0.5) ? 'one' : 'another';
-    this.world.tell(`RELOAD: pool_size ${poolSize}, host ${serverHost}`);
+    this.world.tell(() => `RELOAD: pool_size ${poolSize}, host ${serverHost}`);
     for (const { plane, reactor } of this.workers) {
       this.world.after(random.below(10), () => {
         plane.onMessage({ type: 'pool', pool: 0, settings: { ...settings, poolSize, serverHost } });
@@ -294,7 +286,7 @@ export class Simulation {
     const to = random.pick(this.workers);
     const client = from.plane.findClient(1 + random.below(this.clientsSoFar));
     if (from !== to && client?.mayMove === true && client.socket.unsent === 0) {
-      this.world.tell(`client ${client.id} is to move from worker ${from.index} to ${to.index}`);
+      this.world.tell(() => `client ${client.id} is to move from worker ${from.index} to ${to.index}`);
       client.moveTo(to.index);
       this.moves++;
       from.reactor.wake();
@@ -302,10 +294,11 @@ export class Simulation {
     this.world.after(random.below(40), () => this.moveSomebody());
   }
 
-  /** Servers and clients that have changed their worker. */
-  get changes(): { readonly handOvers: number; readonly moves: number } {
+  /** What has happened, in a line. */
+  get summary(): string {
+    const { steps, nowMs } = this.world;
     const handOvers = this.workers.reduce((sum, { pool }) => sum + pool.counters.get(Counter.HandOvers), 0);
-    return { handOvers, moves: this.moves };
+    return `${steps} steps, ${(nowMs / 1000).toFixed(0)} s of virtual time, ${handOvers} servers handed over, ${this.moves} clients moved`;
   }
 
   private get servers(): ServerSession[] {
@@ -328,67 +321,22 @@ export class Simulation {
   // ── what must hold ─────────────────────────────────────────────────────────────────────────────────────────────
 
   private check(): void {
-    if (this.world.steps % CHECK_EVERY !== 0) return;
-    this.clientsLeft();
+    const { steps } = this.world;
+    if (steps % CHECK_EVERY === 0) this.clientsLeft();
+    for (const { plane, reactor } of this.workers) if (reactor.hasRun()) this.invariants.checkWorker(plane);
     const [first] = this.workers;
+    if (first === undefined) return;
+    const { shared, settings } = first.pool;
+    if (shared.size > settings.poolSize) this.checkSize(shared);
+    else this.sizeMax = settings.poolSize;
+  }
+
+  /** There may be more servers than pool_size only when it has become smaller, and then fewer and fewer. */
+  private checkSize(shared: SharedPool): void {
     const mayBe = Math.max(...this.workers.map(({ pool }) => pool.settings.poolSize));
-    this.sizeMax = Math.max(mayBe, Math.min(this.sizeMax, first?.pool.shared.size ?? 0));
-    for (const { pool, plane } of this.workers) {
-      const { servers, settings, waiters, shared } = pool;
-      if (shared.size > this.sizeMax || this.servers.length > shared.size)
-        throw new Broken(`${this.servers.length} servers, ${shared.size} counted, of ${this.sizeMax}`);
-      if (settings.mode === PoolMode.Transaction) for (const each of servers) this.checkIsNotKept(each);
-      const now = pool.snapshot(0);
-      const counted = now.serversActive + now.serversIdle + now.serversUsed + now.serversLogin;
-      if (counted !== servers.size) throw new Broken(`${counted} servers are counted of ${servers.size}`);
-      if (waiters.length > pool.counters.now(Gauge.Clients))
-        throw new Broken('more clients wait than there are');
-      this.checkCounts(plane, pool);
-      if (plane.memory.takenKb < 0) throw new Broken('more memory was given back than taken');
-    }
-  }
-
-  private look(plane: DataPlane): WorkerSnapshot {
-    plane.onMessage({ type: 'snapshot', request: 0 });
-    if (this.seen === null) throw new Broken('a worker does not tell what there is');
-    return this.seen;
-  }
-
-  /** What metrics and the console are told from shared memory is what a look at the sessions shows. */
-  private checkCounts(plane: DataPlane, pool: Pool): void {
-    const clients = this.look(plane).clients;
-    const clientsIn = (state: string): number => clients.filter((each) => each.state === state).length;
-    const serversIn = (...states: ServerState[]): number =>
-      [...pool.servers].filter(({ state }) => states.includes(state)).length;
-    const { counters } = pool;
-    const pairs = [
-      [Gauge.Clients, clients.length],
-      [Gauge.ClientsWaiting, clientsIn('waiting')],
-      [Gauge.ServersActive, clientsIn('active')],
-      [Gauge.ServersLogin, serversIn(ServerState.Login)],
-      [Gauge.ServersIdle, serversIn(ServerState.Idle)],
-      [Gauge.ServersActive, serversIn(ServerState.Active)],
-      [Gauge.ServersCleaning, serversIn(ServerState.Cleaning)],
-      [Gauge.ServersChecking, serversIn(ServerState.Checking)],
-      [Gauge.ServersLeaving, serversIn(ServerState.Leaving)],
-    ] as const;
-    for (const [gauge, there] of pairs) {
-      const counted = counters.now(gauge);
-      if (counted !== there) throw new Broken(`gauge ${gauge} says ${counted}, and there are ${there}`);
-    }
-  }
-
-  /** Outside of a transaction nobody keeps a server. */
-  private checkIsNotKept(server: ServerSession): void {
-    const isKept =
-      server.state === ServerState.Active && server.queue.isEmpty && server.status === TransactionStatus.Idle;
-    if (!isKept) return;
-    const { transactions } = server;
-    const known = this.kept.get(server);
-    if (known?.transactions !== transactions)
-      this.kept.set(server, { transactions, since: this.world.nowMs });
-    else if (this.world.nowMs - known.since > KEPT_MAX_MS)
-      throw new Broken(`server ${server.id} is kept by client ${server.client?.id} after its transaction`);
+    this.sizeMax = Math.max(mayBe, Math.min(this.sizeMax, shared.size));
+    if (shared.size > this.sizeMax || this.servers.length > shared.size)
+      throw new Broken(`${this.servers.length} servers, ${shared.size} counted, of ${this.sizeMax}`);
   }
 
   /** Clients have gone: what they used has been given back. */

@@ -100,5 +100,5 @@ function connected(
 }
 
 function writeAll(end: End, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length; ) at += end.write(bytes.subarray(at));
+  for (let at = 0; at < bytes.length; ) at += end.write(Buffer.from(bytes.subarray(at)));
 }
