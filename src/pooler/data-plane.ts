@@ -548,8 +548,16 @@ export class DataPlane implements Acceptor, TimerTarget {
     this.board.setAlive(this.start.index, false); // for new clients
     this.shutdownDeadlineMs = this.reactor.nowMs + graceMs;
     for (const pool of this.pools.values()) pool.shutDown();
+    this.tellWaiters();
     this.proofs.giveUp(new ShuttingDown());
     this.checkShutdown();
+  }
+
+  /** No server comes for those who wait for one: what comes back is closed. */
+  private tellWaiters(): void {
+    for (const client of [...this.clients.values()]) {
+      if (client.isWaiting) client.fail(new ShuttingDown());
+    }
   }
 
   private checkShutdown(): void {

@@ -6,10 +6,16 @@ import type { ServerSession } from '../../src/pooler/server-session.js';
 import { ServerState } from '../../src/pooler/server-stream.js';
 import { PoolMode } from '../../src/pooler/settings.js';
 import { TransactionStatus } from '../../src/wire/tags.js';
+import type { SimulatedProcess } from './simulated-process.js';
+import type { SimulatedReactor } from './simulated-reactor.js';
 import { Broken, type World } from './world.js';
 
 /** The rest of a batch may be on its way for so long. */
 const KEPT_MAX_MS = 2_000;
+/** Where small messages are put together. */
+const OUTBOX_BUFFERS = 1;
+/** What comes every second, and for each pool what may come when nobody waits any more. */
+const TIMERS = 1;
 const STATES = [
   ServerState.Login,
   ServerState.Idle,
@@ -25,6 +31,9 @@ export class Invariants {
   private readonly kept = new WeakMap<ServerSession, { transactions: number; since: number }>();
   /** By state, for the pool that is looked at. */
   private readonly servers = new Int32Array(STATES.length);
+
+  /** By number of the pool: servers that there may be. */
+  private readonly sizesMax: number[] = [];
 
   constructor(world: World) {
     this.world = world;
@@ -88,6 +97,69 @@ export class Invariants {
     const isFree = state === ServerState.Idle || state === ServerState.Leaving;
     if (isCut || (isFree && (!queue.isEmpty || server.status !== TransactionStatus.Idle)))
       throw new Broken(`server ${server.id} is free and not clean`);
+  }
+
+  // ── over all workers ───────────────────────────────────────────────────────────────────────────────────────────
+
+  /** There may be more servers than pool_size only when it has become smaller, and then fewer and fewer. */
+  checkProcess(process: SimulatedProcess): void {
+    for (const [number] of process.pools.all()) {
+      let mayBe = 0;
+      let servers = 0;
+      for (const pool of process.poolsOf(number)) {
+        mayBe = Math.max(mayBe, pool.settings.poolSize);
+        servers += pool.servers.size;
+      }
+      const { size } = process.pools.sharedPool(number);
+      const most = Math.max(mayBe, Math.min(this.sizesMax[number] ?? Number.POSITIVE_INFINITY, size));
+      this.sizesMax[number] = most;
+      if (size > most || servers > size)
+        throw new Broken(`pool ${number}: ${servers} servers, ${size} counted, of ${most}`);
+    }
+  }
+
+  serversOf(process: SimulatedProcess): number {
+    let servers = 0;
+    for (const { plane } of process.living()) for (const pool of plane.allPools()) servers += pool.servers.size;
+    return servers;
+  }
+
+  // ── when all is quiet ──────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Nobody is there any more. */
+  checkQuiet(plane: DataPlane, reactor: SimulatedReactor): void {
+    let servers = 0;
+    for (const pool of plane.allPools()) {
+      servers += pool.servers.size;
+      if (pool.waiters.length > 0) throw new Broken('somebody who has gone is still waiting');
+      const clients = pool.counters.now(Gauge.Clients);
+      if (clients !== 0) throw new Broken(`${clients} clients are counted that have gone`);
+      if (pool.snapshot(0).serversIdle !== pool.servers.size) throw new Broken('not all servers are idle');
+      const { length } = pool.statements.all();
+      if (length > plane.settings.preparedStatementsCacheSize)
+        throw new Broken(`${length} statements are kept`);
+    }
+    if (plane.memory.takenKb !== 0) throw new Broken(`${plane.memory.takenKb} KB of memory are still taken`);
+    const { sockets, segments, buffers, timers } = reactor.usage();
+    if (sockets !== servers) throw new Broken(`${sockets} sockets are open for ${servers} servers`);
+    if (segments !== 0) throw new Broken(`${segments} segments of memory are in use`);
+    if (buffers > OUTBOX_BUFFERS) throw new Broken(`${buffers} buffers are in use`);
+    if (timers > TIMERS + [...plane.allPools()].length) throw new Broken(`${timers} timers are set`);
+  }
+
+  checkQuietProcess(process: SimulatedProcess): void {
+    for (const [number] of process.pools.all()) {
+      const shared = process.pools.sharedPool(number);
+      let servers = 0;
+      for (const pool of process.poolsOf(number)) servers += pool.servers.size;
+      if (shared.size !== servers) throw new Broken(`${shared.size} servers are counted of ${servers}`);
+      if (shared.clients !== 0) throw new Broken(`${shared.clients} clients are counted in a pool`);
+      for (const pool of process.poolsOf(number)) {
+        const { opening, pledged, othersWait } = pool.shared;
+        if (opening !== 0 || pledged !== 0 || othersWait)
+          throw new Broken('the workers disagree about a pool where all is quiet');
+      }
+    }
   }
 
   /** Outside of a transaction nobody keeps a server. */

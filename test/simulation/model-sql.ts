@@ -5,6 +5,7 @@ import { END, type Token, tokensOf } from './model-tokens.js';
 
 /** So many texts are remembered with what they say: clients say the same again and again. */
 const KNOWN_MAX = 10_000;
+const KNOWN_LENGTH_MAX = 200;
 const known = new Map<string, readonly Statement[] | SqlError>();
 
 /** The statements of a text. All of it must be right before any is run. */
@@ -23,7 +24,7 @@ function remember(sql: string): readonly Statement[] | SqlError {
     if (!(error instanceof SqlError)) throw error;
     statements = error;
   }
-  known.set(sql, statements);
+  if (sql.length <= KNOWN_LENGTH_MAX) known.set(sql, statements);
   return statements;
 }
 

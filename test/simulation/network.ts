@@ -53,12 +53,12 @@ export class End {
       this.wasFull = true;
       return -Errno.EAGAIN;
     }
-    const { random } = this.world;
+    const { random, network } = this.world;
     const most = Math.min(room, bytes.length);
-    const count = random.chance(0.1) ? random.between(1, most) : most;
+    const count = random.chance(network.partial) ? random.between(1, most) : most;
     let at = 0;
     while (at < count) {
-      const piece = random.chance(0.15) ? random.between(1, count - at) : count - at;
+      const piece = random.chance(network.splits) ? random.between(1, count - at) : count - at;
       this.carry(piece === bytes.length ? bytes : bytes.subarray(at, at + piece));
       at += piece;
     }
@@ -131,7 +131,7 @@ export class End {
       return;
     }
     const last = this.inbox.at(-1);
-    if (last !== undefined && this.world.random.chance(0.5))
+    if (last !== undefined && this.world.random.chance(this.world.network.joins))
       this.inbox[this.inbox.length - 1] = Buffer.concat([last, bytes]);
     else this.inbox.push(bytes);
     this.inboxBytes += bytes.length;
@@ -147,8 +147,8 @@ export class End {
 
   /** Milliseconds; now and then very long. */
   private latency(): number {
-    const { random } = this.world;
+    const { random, network } = this.world;
     const milliseconds = random.below(1000) / 1000;
-    return random.chance(0.01) ? milliseconds * 200 : milliseconds;
+    return random.chance(network.late) ? milliseconds * 200 : milliseconds;
   }
 }

@@ -1,7 +1,8 @@
 /** `npm run simulate -- --seed N --steps M --runs K`: runs of the simulator, one seed after the other. A seed that fails
  *  runs again, exactly as before, and tells its story. */
 import { parseArgs } from 'node:util';
-import { type Scenario, Simulation, scenarioOf } from './simulation.js';
+import { type Scenario, scenarioOf } from './scenario.js';
+import { Simulation } from './simulation.js';
 
 const { values } = parseArgs({
   options: {

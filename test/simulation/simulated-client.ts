@@ -15,22 +15,32 @@ import {
   flush,
   type Message,
   packet,
+  GSSENC_REQUEST,
   parse,
   query,
+  SSL_REQUEST,
   startup,
   sync,
   terminate,
 } from '../support/messages.js';
+import { UNASKED_NOTICE } from './backend-host.js';
 import { Expectation, lineOf, messageAt } from './expectation.js';
 import type { End, EndUser } from './network.js';
 import { Broken, type World } from './world.js';
 
 const READ_MAX = 65_536;
 const HEADER_LENGTH = 5;
+/** NoticeResponse. */
+const NOTICE = 0x4e;
 const NOTHING = Buffer.alloc(0);
 /** What the pooler may say when the world has bad luck: the connection ends with it, or the client ends it. */
-const BAD_NEWS = new Set(['08006', '57P01', '53300', '53000']);
+const BAD_NEWS = new Set(['08006', '57P01', '53300', '53000', '53200', '58006', '3D000']);
 const CANCELED = '57014';
+
+const SHOWN = ['show timezone', 'show intervalstyle', 'show search_path', 'show work_mem', 'fetch all from kept'];
+/** What pooling undoes between transactions: a client takes some parameters along, if that is wanted. */
+const UNDO_ALL = query('reset all; unlisten *; close all');
+const UNDO_UNTRACKED = query('reset work_mem; reset search_path; unlisten *; close all');
 
 export interface ClientManners {
   /** How often it vanishes, stops reading for a while, or cancels; of 1, for each thing it does. */
@@ -39,8 +49,16 @@ export interface ClientManners {
   readonly cancels: number;
   /** … or breaks the protocol. */
   readonly breaks: number;
+  /** … or begins in another way than by its StartupMessage. */
+  readonly badLogins: number;
+  /** … or says something large. */
+  readonly large: number;
+  /** How long it thinks before it says something, mostly. Milliseconds. */
+  readonly thinks: number;
   /** Session mode: what it has set stays. */
   readonly keepsItsSession: boolean;
+  /** sync_server_parameters: what it has set of some parameters stays. */
+  readonly keepsItsParameters: boolean;
   /** Whether the world may have bad luck. */
   readonly expectsBadNews: boolean;
 }
@@ -50,7 +68,7 @@ export class SimulatedClient implements EndUser {
   hasEnded = false;
   private readonly world: World;
   private readonly end: End;
-  private readonly connect: () => End | null;
+  private readonly connect: () => End;
   private readonly manners: ClientManners;
   private readonly expectation: Expectation;
   private readonly startup: Buffer;
@@ -59,6 +77,8 @@ export class SimulatedClient implements EndUser {
   private received: Buffer = NOTHING;
   private unsent: Buffer = NOTHING;
   private isReading = true;
+  /** It has asked for TLS, and waits to be told that there is none. */
+  private awaitsRefusal = false;
   private isLeaving = false;
   /** It has broken the protocol: what it hears now does not matter, but that its connection ends. */
   private isOutlaw = false;
@@ -69,20 +89,44 @@ export class SimulatedClient implements EndUser {
   constructor(
     world: World,
     number: number,
-    end: End,
     manners: ClientManners,
-    database: string,
-    connect: () => End | null,
+    names: { readonly database: string; readonly user: string },
+    connect: () => End,
   ) {
     this.world = world;
     this.number = number;
-    this.end = end;
+    this.end = connect();
     this.manners = manners;
     this.connect = connect;
-    this.startup = startup({ user: 'alice', database });
+    this.startup = startup({ user: names.user, database: names.database });
     this.expectation = new Expectation(this.startup);
-    end.user = this;
-    this.send(this.startup);
+    this.end.user = this;
+    this.begin();
+  }
+
+  /** As its comments call it. */
+  get name(): string {
+    return `c${this.number}`;
+  }
+
+  private begin(): void {
+    const { random } = this.world;
+    if (!random.chance(this.manners.badLogins)) return this.send(this.startup);
+    if (random.chance(0.5) || !this.manners.expectsBadNews) {
+      this.awaitsRefusal = true;
+      return this.send(packet(random.chance(0.8) ? SSL_REQUEST : GSSENC_REQUEST));
+    }
+    this.isOutlaw = true;
+    this.send(
+      random.pick([
+        this.startup.subarray(0, random.below(this.startup.length)),
+        startup({ user: 'nobody', database: 'nowhere' }),
+        Buffer.from('GET / HTTP/1.1\r\n\r\n'),
+        packet(CANCEL_REQUEST, Buffer.alloc(8)),
+        packet(CANCEL_REQUEST, Buffer.alloc(8)).subarray(0, random.between(1, 15)),
+      ]),
+    );
+    this.world.after(random.below(200), () => this.vanish());
   }
 
   /** It says goodbye when it has got what it waits for. */
@@ -111,7 +155,7 @@ export class SimulatedClient implements EndUser {
       if (came === null) return;
       if (typeof came === 'number') return this.wasClosed(came);
       const bytes = this.received.length === 0 ? came : Buffer.concat([this.received, came]);
-      let at = 0;
+      let at = this.awaitsRefusal ? this.refused(bytes) : 0;
       while (at + HEADER_LENGTH <= bytes.length) {
         const end = at + 1 + bytes.readInt32BE(at + 1);
         if (end > bytes.length) break;
@@ -124,8 +168,17 @@ export class SimulatedClient implements EndUser {
     }
   }
 
+  /** No TLS, says one byte. */
+  private refused(bytes: Buffer): number {
+    if (bytes[0] !== NOTICE) throw new Broken(`client ${this.number} asks for TLS and hears ${bytes[0]}`);
+    this.awaitsRefusal = false;
+    this.send(this.startup);
+    return 1;
+  }
+
   private heard(bytes: Buffer, begin: number, end: number): void {
     if (this.isOutlaw) return;
+    if (bytes[begin] === NOTICE && bytes.includes(UNASKED_NOTICE, begin)) return;
     if (!this.hasLoggedIn) return this.greeted(messageAt(bytes, begin, end));
     const expected = this.expectation.differs(bytes, begin, end);
     if (expected !== null) this.surprised(messageAt(bytes, begin, end), expected);
@@ -169,7 +222,7 @@ export class SimulatedClient implements EndUser {
   private planNext(): void {
     const { random } = this.world;
     const act = ++this.acts;
-    const pause = random.chance(0.7) ? random.below(2000) / 1000 : random.below(200);
+    const pause = random.chance(0.7) ? (random.below(1000) * this.manners.thinks) / 1000 : random.below(200);
     this.world.after(pause, () => {
       if (!this.hasEnded && act === this.acts && this.isIdle) this.act();
     });
@@ -194,7 +247,7 @@ export class SimulatedClient implements EndUser {
   private undoWhatPoolingUndoes(): void {
     const { expectation } = this;
     if (this.manners.keepsItsSession || expectation.status !== 'I' || !expectation.isChanged) return;
-    expectation.hidden(query('reset all; unlisten *; close all'));
+    expectation.hidden(this.manners.keepsItsParameters ? UNDO_UNTRACKED : UNDO_ALL);
   }
 
   // ── what it does ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -205,7 +258,8 @@ export class SimulatedClient implements EndUser {
     const { status } = this.expectation;
     if (status !== 'I' && (this.isLeaving || random.chance(0.4)))
       return [this.query(random.pick(['commit', 'rollback', 'COMMIT']))];
-    switch (random.below(16)) {
+    if (random.chance(this.manners.large)) return [this.large()];
+    switch (random.below(17)) {
       case 0:
       case 1:
         return [this.query(this.select())];
@@ -218,7 +272,18 @@ export class SimulatedClient implements EndUser {
       case 5:
         return [
           this.query(
-            random.pick(["set timezone to 'Asia/Tokyo'", "set local work_mem to '99MB'", 'listen news']),
+            random.pick([
+              "set timezone to 'Asia/Tokyo'",
+              "set timezone to 'Europe/Paris'",
+              'reset timezone',
+              "set local timezone to 'UTC'",
+              "set intervalstyle to 'iso_8601'",
+              "set search_path to 'elsewhere'",
+              "set work_mem to '99MB'",
+              "set local work_mem to '99MB'",
+              'listen news',
+              "declare kept cursor with hold for select 'row'",
+            ]),
           ),
         ];
       case 6:
@@ -235,6 +300,8 @@ export class SimulatedClient implements EndUser {
         return [this.query(`copy (select i from generate_series(1, ${this.amount(300)}) i) to stdout`)];
       case 12:
         return this.portalInParts();
+      case 13:
+        return [this.query(random.pick(SHOWN))];
       default:
         return Array.from({ length: random.between(1, 4) }, () => this.batch()).flat();
     }
@@ -244,6 +311,15 @@ export class SimulatedClient implements EndUser {
   private amount(most: number): number {
     const { random } = this.world;
     return random.below(random.chance(0.1) ? most : 9);
+  }
+
+  /** Of a size that is not gathered, or not sent, at once. */
+  private large(): Buffer {
+    const { random } = this.world;
+    const padding = ' '.repeat(random.below(random.chance(0.2) ? 150_000 : 15_000));
+    return random.chance(0.5)
+      ? this.query(`${this.select()}${padding}`)
+      : Buffer.concat([parse('', `${this.select()}${padding}`), bind('', ''), execute(), sync()]);
   }
 
   private discards(): Buffer[] {
@@ -350,8 +426,9 @@ export class SimulatedClient implements EndUser {
 
   private cancel(): void {
     if (this.hasEnded || this.cancelKey === null) return;
+    const { world } = this;
+    const { random } = world;
     const end = this.connect();
-    if (end === null) return;
     this.hasCancelled = true;
     this.tell(() => 'cancels');
     const close = (): void => end.close();
@@ -362,7 +439,10 @@ export class SimulatedClient implements EndUser {
       onWritable: () => undefined,
     };
     let request = packet(CANCEL_REQUEST, this.cancelKey);
+    if (random.chance(0.1)) request = request.subarray(0, random.below(request.length)); // and no more
+    if (random.chance(0.05)) request[15] = (request[15] ?? 0) ^ 1; // the secret is wrong
     while (request.length > 0) request = request.subarray(Math.max(0, end.write(request)));
+    if (random.chance(0.3)) world.after(random.below(5), close);
   }
 
   private vanish(): void {

@@ -37,6 +37,7 @@ export class SimulatedReactor extends Rounds implements Reactor {
   private plannedMs = Number.POSITIVE_INFINITY;
   private usedMs = 0;
   private hasRunSince = false;
+  private isHalted = false;
 
   constructor(
     world: World,
@@ -108,6 +109,17 @@ export class SimulatedReactor extends Rounds implements Reactor {
     };
   }
 
+  /** Its thread is not there any more. */
+  halt(): void {
+    this.isHalted = true;
+    this.acceptor = null;
+  }
+
+  /** The kernel closes what is still open. */
+  closeAll(): void {
+    for (const each of this.sockets) each.lose();
+  }
+
   /** Whether it has had a round since this was asked last. */
   hasRun(): boolean {
     const { hasRunSince } = this;
@@ -170,6 +182,7 @@ export class SimulatedReactor extends Rounds implements Reactor {
     this.plannedMs = atMs;
     this.world.after(atMs - this.world.nowMs, () => {
       if (this.plannedMs !== atMs) return this.world.nothingHappened(); // an earlier one was planned since
+      if (this.isHalted) return this.world.nothingHappened();
       this.plannedMs = Number.POSITIVE_INFINITY;
       this.round();
       this.hasRunSince = true;
@@ -188,17 +201,41 @@ export class SimulatedReactor extends Rounds implements Reactor {
   }
 }
 
+interface Underway {
+  readonly end: End;
+  readonly resets: boolean;
+  /** In whose table of descriptors it is. */
+  readonly owner: SimulatedReactor;
+}
+
 /** Connections between two reactors, by the number that stands for them. */
 export class SimulatedKernel {
-  private readonly underway = new Map<number, { readonly end: End; readonly resets: boolean }>();
+  private readonly underway = new Map<number, Underway>();
   private lastFd = 0;
 
-  release(end: End, resets: boolean): number {
-    this.underway.set(++this.lastFd, { end, resets });
+  release(end: End, resets: boolean, owner: SimulatedReactor): number {
+    this.underway.set(++this.lastFd, { end, resets, owner });
     return this.lastFd;
   }
 
-  claim(fd: number): { readonly end: End; readonly resets: boolean } {
+  /** From now on it is the other's to close. */
+  give(fd: number, owner: SimulatedReactor): void {
+    const given = this.underway.get(fd);
+    if (given === undefined) throw new Broken(`descriptor ${fd} is given away that was not detached`);
+    this.underway.set(fd, { ...given, owner });
+  }
+
+  /** All descriptors of a thread that has died are closed. */
+  closeAll(owner: SimulatedReactor): void {
+    for (const [fd, each] of this.underway) {
+      if (each.owner !== owner) continue;
+      this.underway.delete(fd);
+      each.end.close(each.resets);
+    }
+    owner.closeAll();
+  }
+
+  claim(fd: number): Underway {
     const claimed = this.underway.get(fd);
     if (claimed === undefined) throw new Broken(`descriptor ${fd} is attached that was not detached`);
     this.underway.delete(fd);
@@ -331,6 +368,11 @@ class SimulatedSocket extends StreamSocket {
     return { host: '127.0.0.1', port: 1, isUnix: false };
   }
 
+  /** Its thread has died. */
+  lose(): void {
+    this.connection?.close(this.resets);
+  }
+
   leaveIfQuiet(): boolean {
     if (!this.hasNothingLeft || this.isSending) return false;
     const { connection } = this;
@@ -338,7 +380,7 @@ class SimulatedSocket extends StreamSocket {
     connection.user = null;
     this.hasLeft = true;
     this.reactor.closeSocket(this);
-    this.left({ fd: this.reactor.kernel.release(connection, this.resets), ssl: NO_SSL });
+    this.left({ fd: this.reactor.kernel.release(connection, this.resets, this.reactor), ssl: NO_SSL });
     return true;
   }
 

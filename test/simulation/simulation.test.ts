@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { MUTATIONS } from './mutations.js';
-import { Simulation, scenarioOf } from './simulation.js';
+import { scenarioOf } from './scenario.js';
+import { Simulation } from './simulation.js';
 import { Broken } from './world.js';
 
 const SEEDS = 12;

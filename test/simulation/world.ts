@@ -1,5 +1,6 @@
 /** Virtual time, chance from a seed, and what happens next: the same seed always tells the same story. */
 import { Random } from '../support/random.js';
+import { DEFAULT_NETWORK, type NetworkManners } from './network-manners.js';
 
 /** So many lines of the story are kept: its end is what explains a failure. */
 const STORY_MAX = 400;
@@ -17,6 +18,8 @@ export class Broken extends Error {}
 
 export class World {
   readonly random: Random;
+  /** How bytes travel. */
+  network: NetworkManners = DEFAULT_NETWORK;
   nowMs = 0;
   steps = 0;
   private readonly planned: Happening[] = [];
