@@ -153,7 +153,7 @@ export async function scenarioOf(seed: number): Promise<Scenario> {
       notices: rate(0.02),
     },
     network: {
-      splits: random.pick([0.02, 0.1, 0.3, 0.6]),
+      splits: random.pick([0.05, 0.3, 0.6, 0.9]),
       joins: random.pick([0.1, 0.5, 0.9]),
       partial: rate(0.2),
       late: rate(0.03),

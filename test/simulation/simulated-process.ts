@@ -140,7 +140,7 @@ export class SimulatedProcess {
   /** Its thread ends, and nobody is told. */
   kill(worker: SimulatedWorker): void {
     this.world.tell(() => `worker ${worker.index} dies`);
-    worker.die();
+    this.backlog.push(...worker.die());
     this.deaths++;
     this.world.after(this.world.random.below(5), () => this.died(worker));
   }
@@ -178,6 +178,8 @@ export class SimulatedProcess {
         return this.pools.closed(worker.index, message.pool, message.request);
       case 'peerForgotten':
         return this.forgot(worker, message.worker);
+      case 'findUser':
+        return worker.post({ type: 'userFound', request: message.request, answer: { kind: 'none' } });
       case 'stopped':
         return this.stopped(worker);
       case 'drained':

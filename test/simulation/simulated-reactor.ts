@@ -38,6 +38,8 @@ export class SimulatedReactor extends Rounds implements Reactor {
   private usedMs = 0;
   private hasRunSince = false;
   private isHalted = false;
+  /** Connections that have come and are not accepted yet. */
+  private readonly backlog: End[] = [];
 
   constructor(
     world: World,
@@ -76,7 +78,11 @@ export class SimulatedReactor extends Rounds implements Reactor {
   take(end: End): boolean {
     const { acceptor } = this;
     if (acceptor === null) return false;
-    this.later(() => this.introduce(this.adopt(end, SocketState.Open, nobody, true), acceptor));
+    this.backlog.push(end);
+    this.later(() => {
+      for (const next of this.backlog.splice(0, 1))
+        this.introduce(this.adopt(next, SocketState.Open, nobody, true), acceptor);
+    });
     return true;
   }
 
@@ -109,10 +115,11 @@ export class SimulatedReactor extends Rounds implements Reactor {
     };
   }
 
-  /** Its thread is not there any more. */
-  halt(): void {
+  /** Its thread is not there any more. Returns the connections that it has not accepted. */
+  halt(): readonly End[] {
     this.isHalted = true;
     this.acceptor = null;
+    return this.backlog.splice(0);
   }
 
   /** The kernel closes what is still open. */

@@ -1,9 +1,11 @@
 /** A worker of the simulation: the real data plane on a reactor of its own, and the mail that comes to it from the control
  *  plane and from other workers: in order from each of them, and at any time. */
 import { DataPlane } from '../../src/pooler/data-plane.js';
+import { Mail, type Mailbox } from '../../src/pooler/mail.js';
 import type { ToPeer } from '../../src/pooler/peers.js';
 import type { ToControl, ToWorker, WorkerStart } from '../../src/pooler/thread-messages.js';
-import { SimulatedReactor } from './simulated-reactor.js';
+import type { End } from './network.js';
+import type { SimulatedReactor } from './simulated-reactor.js';
 import { Broken, type World } from './world.js';
 
 /** How long a message between threads takes: most are quick, some late. Virtual milliseconds. */
@@ -12,7 +14,7 @@ const LATE_POST_MS = 80;
 const LATE = 0.03;
 
 /** Messages of one sender. Whichever of them arrives, it is the first that was posted. */
-class Mail<Message> {
+class Post<Message> implements Mailbox<Message> {
   private readonly underway: Message[] = [];
   private readonly arrived: Message[] = [];
 
@@ -26,8 +28,8 @@ class Mail<Message> {
     });
   }
 
-  take(): Message | undefined {
-    return this.arrived.shift();
+  take(): Message | null {
+    return this.arrived.shift() ?? null;
   }
 }
 
@@ -37,8 +39,8 @@ export class SimulatedWorker {
   readonly reactor: SimulatedReactor;
   isDead = false;
   private readonly world: World;
-  private readonly control = new Mail<ToWorker>();
-  private readonly peers = new Map<number, Mail<ToPeer>>();
+  private readonly control = new Post<ToWorker>();
+  private readonly mail: Mail;
 
   constructor(
     world: World,
@@ -50,7 +52,8 @@ export class SimulatedWorker {
     this.index = start.index;
     this.reactor = reactor;
     this.plane = new DataPlane(start, reactor, hears);
-    reactor.onWake = () => this.readMail();
+    this.mail = new Mail(this.plane, this.control);
+    reactor.onWake = () => this.mail.read(() => undefined);
     reactor.onBug = (error) => {
       throw error instanceof Broken
         ? error
@@ -66,36 +69,20 @@ export class SimulatedWorker {
 
   /** From now on this one can post to the other. */
   meet(other: SimulatedWorker): void {
-    const mail = new Mail<ToPeer>();
-    other.peers.set(this.index, mail);
+    const post = new Post<ToPeer>();
+    other.mail.comesFrom(this.index, post);
     this.plane.peerCame(other.index, {
       post: (message) => {
         this.world.tell(() => `worker ${this.index} to ${other.index}: ${message.type}`);
         if ('detached' in message) this.reactor.kernel.give(message.detached.fd, other.reactor);
-        mail.send(this.world, message, () => other.reactor.post());
+        post.send(this.world, message, () => other.reactor.post());
       },
     });
   }
 
-  /** The thread is not there any more; its descriptors are. */
-  die(): void {
+  /** The thread is not there any more; its descriptors are. Returns the connections that it has not accepted. */
+  die(): readonly End[] {
     this.isDead = true;
-    this.reactor.halt();
-  }
-
-  /** As worker-main.ts does it. */
-  private readMail(): void {
-    for (let next = this.control.take(); next !== undefined; next = this.control.take()) {
-      if (next.type === 'peerDied') this.readFrom(next.worker);
-      this.plane.onMessage(next);
-      if (next.type === 'peerDied') this.peers.delete(next.worker);
-    }
-    for (const from of this.peers.keys()) this.readFrom(from);
-  }
-
-  private readFrom(worker: number): void {
-    const mail = this.peers.get(worker);
-    if (mail === undefined) return;
-    for (let next = mail.take(); next !== undefined; next = mail.take()) this.plane.onPeerMessage(worker, next);
+    return this.reactor.halt();
   }
 }

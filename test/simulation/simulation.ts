@@ -114,7 +114,8 @@ export class Simulation {
     if (random.chance(pauses)) this.pause();
     if (random.chance(reconnects)) process.administer('reconnect', this.someDatabase());
     if (random.chance(kills)) this.kill();
-    if (random.chance(deaths)) process.kill(random.pick([...process.living()]));
+    const living = [...process.living()];
+    if (living.length > 0 && random.chance(deaths)) process.kill(random.pick(living));
     world.after(TROUBLE_MS + random.below(TROUBLE_MS), () => this.trouble());
   }
 
