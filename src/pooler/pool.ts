@@ -74,6 +74,10 @@ export class Pool implements TimerTarget, Serials {
    *  then fires too early, once, and is set anew. */
   private readonly waitTimer: Timer = new Timer(this);
   private readonly pauseTimer: Timer = new Timer(this);
+  /** Fires at once when a server could not even begin to be opened … */
+  private readonly failTimer: Timer = new Timer(this);
+  /** … for this reason. */
+  private whyNotOpened: ClientFacingError | null = null;
   /** Fires when the first of those that hope for a server to come back has hoped for long enough. */
   private readonly growTimer: Timer = new Timer(this);
   /** Fires when it is time to ask other workers for a server. */
@@ -381,9 +385,8 @@ export class Pool implements TimerTarget, Serials {
     this.mayBeClosed();
   }
 
-  /** ParameterStatus of one of its servers. */
+  /** ParameterStatus of one of its servers that logs in. */
   parameterCame(name: string, value: string): void {
-    // Later changes are of sessions; what a client is greeted with is what a fresh server says.
     const isRoom = this.parameters.size < PARAMETERS_MAX;
     if (isRoom && !this.parameters.has(name)) this.parameters.set(name, value);
   }
@@ -494,6 +497,7 @@ export class Pool implements TimerTarget, Serials {
 
   onTimer(timer: Timer): void {
     if (timer === this.askTimer) return this.askAround();
+    if (timer === this.failTimer && this.whyNotOpened !== null) return this.openFailed(this.whyNotOpened);
     if (timer !== this.waitTimer) return this.grow();
     const { reactor, settings } = this.plane;
     const limit = settings.queryWaitTimeoutMs;
@@ -559,7 +563,7 @@ export class Pool implements TimerTarget, Serials {
   }
 
   private get mayOpen(): boolean {
-    return !this.pauseTimer.isSet && !this.isShutDown && !this.isPaused;
+    return !this.pauseTimer.isSet && !this.failTimer.isSet && !this.isShutDown && !this.isPaused;
   }
 
   /** Whether somebody waits for whom no server is on its way, and a new one should be opened. */
@@ -603,7 +607,9 @@ export class Pool implements TimerTarget, Serials {
       this.openingEnds();
       this.shared.giveUp();
       const isNowhere = error instanceof UnusableAddress;
-      this.openFailed(new (isNowhere ? ServerUnavailable : LocalResourceExhausted)(error.message));
+      this.whyNotOpened = new (isNowhere ? ServerUnavailable : LocalResourceExhausted)(error.message);
+      // Not inside the call of whoever is about to wait: it would sleep through the news.
+      this.plane.reactor.setTimer(this.failTimer, 0);
       return false;
     }
   }

@@ -640,7 +640,8 @@ export class ServerSession extends ServerStream implements TimerTarget, Leaver, 
     const { client, pool } = this;
     const name = textBetween(bytes, bodyAt, nameEnd);
     const value = textBetween(bytes, nameEnd + 1, valueEnd);
-    pool.parameterCame(name, value);
+    // Later changes are of sessions; what a client is greeted with is what a fresh server says.
+    if (this.login !== null) pool.parameterCame(name, value);
     this.parameters?.set(name, value);
     if (!isClients || client === null) return;
     client.parameters?.set(name, value);

@@ -94,6 +94,8 @@ export class Invariants {
     } else if (client !== null) throw new Broken(`server ${server.id} has a client and is not in use`);
     // Half of a notice may be there that nobody has asked for; but it must not be cut by a hand-over.
     const isCut = state === ServerState.Leaving && !server.isBetweenMessages;
+    if (pool.isPaused && state === ServerState.Idle)
+      throw new Broken(`server ${server.id} is kept while paused`);
     const isFree = state === ServerState.Idle || state === ServerState.Leaving;
     if (isCut || (isFree && (!queue.isEmpty || server.status !== TransactionStatus.Idle)))
       throw new Broken(`server ${server.id} is free and not clean`);
@@ -120,7 +122,8 @@ export class Invariants {
 
   serversOf(process: SimulatedProcess): number {
     let servers = 0;
-    for (const { plane } of process.living()) for (const pool of plane.allPools()) servers += pool.servers.size;
+    for (const { plane } of process.living())
+      for (const pool of plane.allPools()) servers += pool.servers.size;
     return servers;
   }
 

@@ -5,7 +5,17 @@ import type { Context } from './model-context.js';
 import type { Waiting } from './model-coroutine.js';
 import { SqlError } from './model-error.js';
 import type { Portal } from './model-portals.js';
-import { type Column, collected, columnsOf, isRow, plan, type Row, rowsOf, stored, TEXT_OID } from './model-rows.js';
+import {
+  type Column,
+  collected,
+  columnsOf,
+  isRow,
+  plan,
+  type Row,
+  rowsOf,
+  stored,
+  TEXT_OID,
+} from './model-rows.js';
 import type { PreparedStatement } from './model-statements.js';
 import type { Statement } from './model-syntax.js';
 

@@ -17,7 +17,9 @@ const { values } = parseArgs({
 });
 const [first, steps, runs] = [values.seed, values.steps, values.runs].map(Number);
 if (!first || !steps || !runs || first < 1 || steps < 1 || runs < 1) {
-  console.error('simulate [--seed N] [--steps M] [--runs K] [--quiet] [--keep-going], each a whole number from 1 on');
+  console.error(
+    'simulate [--seed N] [--steps M] [--runs K] [--quiet] [--keep-going], each a whole number from 1 on',
+  );
   process.exit(2);
 }
 

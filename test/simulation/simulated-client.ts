@@ -13,9 +13,9 @@ import {
   errorFields,
   execute,
   flush,
+  GSSENC_REQUEST,
   type Message,
   packet,
-  GSSENC_REQUEST,
   parse,
   query,
   SSL_REQUEST,
@@ -37,7 +37,13 @@ const NOTHING = Buffer.alloc(0);
 const BAD_NEWS = new Set(['08006', '57P01', '53300', '53000', '53200', '58006', '3D000']);
 const CANCELED = '57014';
 
-const SHOWN = ['show timezone', 'show intervalstyle', 'show search_path', 'show work_mem', 'fetch all from kept'];
+const SHOWN = [
+  'show timezone',
+  'show intervalstyle',
+  'show search_path',
+  'show work_mem',
+  'fetch all from kept',
+];
 /** What pooling undoes between transactions: a client takes some parameters along, if that is wanted. */
 const UNDO_ALL = query('reset all; unlisten *; close all');
 const UNDO_UNTRACKED = query('reset work_mem; reset search_path; unlisten *; close all');

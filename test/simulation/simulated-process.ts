@@ -149,6 +149,7 @@ export class SimulatedProcess {
   shutDown(graceMs: number): void {
     this.isEnding = true;
     this.postToAll({ type: 'shutdown', graceMs });
+    this.mayHaveEnded();
   }
 
   // ── workers ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -157,9 +158,7 @@ export class SimulatedProcess {
     const { world, kernel, postgres } = this.around;
     const reactor = new SimulatedReactor(world, () => postgres, kernel);
     const start = startOfWorker(this.settings, this.pools.starts(), this.shared, index);
-    const worker = new SimulatedWorker(world, start, reactor, (message) =>
-      this.onMessage(worker, message),
-    );
+    const worker = new SimulatedWorker(world, start, reactor, (message) => this.onMessage(worker, message));
     const others = [...this.living()];
     this.workers[index] = worker;
     for (const other of others) {
@@ -197,7 +196,11 @@ export class SimulatedProcess {
   /** Its thread has returned; the process ends with the last one, and the kernel closes what is left. */
   private stopped(worker: SimulatedWorker): void {
     worker.die();
-    if ([...this.living()].length > 0) return;
+    this.mayHaveEnded();
+  }
+
+  private mayHaveEnded(): void {
+    if (!this.isEnding || [...this.living()].length > 0) return;
     this.hasEnded = true;
     for (const { reactor } of this.workers) this.around.kernel.closeAll(reactor);
   }
@@ -209,6 +212,7 @@ export class SimulatedProcess {
     this.mourners.set(worker, others);
     for (const mourners of this.mourners.values()) mourners.delete(worker);
     this.postToAll({ type: 'peerDied', worker: worker.index });
+    this.mayHaveEnded();
     for (const [each, mourners] of [...this.mourners]) if (mourners.size === 0) this.bury(each);
   }
 

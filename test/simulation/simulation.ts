@@ -79,7 +79,9 @@ export class Simulation {
     const { database, user } = this.world.random.pick(resolved.pools);
     const number = ++this.clientsSoFar;
     this.postgres.poolsOfClients.set(`c${number}`, poolKey({ database, user }));
-    this.clients.add(new SimulatedClient(this.world, number, manners, { database, user }, () => this.connect()));
+    this.clients.add(
+      new SimulatedClient(this.world, number, manners, { database, user }, () => this.connect()),
+    );
   }
 
   private connect(): End {
