@@ -11,12 +11,12 @@ export interface Mailbox<Message> {
 }
 
 export class Mail {
-  private readonly plane: DataPlane;
+  private readonly plane: Pick<DataPlane, 'onMessage' | 'onPeerMessage'>;
   private readonly control: Mailbox<ToWorker>;
   /** By worker. */
   private readonly peers = new Map<number, Mailbox<ToPeer>>();
 
-  constructor(plane: DataPlane, control: Mailbox<ToWorker>) {
+  constructor(plane: Pick<DataPlane, 'onMessage' | 'onPeerMessage'>, control: Mailbox<ToWorker>) {
     this.plane = plane;
     this.control = control;
   }
