@@ -192,7 +192,7 @@ export class Simulation {
   private check(): void {
     if (this.world.steps % CHECK_EVERY === 0) this.clientsLeft();
     for (const worker of this.process.workers) {
-      if (!worker.reactor.hasRun()) continue;
+      if (!worker.reactor.hasRun() || worker.isDead) continue;
       this.invariants.checkWorker(worker.plane);
       this.invariants.checkProcess(this.process);
     }
