@@ -566,8 +566,15 @@ export class Pool implements TimerTarget, Serials {
   private grow(): void {
     const { poolSize, maxConcurrentCreates } = this.settings;
     while (this.mayOpen && this.shared.size < poolSize && this.isServerWanted) {
-      if (!this.shared.reserve(poolSize, maxConcurrentCreates) || !this.open()) return;
+      if (!this.shared.reserve(poolSize, maxConcurrentCreates) || !this.open()) break;
     }
+    if (this.greeters.size > 0) this.hopeForParameters();
+  }
+
+  /** Those of other workers' servers come by themselves, but nobody tells when such a server could not be opened. */
+  private hopeForParameters(): void {
+    if (this.mayOpen && this.opening === 0 && !this.growTimer.isSet)
+      this.plane.reactor.setTimer(this.growTimer, CREATE_PAUSE_MS);
   }
 
   private get mayOpen(): boolean {

@@ -184,7 +184,7 @@ export class SimulatedClient implements EndUser {
 
   private heard(bytes: Buffer, begin: number, end: number): void {
     if (this.isOutlaw) return;
-    if (bytes[begin] === NOTICE && bytes.includes(UNASKED_NOTICE, begin)) return;
+    if (bytes[begin] === NOTICE && bytes.subarray(begin, end).includes(UNASKED_NOTICE)) return;
     if (!this.hasLoggedIn) return this.greeted(messageAt(bytes, begin, end));
     const expected = this.expectation.differs(bytes, begin, end);
     if (expected !== null) this.surprised(messageAt(bytes, begin, end), expected);
