@@ -82,13 +82,7 @@ export class Pool implements TimerTarget, Serials {
   private readonly growTimer: Timer = new Timer(this);
   /** Fires when it is time to ask other workers for a server. */
   private readonly askTimer: Timer = new Timer(this);
-  private readonly timers = [
-    this.waitTimer,
-    this.pauseTimer,
-    this.failTimer,
-    this.growTimer,
-    this.askTimer,
-  ];
+  private readonly timers = [this.waitTimer, this.pauseTimer, this.failTimer, this.growTimer, this.askTimer];
   /** Since when no server that is wanted here goes elsewhere, unless it is wanted much more there. Ticks. */
   private gaveSince = 0;
   /** Below so many servers a new one is opened as soon as somebody waits. */

@@ -60,6 +60,8 @@ export class ServerSession extends ServerStream implements TimerTarget, Leaver, 
   private cancelsUnderway = 0;
   /** One of them may still come: it is not given to another client at all. */
   private mayBeHit = false;
+  /** Answers of ours wait for the end of what is being relayed. */
+  private isHoldingBack = false;
   private hadError = false;
   private hasChangedSchema = false;
   /** Ticks: when what it is doing was asked for. */
@@ -231,6 +233,7 @@ export class ServerSession extends ServerStream implements TimerTarget, Leaver, 
     } else {
       this.readMessages(bytes, begin, end);
       if (this.isInside) this.isCut();
+      if (this.isHoldingBack) this.sendSynthetics();
     }
     if (this.isSettled && !this.isInside) this.settle();
     if (this.client?.waitsForAnswers === true && this.queue.length < ANSWERS_OWED_MAX / 2) {
@@ -298,8 +301,10 @@ export class ServerSession extends ServerStream implements TimerTarget, Leaver, 
     return this.queue.isFull;
   }
 
-  /** Sends our own answers whose turn has come. */
+  /** Sends our own answers whose turn has come: not in the middle of a notice, which nobody has asked for either. */
   sendSynthetics(): void {
+    this.isHoldingBack = this.isMidRelay && isSynthetic(this.queue.head);
+    if (this.isHoldingBack) return;
     for (let kind = this.queue.head; isSynthetic(kind); kind = this.queue.head) {
       this.queue.pop();
       this.sendSynthetic(kind);

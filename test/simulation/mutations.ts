@@ -350,4 +350,47 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'what a worker that died had is still counted',
     plant: instead(SharedPool, 'forget', nothing),
   },
+  // ── what the simulator has found in the pooler ─────────────────────────────────────────────────────────────────
+  {
+    name: 'a client is told that there is no descriptor for its server before it begins to wait',
+    plant: instead(
+      Pool,
+      'open',
+      (original) =>
+        function (this: Pool) {
+          const isOpen = original.call(this);
+          if (!isOpen) this.onTimer(Reflect.get(this, 'failTimer'));
+          return isOpen;
+        },
+    ),
+  },
+  {
+    name: 'behind a RELOAD clients are greeted with what another client has set',
+    plant: instead(
+      ServerSession,
+      'parameterChanged',
+      (original) =>
+        function (this: ServerSession, bytes: Uint8Array, at: number, end: number, isClients: boolean) {
+          const [name = '', value = ''] = Buffer.from(bytes.subarray(at, end)).toString().split('\0');
+          this.pool.parameterCame(name, value);
+          original.call(this, bytes, at, end, isClients);
+        },
+    ),
+  },
+  {
+    name: 'a login waits for what another worker could not find out',
+    plant: instead(Pool, 'hopeForParameters', nothing),
+  },
+  {
+    name: 'a pool that is closed leaves its timers behind',
+    plant: instead(
+      Pool,
+      'mayBeClosed',
+      (original) =>
+        function (this: Pool) {
+          Reflect.set(this, 'timers', []);
+          original.call(this);
+        },
+    ),
+  },
 ];

@@ -9,7 +9,7 @@ import type { NetworkManners } from './network-manners.js';
 import type { ClientManners } from './simulated-client.js';
 
 /** How often administrators and accidents come. Of 1, for each time that something may come. */
-export interface Trouble {
+interface Trouble {
   /** pool_size, hosts and settings change. */
   readonly reloads: number;
   readonly pauses: number;

@@ -28,6 +28,11 @@ class Post<Message> implements Mailbox<Message> {
     });
   }
 
+  /** The sender has died: what it had posted is there. */
+  arriveAll(): void {
+    this.arrived.push(...this.underway.splice(0));
+  }
+
   take(): Message | null {
     return this.arrived.shift() ?? null;
   }
@@ -41,6 +46,7 @@ export class SimulatedWorker {
   private readonly world: World;
   private readonly control = new Post<ToWorker>();
   private readonly mail: Mail;
+  private readonly posts: Post<ToPeer>[] = [];
 
   constructor(
     world: World,
@@ -71,6 +77,7 @@ export class SimulatedWorker {
   meet(other: SimulatedWorker): void {
     const post = new Post<ToPeer>();
     other.mail.comesFrom(this.index, post);
+    this.posts.push(post);
     this.plane.peerCame(other.index, {
       post: (message) => {
         this.world.tell(() => `worker ${this.index} to ${other.index}: ${message.type}`);
@@ -83,6 +90,7 @@ export class SimulatedWorker {
   /** The thread is not there any more; its descriptors are. Returns the connections that it has not accepted. */
   die(): readonly End[] {
     this.isDead = true;
+    for (const each of this.posts) each.arriveAll();
     return this.reactor.halt();
   }
 }
