@@ -161,7 +161,8 @@ export async function scenarioOf(seed: number): Promise<Scenario> {
     trouble: {
       ...(isFair || random.chance(0.4)
         ? NO_TROUBLE
-        : { ...NO_TROUBLE, kills: rate(0.5), removals: rate(0.3), deaths: rate(0.2), upgrades: rate(0.1) }),
+        : { ...NO_TROUBLE, kills: rate(0.5), removals: rate(0.3), deaths: rate(0.2) }),
+      upgrades: isFair && isSession ? 0 : rate(0.05, 0.3),
       reloads: rate(1, 0.4),
       pauses: rate(0.5, 0.3),
       reconnects: rate(0.5, 0.3),

@@ -2,6 +2,7 @@
  *  pools come and go, administrators pause and kill, another process takes over. Time passes between all of them. */
 import { Pools } from '../../src/control/pools.js';
 import { Counter, Counters } from '../../src/pooler/counters.js';
+import type { PassageToControl } from '../../src/pooler/passage-messages.js';
 import type { Pool } from '../../src/pooler/pool.js';
 import type { PoolSettings } from '../../src/pooler/settings.js';
 import {
@@ -13,12 +14,13 @@ import {
   type ToWorker,
 } from '../../src/pooler/thread-messages.js';
 import { WorkerBoard } from '../../src/pooler/worker-board.js';
+import type { CancelKey } from '../../src/wire/startup.js';
 import type { End } from './network.js';
 import type { Scenario } from './scenario.js';
 import { type Destination, type SimulatedKernel, SimulatedReactor } from './simulated-reactor.js';
 import { SimulatedWorker } from './simulated-worker.js';
-import { startOfWorker } from './worker-start.js';
-import type { World } from './world.js';
+import { LISTENING, startOfWorker } from './worker-start.js';
+import { Broken, type World } from './world.js';
 
 /** A worker that has died is replaced after this. */
 const REPLACE_MS = 100;
@@ -28,7 +30,20 @@ export interface Surroundings {
   readonly kernel: SimulatedKernel;
   readonly scenario: Scenario;
   readonly postgres: Destination;
+  /** A connection has come to the listening socket. */
+  connects(end: End): void;
+  /** A worker of this process has something to say to the process that takes its place. */
+  departs(from: SimulatedProcess, message: PassageToControl): void;
 }
+
+/** A process that is being replaced, as the other sees it. */
+export interface Departing {
+  readonly lastIds: readonly [number, number];
+  /** Clients that it still has may be cancelled by whoever connects to the new one. */
+  cancel(key: CancelKey, answered: () => void): void;
+}
+
+type Travelling = Extract<PassageToControl, { type: 'clientGoes' | 'loginGoes' }>;
 
 export class SimulatedProcess {
   readonly shared: SharedState;
@@ -42,22 +57,28 @@ export class SimulatedProcess {
   private readonly mourners = new Map<SimulatedWorker, Set<SimulatedWorker>>();
   private readonly drained = new Set<SimulatedWorker>();
   private isEnding = false;
+  private isAccepting: boolean;
   hasEnded = false;
   deaths = 0;
+  /** The process whose place this one takes, until it has ended. */
+  private predecessor: Departing | null;
 
-  constructor(around: Surroundings) {
+  constructor(around: Surroundings, predecessor: Departing | null) {
     this.around = around;
+    this.predecessor = predecessor;
+    this.isAccepting = predecessor === null;
     this.world = around.world;
     const { settings, pools } = around.scenario.resolved;
     this.settings = settings;
     this.shared = sharedState(settings.workerThreads);
     this.pools = new Pools(this.shared, settings.workerThreads, this, pools);
+    if (predecessor !== null) this.board.lastIds = predecessor.lastIds;
     for (let index = 0; index < settings.workerThreads; index++) this.start(index);
   }
 
   /** A client connects. */
   take(end: End): void {
-    if (this.workers[0]?.reactor.take(end) !== true) this.backlog.push(end);
+    if (!this.isAccepting || this.workers[0]?.reactor.take(end) !== true) this.backlog.push(end);
   }
 
   get board(): WorkerBoard {
@@ -152,21 +173,65 @@ export class SimulatedProcess {
     this.mayHaveEnded();
   }
 
+  // ── another process takes its place ────────────────────────────────────────────────────────────────────────────
+
+  /** Everybody leaves for the other. */
+  depart(graceMs: number): void {
+    this.isEnding = true;
+    this.postToAll({ type: 'depart', graceMs });
+  }
+
+  /** From now on clients come in here. */
+  accept(): void {
+    this.isAccepting = true;
+    this.workers[0]?.post({ type: 'accept', listening: LISTENING });
+  }
+
+  /** A client of the other process: it is this one's from now on. */
+  welcome(travelling: Travelling): void {
+    const { board } = this;
+    const worker = board.nextServing;
+    const site = this.workers[worker];
+    if (site === undefined) throw new Broken(`there is no worker ${worker}`);
+    const isTooMany = false;
+    board.clientComes(worker);
+    const { detached } = travelling;
+    this.around.kernel.give(detached.fd, site.reactor);
+    if (travelling.type === 'clientGoes')
+      return site.post({ type: 'clientArrives', detached, client: travelling.client });
+    site.post({ type: 'loginArrives', detached, unread: travelling.unread, isTooMany });
+  }
+
+  predecessorEnded(): void {
+    this.predecessor = null;
+    this.postToAll({ type: 'predecessorEnded' });
+    this.fill();
+  }
+
   // ── workers ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   private start(index: number): void {
     const { world, kernel, postgres } = this.around;
     const reactor = new SimulatedReactor(world, () => postgres, kernel);
-    const start = startOfWorker(this.settings, this.pools.starts(), this.shared, index);
+    const start = {
+      ...startOfWorker(this.settings, this.pools.starts(), this.shared, index),
+      hasPredecessor: this.predecessor !== null,
+      ...(this.isAccepting ? {} : { listening: null }),
+    };
     const worker = new SimulatedWorker(world, start, reactor, (message) => this.onMessage(worker, message));
     const others = [...this.living()];
     this.workers[index] = worker;
+    reactor.onListening = () => this.takeBacklog();
+    reactor.onUnaccepted = (end) => this.around.connects(end);
     for (const other of others) {
       worker.meet(other);
       other.meet(worker);
     }
     worker.plane.begin();
-    if (index === 0) for (const end of this.backlog.splice(0)) reactor.take(end);
+  }
+
+  private takeBacklog(): void {
+    for (const end of this.backlog.splice(0)) this.take(end);
   }
 
   private onMessage(worker: SimulatedWorker, message: ToControl): void {
@@ -179,6 +244,16 @@ export class SimulatedProcess {
         return this.forgot(worker, message.worker);
       case 'findUser':
         return worker.post({ type: 'userFound', request: message.request, answer: { kind: 'none' } });
+      case 'departing':
+      case 'clientGoes':
+      case 'loginGoes':
+      case 'cancelEnded':
+        return this.around.departs(this, message);
+      case 'cancelElsewhere': {
+        const { request, key } = message;
+        const answered = (): void => worker.post({ type: 'cancelAnswered', request });
+        return this.predecessor === null ? answered() : this.predecessor.cancel(key, answered);
+      }
       case 'stopped':
         return this.stopped(worker);
       case 'drained':

@@ -38,6 +38,10 @@ export class SimulatedReactor extends Rounds implements Reactor {
   private usedMs = 0;
   private hasRunSince = false;
   private isHalted = false;
+  /** It accepts connections from now on. */
+  onListening: () => void = () => undefined;
+  /** It does not any more, and this one has come. */
+  onUnaccepted: (end: End) => void = () => undefined;
   /** Connections that have come and are not accepted yet. */
   private readonly backlog: End[] = [];
 
@@ -68,6 +72,7 @@ export class SimulatedReactor extends Rounds implements Reactor {
 
   acceptFrom({ port }: ListeningSocket, acceptor: Acceptor): Listener {
     this.acceptor = acceptor;
+    this.onListening();
     const close = (): void => {
       this.acceptor = null;
     };
@@ -76,12 +81,13 @@ export class SimulatedReactor extends Rounds implements Reactor {
 
   /** A connection has come in; false when nobody listens. */
   take(end: End): boolean {
-    const { acceptor } = this;
-    if (acceptor === null) return false;
+    if (this.acceptor === null) return false;
     this.backlog.push(end);
     this.later(() => {
-      for (const next of this.backlog.splice(0, 1))
-        this.introduce(this.adopt(next, SocketState.Open, nobody, true), acceptor);
+      for (const next of this.backlog.splice(0, 1)) {
+        if (this.acceptor === null) this.onUnaccepted(next);
+        else this.introduce(this.adopt(next, SocketState.Open, nobody, true), this.acceptor);
+      }
     });
     return true;
   }

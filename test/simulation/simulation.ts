@@ -6,8 +6,9 @@ import { Invariants } from './invariants.js';
 import { End } from './network.js';
 import type { Scenario } from './scenario.js';
 import { SimulatedClient } from './simulated-client.js';
-import { SimulatedProcess } from './simulated-process.js';
+import { SimulatedProcess, type Surroundings } from './simulated-process.js';
 import { SimulatedKernel } from './simulated-reactor.js';
+import { SimulatedUpgrade } from './simulated-upgrade.js';
 import { Broken, World } from './world.js';
 
 /** So long everybody may take to finish when no more is begun. Virtual milliseconds. */
@@ -24,12 +25,17 @@ export class Simulation {
   readonly world: World;
   private readonly scenario: Scenario;
   private readonly kernel = new SimulatedKernel();
-  private readonly process: SimulatedProcess;
+  private process: SimulatedProcess;
+  /** Processes that have not ended: this one, and those whose place it has taken. */
+  private processes: readonly SimulatedProcess[];
+  private upgrade: SimulatedUpgrade | null = null;
+  private readonly around: Surroundings;
   private readonly postgres: BackendHost;
   private readonly clients = new Set<SimulatedClient>();
   private readonly invariants: Invariants;
   private clientsSoFar = 0;
   private moves = 0;
+  private upgrades = 0;
   private isQuiet = false;
   private isShutDown = false;
 
@@ -40,7 +46,18 @@ export class Simulation {
     this.invariants = new Invariants(this.world);
     this.postgres = new BackendHost(this.world, scenario.luck);
     const { world, kernel, postgres } = this;
-    this.process = new SimulatedProcess({ world, kernel, scenario, postgres: () => postgres.accept() });
+    this.around = {
+      world,
+      kernel,
+      scenario,
+      postgres: () => postgres.accept(),
+      connects: (end) => this.process.take(end),
+      departs: (from, message) => {
+        if (from !== this.process) this.upgrade?.onMessage(message);
+      },
+    };
+    this.process = new SimulatedProcess(this.around, null);
+    this.processes = [this.process];
     this.retain();
     this.trouble();
     if (scenario.resolved.settings.workerThreads > 1) this.moveSomebody();
@@ -67,7 +84,7 @@ export class Simulation {
   get summary(): string {
     const { steps, nowMs } = this.world;
     const { handOvers, deaths } = this.process;
-    return `${steps} steps, ${(nowMs / 1000).toFixed(0)} s of virtual time, ${this.clientsSoFar} clients, ${handOvers} servers handed over, ${this.moves} clients moved, ${deaths} workers died`;
+    return `${steps} steps, ${(nowMs / 1000).toFixed(0)} s of virtual time, ${this.clientsSoFar} clients, ${handOvers} servers handed over, ${this.moves} clients moved, ${deaths} workers died, ${this.upgrades} upgrades`;
   }
 
   // ── who comes ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -111,14 +128,30 @@ export class Simulation {
     if (this.isQuiet) return;
     const { world, scenario, process } = this;
     const { random } = world;
-    const { reloads, pauses, reconnects, kills, removals, deaths } = scenario.trouble;
+    const { reloads, pauses, reconnects, kills, removals, deaths, upgrades } = scenario.trouble;
     if (random.chance(reloads)) this.reload(removals);
     if (random.chance(pauses)) this.pause();
     if (random.chance(reconnects)) process.administer('reconnect', this.someDatabase());
     if (random.chance(kills)) this.kill();
-    const living = [...process.living()];
+    if (!this.isUpgrading && !process.isSettling && random.chance(upgrades)) this.replaceProcess();
+    const living = [...this.process.living()];
     if (living.length > 0 && random.chance(deaths)) process.kill(random.pick(living));
     world.after(TROUBLE_MS + random.below(TROUBLE_MS), () => this.trouble());
+  }
+
+  private get isUpgrading(): boolean {
+    return this.upgrade?.isUnderway === true;
+  }
+
+  /** A binary upgrade. */
+  private replaceProcess(): void {
+    const old = this.process;
+    this.world.tell(() => 'UPGRADE');
+    this.upgrades++;
+    this.upgrade = new SimulatedUpgrade(this.world, old);
+    this.process = new SimulatedProcess(this.around, this.upgrade);
+    this.processes = [...this.processes, this.process];
+    this.upgrade.begin(this.process);
   }
 
   private reload(removals: number): void {
@@ -145,7 +178,8 @@ export class Simulation {
 
   private kill(): void {
     const { random } = this.world;
-    if (random.chance(0.7)) return this.process.killClient(random.between(1, this.clientsSoFar));
+    const clients = [...this.process.living()].flatMap(({ plane }) => [...plane.allClients()]);
+    if (clients.length > 0 && random.chance(0.7)) return this.process.killClient(random.pick(clients).id);
     const database = this.someDatabase();
     this.process.administer('kill', database);
     this.world.after(random.below(PAUSE_MAX_MS), () => this.process.administer('resume', database));
@@ -160,7 +194,8 @@ export class Simulation {
   private moveSomebody(): void {
     const { random } = this.world;
     const [from, to] = [random.pick(this.process.workers), random.pick(this.process.workers)];
-    const client = from.plane.findClient(1 + random.below(this.clientsSoFar));
+    const clients = [...from.plane.allClients()];
+    const client = clients.length > 0 ? random.pick(clients) : null;
     if (from !== to && !from.isDead && client?.mayMove === true && client.socket.unsent === 0) {
       const canReach = from.plane.peers.has(to.index) && client.socket.receiver === client;
       if (canReach && !from.plane.isShuttingDown) {
@@ -191,15 +226,19 @@ export class Simulation {
 
   private check(): void {
     if (this.world.steps % CHECK_EVERY === 0) this.clientsLeft();
-    for (const worker of this.process.workers) {
-      if (!worker.reactor.hasRun() || worker.isDead) continue;
-      this.invariants.checkWorker(worker.plane);
-      this.invariants.checkProcess(this.process);
+    for (const process of this.processes) {
+      for (const worker of process.workers) {
+        if (!worker.reactor.hasRun() || worker.isDead) continue;
+        this.invariants.checkWorker(worker.plane);
+        if (process === this.process) this.invariants.checkProcess(process);
+      }
+      if (process.hasEnded && process !== this.process)
+        this.processes = this.processes.filter((each) => each !== process);
     }
   }
 
   private get isAnythingUnderway(): boolean {
-    return this.isShutDown || this.process.board.clients > 0 || this.process.isSettling;
+    return this.isShutDown || this.isUpgrading || this.process.board.clients > 0 || this.process.isSettling;
   }
 
   /** Time goes by, and nobody is there. */

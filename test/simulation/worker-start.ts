@@ -3,8 +3,11 @@ import type { Resolved } from '../../src/control/data-plane-settings.js';
 import { SharedPool } from '../../src/pooler/shared-pool.js';
 import type { PoolStart, SharedState, WorkerStart } from '../../src/pooler/thread-messages.js';
 import type { Fd } from '../../src/reactor/libc.js';
+import type { ListeningSocket } from '../../src/reactor/reactor.js';
 
-/** The first one is where clients come in. */
+export const LISTENING: ListeningSocket = { fd: -1, port: 1, address: { kind: 'unix', path: '' } };
+
+/** The first one is where clients come in, unless another process still takes them. */
 export function startOfWorker(
   settings: Resolved['settings'],
   pools: readonly PoolStart[],
@@ -17,7 +20,7 @@ export function startOfWorker(
     settings,
     pools,
     shared,
-    listening: index === 0 ? { fd: -1, port: 1, address: { kind: 'unix', path: '' } } : null,
+    listening: index === 0 ? LISTENING : null,
     wakeFd: -1 as Fd, // nothing writes to it
     processor: null,
     hasPredecessor: false,
