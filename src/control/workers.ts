@@ -316,7 +316,8 @@ export class Workers implements PoolHolders {
     this.mourners.set(worker, others);
     for (const mourners of this.mourners.values()) mourners.delete(worker);
     this.postToAll({ type: 'peerDied', worker });
-    if (others.size === 0) this.bury(worker);
+    // This one, when no other lives, and those that only this one still had to forget.
+    for (const [each, left] of [...this.mourners]) if (left.size === 0) this.bury(each);
   }
 
   /** `by` will not post anything to the dead worker any more. */

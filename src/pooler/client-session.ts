@@ -179,10 +179,11 @@ export class ClientSession extends ServedClient {
       const special = specialQueryIn(bytes, bodyAt, bodyEnd, this.plane.checkQuery);
       if (special !== SpecialQuery.No) {
         const { server } = this;
-        const isFree = server === null || (server.queue.isEmpty && !server.queue.skipsToSync);
+        const owesNothing = server?.queue.isEmpty === true && !server.isMidRelay;
+        const isFree = server === null || (owesNothing && !server.queue.skipsToSync);
         if (isFree && this.answerHere(special, bytes, bodyAt, bodyEnd)) return this.drop(bytes);
         // PostgreSQL does not know the client's names: it is answered here once its turn has come.
-        const isOwing = server !== null && !server.queue.isEmpty && !server.isInCopyIn;
+        const isOwing = server !== null && !owesNothing && !server.isInCopyIn;
         if (isOwing && special === SpecialQuery.Deallocate && this.mapsStatements)
           return this.waitForAnswers();
         if (discardsAll(special) && this.mapsStatements) return this.onCycle(bytes, Owed.Query, true);

@@ -550,6 +550,7 @@ export class DataPlane implements Acceptor, TimerTarget {
     this.board.setAlive(this.start.index, false); // for new clients
     this.shutdownDeadlineMs = this.reactor.nowMs + graceMs;
     for (const pool of this.pools.values()) pool.shutDown();
+    this.tellWaiters();
     this.proofs.giveUp(new ShuttingDown());
     if (!this.passage.isDeparting) this.endIdleClients();
     this.checkShutdown();
@@ -560,6 +561,13 @@ export class DataPlane implements Acceptor, TimerTarget {
     for (const client of [...this.clients.values()]) {
       const isMoving = client.socket.receiver !== client; // the other worker ends it
       if (client.isAtRest && !isMoving) client.fail(new ShuttingDown());
+    }
+  }
+
+  /** No server comes for those who wait for one: what comes back is closed. */
+  private tellWaiters(): void {
+    for (const client of [...this.clients.values()]) {
+      if (client.isWaiting) client.fail(new ShuttingDown());
     }
   }
 

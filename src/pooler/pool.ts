@@ -74,10 +74,15 @@ export class Pool implements TimerTarget, Serials {
    *  then fires too early, once, and is set anew. */
   private readonly waitTimer: Timer = new Timer(this);
   private readonly pauseTimer: Timer = new Timer(this);
+  /** Fires at once when a server could not even begin to be opened … */
+  private readonly failTimer: Timer = new Timer(this);
+  /** … for this reason. */
+  private whyNotOpened: ClientFacingError | null = null;
   /** Fires when the first of those that hope for a server to come back has hoped for long enough. */
   private readonly growTimer: Timer = new Timer(this);
   /** Fires when it is time to ask other workers for a server. */
   private readonly askTimer: Timer = new Timer(this);
+  private readonly timers = [this.waitTimer, this.pauseTimer, this.failTimer, this.growTimer, this.askTimer];
   /** Since when no server that is wanted here goes elsewhere, unless it is wanted much more there. Ticks. */
   private gaveSince = 0;
   /** Below so many servers a new one is opened as soon as somebody waits. */
@@ -172,6 +177,7 @@ export class Pool implements TimerTarget, Serials {
    *  have meant to send a server. */
   mayBeClosed(): void {
     if (!this.isClosing || !this.shared.isEmptyHere) return;
+    for (const each of this.timers) this.plane.reactor.clearTimer(each); // or they would keep it in memory
     this.plane.poolIsClosed(this, this.closeRequest);
   }
 
@@ -381,9 +387,8 @@ export class Pool implements TimerTarget, Serials {
     this.mayBeClosed();
   }
 
-  /** ParameterStatus of one of its servers. */
+  /** ParameterStatus of one of its servers that logs in. */
   parameterCame(name: string, value: string): void {
-    // Later changes are of sessions; what a client is greeted with is what a fresh server says.
     const isRoom = this.parameters.size < PARAMETERS_MAX;
     if (isRoom && !this.parameters.has(name)) this.parameters.set(name, value);
   }
@@ -494,6 +499,7 @@ export class Pool implements TimerTarget, Serials {
 
   onTimer(timer: Timer): void {
     if (timer === this.askTimer) return this.askAround();
+    if (timer === this.failTimer && this.whyNotOpened !== null) return this.openFailed(this.whyNotOpened);
     if (timer !== this.waitTimer) return this.grow();
     const { reactor, settings } = this.plane;
     const limit = settings.queryWaitTimeoutMs;
@@ -554,12 +560,19 @@ export class Pool implements TimerTarget, Serials {
   private grow(): void {
     const { poolSize, maxConcurrentCreates } = this.settings;
     while (this.mayOpen && this.shared.size < poolSize && this.isServerWanted) {
-      if (!this.shared.reserve(poolSize, maxConcurrentCreates) || !this.open()) return;
+      if (!this.shared.reserve(poolSize, maxConcurrentCreates) || !this.open()) break;
     }
+    if (this.greeters.size > 0) this.hopeForParameters();
+  }
+
+  /** Those of other workers' servers come by themselves, but nobody tells when such a server could not be opened. */
+  private hopeForParameters(): void {
+    if (this.mayOpen && this.opening === 0 && !this.growTimer.isSet)
+      this.plane.reactor.setTimer(this.growTimer, CREATE_PAUSE_MS);
   }
 
   private get mayOpen(): boolean {
-    return !this.pauseTimer.isSet && !this.isShutDown && !this.isPaused;
+    return !this.pauseTimer.isSet && !this.failTimer.isSet && !this.isShutDown && !this.isPaused;
   }
 
   /** Whether somebody waits for whom no server is on its way, and a new one should be opened. */
@@ -603,7 +616,9 @@ export class Pool implements TimerTarget, Serials {
       this.openingEnds();
       this.shared.giveUp();
       const isNowhere = error instanceof UnusableAddress;
-      this.openFailed(new (isNowhere ? ServerUnavailable : LocalResourceExhausted)(error.message));
+      this.whyNotOpened = new (isNowhere ? ServerUnavailable : LocalResourceExhausted)(error.message);
+      // Not inside the call of whoever is about to wait: it would sleep through the news.
+      this.plane.reactor.setTimer(this.failTimer, 0);
       return false;
     }
   }
@@ -641,6 +656,12 @@ export class Pool implements TimerTarget, Serials {
     this.shared.withdraw(server.destination);
   }
 
+  /** The server has begun to say something on its way out: it stays, or the other worker would hear the rest alone. */
+  stays(server: ServerSession): void {
+    this.leavesNot(server);
+    this.offer(server);
+  }
+
   private goOnWith(record: ServerRecord, detached: DetachedSocket): void {
     const server = ServerSession.takenOver(this, record, detached);
     this.servers.add(server);
@@ -666,7 +687,8 @@ export class Pool implements TimerTarget, Serials {
 
   /** Has a clean server leave for a worker whose clients need it more. */
   private handOver(server: ServerSession): boolean {
-    if (!this.shared.othersWait) return false;
+    // What it is in the middle of saying is not cut in two.
+    if (!this.shared.othersWait || !server.isBetweenMessages) return false;
     const now = ticksAt(this.plane.reactor.nowMs);
     const { first } = this.waiters;
     const ownWait = first === null ? NONE_WAITS : (now - first.waitingSince) | 0;

@@ -60,6 +60,8 @@ export class ServerSession extends ServerStream implements TimerTarget, Leaver, 
   private cancelsUnderway = 0;
   /** One of them may still come: it is not given to another client at all. */
   private mayBeHit = false;
+  /** Answers of ours wait for the end of what is being relayed. */
+  private isHoldingBack = false;
   private hadError = false;
   private hasChangedSchema = false;
   /** Ticks: when what it is doing was asked for. */
@@ -230,13 +232,22 @@ export class ServerSession extends ServerStream implements TimerTarget, Leaver, 
       this.answerCame(bytes, begin, end);
     } else {
       this.readMessages(bytes, begin, end);
-      if (this.isInside) this.watchLargeMessage();
+      if (this.isInside) this.isCut();
+      if (this.isHoldingBack) this.sendSynthetics();
     }
     if (this.isSettled && !this.isInside) this.settle();
     if (this.client?.waitsForAnswers === true && this.queue.length < ANSWERS_OWED_MAX / 2) {
       this.client.socket.resume();
     }
     return end;
+  }
+
+  /** The rest of a message is still to come. */
+  private isCut(): void {
+    if (this.state !== ServerState.Leaving) return this.watchLargeMessage();
+    this.socket.stay();
+    this.moveTo(ServerState.Idle);
+    this.pool.stays(this);
   }
 
   /** Everything that is owed, and the end of the transaction. */
@@ -290,8 +301,10 @@ export class ServerSession extends ServerStream implements TimerTarget, Leaver, 
     return this.queue.isFull;
   }
 
-  /** Sends our own answers whose turn has come. */
+  /** Sends our own answers whose turn has come: not in the middle of a notice, which nobody has asked for either. */
   sendSynthetics(): void {
+    this.isHoldingBack = this.isMidRelay && isSynthetic(this.queue.head);
+    if (this.isHoldingBack) return;
     for (let kind = this.queue.head; isSynthetic(kind); kind = this.queue.head) {
       this.queue.pop();
       this.sendSynthetic(kind);
@@ -632,7 +645,8 @@ export class ServerSession extends ServerStream implements TimerTarget, Leaver, 
     const { client, pool } = this;
     const name = textBetween(bytes, bodyAt, nameEnd);
     const value = textBetween(bytes, nameEnd + 1, valueEnd);
-    pool.parameterCame(name, value);
+    // Later changes are of sessions; what a client is greeted with is what a fresh server says.
+    if (this.login !== null) pool.parameterCame(name, value);
     this.parameters?.set(name, value);
     if (!isClients || client === null) return;
     client.parameters?.set(name, value);

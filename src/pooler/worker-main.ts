@@ -9,6 +9,7 @@ import { openReactor } from '../reactor/open-reactor.js';
 import type { Reactor } from '../reactor/reactor.js';
 import { WorkerFailed } from '../wire/client-facing-error.js';
 import { DataPlane } from './data-plane.js';
+import { Mail, type Mailbox } from './mail.js';
 import type { ToPeer } from './peers.js';
 import type { ToControl, ToWorker, WorkerStart } from './thread-messages.js';
 
@@ -16,8 +17,6 @@ const port = parentPort;
 if (port === null) throw new Error('worker-main is the program of a worker thread');
 const post = (message: ToControl): void => port.postMessage(message);
 const start: WorkerStart = workerData;
-/** The other workers' ports, by their number. */
-const peerPorts = new Map<number, MessagePort>();
 // A thread without an event loop has no idle time in which V8 would collect by itself.
 setFlagsFromString('--expose-gc');
 const collectGarbage: () => void = runInNewContext('gc');
@@ -30,17 +29,8 @@ try {
   plane.onManyLeft = collectGarbage;
   reactor.onBug = (error) =>
     plane.log('error', `bug: ${error instanceof Error ? error.stack : String(error)}`);
-  reactor.onWake = () => {
-    for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port)) {
-      onMessage(plane, descriptors, next.message);
-    }
-    for (const [worker, peerPort] of peerPorts) {
-      for (let next = receiveMessageOnPort(peerPort); next; next = receiveMessageOnPort(peerPort)) {
-        const message: ToPeer = next.message;
-        plane.onPeerMessage(worker, message);
-      }
-    }
-  };
+  const mail = new Mail(plane, mailboxOf<ToWorker>(port));
+  reactor.onWake = () => mail.read((peer) => meet(plane, mail, descriptors, peer));
   plane.begin();
   post({ type: 'ready', backend: reactor.name, why, mappings });
   serve(plane, reactor);
@@ -58,19 +48,22 @@ function serve(plane: DataPlane, reactor: Reactor): void {
   }
 }
 
-function onMessage(plane: DataPlane, descriptors: Descriptors, message: ToWorker): void {
-  if (message.type === 'peer') {
-    const { worker, port: peerPort, wakeFd } = message;
-    peerPorts.set(worker, peerPort);
-    plane.peerCame(worker, {
-      post: (toPeer) => {
-        if ('detached' in toPeer) descriptors.give(toPeer.detached.fd, worker);
-        peerPort.postMessage(toPeer);
-        wake(wakeFd);
-      },
-    });
-    return;
-  }
-  if (message.type === 'peerDied') peerPorts.delete(message.worker);
-  plane.onMessage(message);
+function meet(
+  plane: DataPlane,
+  mail: Mail,
+  descriptors: Descriptors,
+  { worker, port: peerPort, wakeFd }: ToWorker & { type: 'peer' },
+): void {
+  mail.comesFrom(worker, mailboxOf<ToPeer>(peerPort));
+  plane.peerCame(worker, {
+    post: (toPeer) => {
+      if ('detached' in toPeer) descriptors.give(toPeer.detached.fd, worker);
+      peerPort.postMessage(toPeer);
+      wake(wakeFd);
+    },
+  });
+}
+
+function mailboxOf<Message>(from: MessagePort): Mailbox<Message> {
+  return { take: () => receiveMessageOnPort(from)?.message ?? null };
 }

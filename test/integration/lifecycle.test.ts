@@ -131,6 +131,25 @@ describe('the end', () => {
     assert.equal(await doorman.ended(), 0);
   });
 
+  test('SHUTDOWN tells those at once who wait for a server: none comes any more', async () => {
+    const doorman = await start();
+    const [one, other, waiting] = [await login(doorman), await login(doorman), await login(doorman)];
+    for (const each of [one, other]) {
+      await each.query('begin');
+      await each.query('select 1');
+    }
+    waiting.send(query('select 3'));
+    while ((await doorman.admin('show pools'))[0]?.cl_waiting !== '1');
+    await doorman.admin('shutdown');
+    assert.equal(sqlstateOf(await waiting.closed()), '58006');
+    for (const each of [one, other]) {
+      assert.equal(await each.value('select 2'), '2');
+      each.send(query('commit'));
+      await each.closed();
+    }
+    assert.equal(await doorman.ended(), 0);
+  });
+
   test('shutdown_timeout is the longest that it takes', async () => {
     const doorman = await start();
     const busy = await login(doorman);

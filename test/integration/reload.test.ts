@@ -5,6 +5,7 @@ import { after, type TestContext, test } from 'node:test';
 import pg from 'pg';
 import { Doorman, type DoormanOptions } from '../support/doorman.js';
 import { pool, postgresPort } from '../support/shared-postgres.js';
+import { WireClient } from '../support/wire-client.js';
 
 const direct = new pg.Pool({ host: '127.0.0.1', port: postgresPort, user: 'postgres', max: 2 });
 after(() => direct.end());
@@ -139,6 +140,36 @@ test('servers with new parameters take the place of the old ones as those come b
   assert.deepEqual(rows, [{ name: 'behind' }]);
   assert.notEqual(await processId(inside), held);
   assert.equal((await sessions('before')).includes(held), false);
+});
+
+test('a client whose servers have nowhere to be any more is told so, however it asks', async (context) => {
+  const at = (server_host: string): DoormanOptions => ({ pools: { app: pool({}, { server_host }) } });
+  const { client, reload } = await scene(context, at('127.0.0.1'));
+  const waiters = [await client(), await client()];
+  await reload(at('nowhere.invalid'));
+  // The attempt fails before the client has begun to wait for it.
+  await assert.rejects(waiters[0]?.query('select 1') ?? Promise.resolve(), { code: '08006' });
+  await assert.rejects(waiters[1]?.query('select $1', [1]) ?? Promise.resolve(), { code: '08006' });
+});
+
+test('clients are greeted with what a fresh server says, not with what another client has set', async (context) => {
+  const named = (application_name: string): DoormanOptions => ({
+    pools: { app: pool({ pool_size: 1 }, { application_name }) },
+  });
+  const { client, doorman, reload } = await scene(context, named('before'));
+  const inside = await client();
+  await begin(inside);
+  await reload(named('behind'));
+  await inside.query("set timezone to 'Asia/Tokyo'");
+  const another = await WireClient.open(doorman.port);
+  const greeting = another.logIn('postgres', 'app');
+  await inside.query('commit');
+  const zones = (await greeting).filter(({ tag, body }) => tag === 'S' && body.includes('TimeZone'));
+  assert.deepEqual(
+    zones.map(({ body }) => body.includes('Tokyo')),
+    [false],
+  );
+  another.close();
 });
 
 test('prepared statements of a client survive the replacement of its servers', async (context) => {

@@ -1,6 +1,6 @@
 /** PostgreSQL in the simulated world: takes connections, gives each a session of the model, passes CancelRequests on,
  *  and has bad luck. */
-import { Errno } from '../../src/reactor/libc.js';
+import { Errno, SystemError } from '../../src/reactor/libc.js';
 import { CANCEL_REQUEST } from '../support/messages.js';
 import { ModelSession } from './model-session.js';
 import { End, type EndUser } from './network.js';
@@ -15,14 +15,23 @@ export interface BadLuck {
   readonly hangs: number;
   /** A session is ended or loses its connection, for each time that it sends something. */
   readonly sessionEnds: number;
+  /** The pooler has no descriptor to connect with. */
+  readonly noDescriptors: number;
+  /** A session says something that nobody has asked for, for each time that it sends something. */
+  readonly notices: number;
 }
 
-export const NO_BAD_LUCK: BadLuck = { refused: 0, hangs: 0, sessionEnds: 0 };
+export const NO_BAD_LUCK: BadLuck = { refused: 0, hangs: 0, sessionEnds: 0, noDescriptors: 0, notices: 0 };
+
+/** What such a notice says. */
+export const UNASKED_NOTICE = 'nobody has asked';
 
 export class BackendHost {
   readonly world: World;
   luck: BadLuck;
   readonly backends = new Set<Backend>();
+  /** Pools by client: see poolKey. */
+  readonly poolsOfClients = new Map<string, string>();
   private lastProcessId = 1000;
 
   constructor(world: World, luck: BadLuck) {
@@ -33,6 +42,7 @@ export class BackendHost {
   /** A connection comes in: the end that the pooler gets, null when it hangs, or the errno that it is refused with. */
   accept(): End | number | null {
     const { random } = this.world;
+    if (random.chance(this.luck.noDescriptors)) throw new SystemError('socket', Errno.EMFILE);
     if (random.chance(this.luck.refused)) return Errno.ECONNREFUSED;
     if (random.chance(this.luck.hangs)) return null;
     const [theirs, ours] = End.pair(this.world);
@@ -44,6 +54,11 @@ export class BackendHost {
     for (const each of this.backends)
       if (each.processId === processId && each.secret === secret) each.cancel();
   }
+}
+
+/** What a pool is called. */
+export function poolKey({ database, user }: { readonly database: string; readonly user: string }): string {
+  return `${user}@${database}`;
 }
 
 class Backend implements EndUser {
@@ -73,6 +88,8 @@ class Backend implements EndUser {
         violation: (what) => {
           throw new Broken(`server ${processId}: ${what}`);
         },
+        mayServe: (client, { database = '', user = '' }) =>
+          host.poolsOfClients.get(client) === poolKey({ database, user }),
       },
       processId,
       secret,
@@ -93,7 +110,7 @@ class Backend implements EndUser {
   }
 
   cancel(): void {
-    this.host.world.tell(`server ${this.processId} is cancelled`);
+    this.host.world.tell(() => `server ${this.processId} is cancelled`);
     this.session.cancel();
   }
 
@@ -103,7 +120,7 @@ class Backend implements EndUser {
     if (this.first.length < 8) return;
     if (this.first.readInt32BE(4) !== CANCEL_REQUEST) {
       this.isSession = true;
-      this.host.world.tell(`server ${this.processId} begins`);
+      this.host.world.tell(() => `server ${this.processId} begins`);
       return this.session.receive(this.first);
     }
     if (this.first.length < CANCEL_LENGTH) return;
@@ -114,16 +131,18 @@ class Backend implements EndUser {
   private send(bytes: Buffer): void {
     if (this.hasEnded) return;
     const { world, luck } = this.host;
+    if (luck.notices > 0 && world.random.chance(luck.notices))
+      world.after(world.random.below(30), () => this.session.notice(UNASKED_NOTICE));
     if (world.random.chance(luck.sessionEnds)) {
       if (world.random.chance(0.5)) {
-        world.tell(`server ${this.processId} loses its connection`);
+        world.tell(() => `server ${this.processId} loses its connection`);
         this.end.close(true);
         return this.gone();
       }
       // Not inside of its own call.
       world.after(0, () => {
         if (this.hasEnded) return;
-        world.tell(`server ${this.processId} is ended by its administrator`);
+        world.tell(() => `server ${this.processId} is ended by its administrator`);
         this.session.terminate();
       });
     }
@@ -133,7 +152,8 @@ class Backend implements EndUser {
 
   private flush(): void {
     while (this.unsent.length > 0) {
-      const all = Buffer.concat(this.unsent);
+      const [first] = this.unsent;
+      const all = this.unsent.length === 1 && first !== undefined ? first : Buffer.concat(this.unsent);
       this.unsent = [all];
       const sent = this.end.write(all);
       if (sent === -Errno.EAGAIN) return;

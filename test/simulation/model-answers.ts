@@ -52,11 +52,25 @@ export function rowDescription(columns: readonly Column[], formats: readonly num
 }
 
 export function dataRow(row: Row, formats: readonly number[]): Buffer {
+  const [cell] = row;
+  if (row.length === 1 && typeof cell === 'string') return textRow(cell);
   const cells = row.map((cell, i) => {
     const bytes = bytesOf(cell, formatOf(formats, i));
     return bytes === null ? int32(-1) : Buffer.concat([int32(bytes.length), bytes]);
   });
   return message('D', int16(row.length), ...cells);
+}
+
+/** The commonest. */
+function textRow(cell: string): Buffer {
+  const length = Buffer.byteLength(cell);
+  const bytes = Buffer.allocUnsafe(11 + length);
+  bytes[0] = 0x44; // D
+  bytes.writeInt32BE(10 + length, 1);
+  bytes.writeInt16BE(1, 5);
+  bytes.writeInt32BE(length, 7);
+  bytes.write(cell, 11);
+  return bytes;
 }
 
 /** A line of COPY data. PostgreSQL manual, COPY, "Text Format". */
@@ -96,7 +110,7 @@ function report(tag: string, severity: string, sqlstate: string, text: string): 
 }
 
 function int16(value: number): Buffer {
-  const bytes = Buffer.alloc(2);
+  const bytes = Buffer.allocUnsafe(2);
   bytes.writeInt16BE(value);
   return bytes;
 }

@@ -5,7 +5,7 @@ import { copyIn } from './model-copy-in.js';
 import type { Waiting } from './model-coroutine.js';
 import { SqlError, syntaxError } from './model-error.js';
 import { Portal } from './model-portals.js';
-import { columnsOf, type Parameters, plan, type Row, rowsOf, TEXT_OID } from './model-rows.js';
+import { columnsOf, isRow, type Parameters, plan, rowsOf, TEXT_OID } from './model-rows.js';
 import type { Select, Statement } from './model-syntax.js';
 
 /** The only table. */
@@ -140,7 +140,11 @@ function* copyOut({ output }: Context, select: Select): Waiting<number> {
   output.put(COPY_OUT_RESPONSE);
   const source = rowsOf(select, []);
   let count = 0;
-  for (let row: Row | null = yield* source(); row !== null; row = yield* source()) {
+  for (let row = source(); row !== null; row = source()) {
+    if (!isRow(row)) {
+      yield row;
+      continue;
+    }
     output.put(copyData(row));
     count++;
   }

@@ -14,7 +14,3 @@ export function* nextMessage(): Waiting<Message> {
     if (message !== null) return message;
   }
 }
-
-export function* sleep(ms: number): Waiting<void> {
-  yield { type: 'sleep', ms };
-}

@@ -1,12 +1,13 @@
 /** What ends a command of the model, as PostgreSQL reports it. PostgreSQL manual, Appendix A "PostgreSQL Error Codes". */
 
-/** ERROR: the transaction fails, the session goes on. */
-export class SqlError extends Error {
+/** ERROR: the transaction fails, the session goes on. Thrown by the thousand, and so without a stack. */
+export class SqlError {
   readonly sqlstate: string;
+  readonly message: string;
 
   constructor(sqlstate: string, message: string) {
-    super(message);
     this.sqlstate = sqlstate;
+    this.message = message;
   }
 }
 

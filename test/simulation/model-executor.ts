@@ -5,7 +5,17 @@ import type { Context } from './model-context.js';
 import type { Waiting } from './model-coroutine.js';
 import { SqlError } from './model-error.js';
 import type { Portal } from './model-portals.js';
-import { type Column, collected, columnsOf, plan, type Row, rowsOf, stored, TEXT_OID } from './model-rows.js';
+import {
+  type Column,
+  collected,
+  columnsOf,
+  isRow,
+  plan,
+  type Row,
+  rowsOf,
+  stored,
+  TEXT_OID,
+} from './model-rows.js';
 import type { PreparedStatement } from './model-statements.js';
 import type { Statement } from './model-syntax.js';
 
@@ -55,10 +65,13 @@ export function* runPortal(
     if (isDescribed && columns !== null) context.output.put(rowDescription(columns, formats));
     let count = 0;
     while (count < rowsMax && !portal.isAtEnd) {
-      const row = yield* nextRow(portal);
-      if (row === null) break;
-      context.output.put(dataRow(row, formats));
-      count++;
+      const row = portal.source?.() ?? null;
+      if (row === null) portal.isAtEnd = true;
+      else if (!isRow(row)) yield row;
+      else {
+        context.output.put(dataRow(row, formats));
+        count++;
+      }
     }
     if (!portal.isAtEnd) return null;
     return portal.tag === 'SHOW' ? 'SHOW' : `${portal.tag} ${count}`;
@@ -77,12 +90,6 @@ function* active<T>(portal: Portal, run: () => Waiting<T>): Waiting<T> {
     portal.status = 'failed';
     throw error;
   }
-}
-
-function* nextRow(portal: Portal): Waiting<Row | null> {
-  const row = portal.source === null ? null : yield* portal.source();
-  if (row === null) portal.isAtEnd = true;
-  return row;
 }
 
 /** All of them, before the first is sent. */
@@ -107,8 +114,11 @@ function* fetched({ portals }: Context, name: string, count: number): Waiting<Ro
   const cursor = portals.find(name);
   if (cursor === undefined) throw noCursor(name);
   return yield* active(cursor, () =>
-    collected(function* () {
-      return cursor.isAtEnd ? null : yield* nextRow(cursor);
+    collected(() => {
+      if (cursor.isAtEnd) return null;
+      const row = cursor.source?.() ?? null;
+      if (row === null) cursor.isAtEnd = true;
+      return row;
     }, count),
   );
 }

@@ -29,7 +29,7 @@ export function takeWholeMessages(bytes: Buffer): Taken {
     const end = at + 1 + length;
     if (end > bytes.length) break;
     messages.push({
-      tag: bytes.toString('latin1', at, at + 1),
+      tag: String.fromCharCode(bytes.readUInt8(at)),
       body: bytes.subarray(at + HEADER_LENGTH, end),
     });
     at = end;

@@ -12,11 +12,17 @@ export function clientOf(sql: string): string | null {
 export class Manners {
   private readonly leftovers: () => string[];
   private readonly violation: (what: string) => void;
+  private readonly mayServe: (client: string) => boolean;
   private lastClient: string | null = null;
 
-  constructor(leftovers: () => string[], violation: (what: string) => void) {
+  constructor(
+    leftovers: () => string[],
+    violation: (what: string) => void,
+    mayServe: (client: string) => boolean,
+  ) {
     this.leftovers = leftovers;
     this.violation = violation;
+    this.mayServe = mayServe;
   }
 
   /** A message of this client is taken up; of whom it is, is not known when null. */
@@ -26,6 +32,7 @@ export class Manners {
       if (last !== null && this.leftovers().length === 0) this.lastClient = null; // what follows may be another's
       return;
     }
+    if (!this.mayServe(client)) this.violation(`${client} is of another pool`);
     this.lastClient = client;
     if (last === null || last === client) return;
     const leftovers = this.leftovers();

@@ -20,7 +20,8 @@ export class Output {
 
   flush(): void {
     if (this.length === 0) return;
-    const bytes = Buffer.concat(this.messages);
+    const [first] = this.messages;
+    const bytes = this.messages.length === 1 && first !== undefined ? first : Buffer.concat(this.messages);
     this.messages = [];
     this.length = 0;
     this.send(bytes);

@@ -1,5 +1,5 @@
 /** What a SELECT of the model gives: its columns, and its rows one after the other. */
-import { sleep, type Waiting } from './model-coroutine.js';
+import type { Wait, Waiting } from './model-coroutine.js';
 import { SqlError } from './model-error.js';
 import type { Select } from './model-syntax.js';
 
@@ -11,8 +11,13 @@ export interface Column {
   readonly typeOid: number;
 }
 
-/** Gives the next row; null behind the last. */
-export type RowSource = () => Waiting<Row | null>;
+/** Gives the next row, null behind the last, or what is to be waited for before it is asked again. */
+export type RowSource = () => Row | Wait | null;
+
+/** Whether there is nothing to wait for. */
+export function isRow(row: Row | Wait): row is Row {
+  return Array.isArray(row);
+}
 
 export type Parameters = readonly (string | null)[];
 
@@ -73,39 +78,29 @@ export function rowsOf(select: Select, parameters: Parameters): RowSource {
 
 export function stored(rows: readonly Row[]): RowSource {
   let at = 0;
-  // biome-ignore lint/correctness/useYield: other sources wait
-  return function* () {
-    return rows[at++] ?? null;
-  };
+  return () => rows[at++] ?? null;
 }
 
 /** All that a source still gives, up to a number. */
 export function* collected(source: RowSource, max = Number.POSITIVE_INFINITY): Waiting<Row[]> {
   const rows: Row[] = [];
   while (rows.length < max) {
-    const row = yield* source();
+    const row = source();
     if (row === null) break;
-    rows.push(row);
+    if (isRow(row)) rows.push(row);
+    else yield row;
   }
   return rows;
 }
 
 function computed({ from, to }: { from: number; to: number }, value: (i: number) => number): RowSource {
   let i = from;
-  // biome-ignore lint/correctness/useYield: other sources wait
-  return function* () {
-    return i > to ? null : [value(i++)];
-  };
+  return () => (i > to ? null : [value(i++)]);
 }
 
 function slept(ms: number): RowSource {
-  let isOver = false;
-  return function* () {
-    if (isOver) return null;
-    yield* sleep(ms);
-    isOver = true;
-    return [''];
-  };
+  const rows: (Row | Wait)[] = [{ type: 'sleep', ms }, ['']];
+  return () => rows.shift() ?? null;
 }
 
 function divided(dividend: number, divisor: number): number {

@@ -1,7 +1,7 @@
 /** A backend of PostgreSQL 18 for the simulator: one connection, from its StartupMessage on. It has no clock and no
  *  socket of its own. This file takes the bytes apart and decides when the backend runs; model-backend.ts is what runs. */
 import type { Message } from '../support/messages.js';
-import { AUTHENTICATION_OK, backendKeyData, parameterStatus } from './model-answers.js';
+import { AUTHENTICATION_OK, backendKeyData, noticeResponse, parameterStatus } from './model-answers.js';
 import { Backend } from './model-backend.js';
 import { Context } from './model-context.js';
 import type { Wait, Waiting } from './model-coroutine.js';
@@ -22,6 +22,8 @@ export interface SessionHost {
   close(): void;
   /** The frontend has done what it must never do. */
   violation(what: string): void;
+  /** Whether the frontend of these parameters may speak for this client. */
+  mayServe?(client: string, startup: Readonly<Record<string, string>>): boolean;
 }
 
 const MESSAGE: Wait = { type: 'message' };
@@ -64,7 +66,7 @@ export class ModelSession {
   /** Takes bytes of the frontend, cut anywhere. */
   receive(bytes: Buffer): void {
     if (this.hasEnded) return;
-    this.pending = Buffer.concat([this.pending, bytes]);
+    this.pending = this.pending.length === 0 ? bytes : Buffer.concat([this.pending, bytes]);
     if (this.context === null) this.takeStartup();
     if (this.context !== null) this.takeMessages();
     this.proceed();
@@ -74,6 +76,11 @@ export class ModelSession {
   cancel(): void {
     if (this.wait.type === 'sleep') this.signal(queryCanceled());
     else if (this.context?.isInCopy) this.context.isCancelPending = true;
+  }
+
+  /** Something that nobody has asked for, while nothing is going on. */
+  notice(text: string): void {
+    if (this.context !== null && !this.isBusy) this.host.send(noticeResponse('WARNING', '01000', text));
   }
 
   /** As pg_terminate_backend(). */
@@ -116,6 +123,7 @@ export class ModelSession {
     const manners = new Manners(
       () => this.remains(),
       (what) => this.host.violation(what),
+      (client) => this.host.mayServe?.(client, startup.parameters) ?? true,
     );
     this.output.put(AUTHENTICATION_OK);
     for (const [name, value] of settings.takeFirstReport(startup.parameters.user ?? ''))

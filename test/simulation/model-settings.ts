@@ -59,6 +59,9 @@ export class Settings {
   /** What RESET goes back to: the StartupMessage may have chosen. */
   private readonly initial = new Map<string, string>();
   private readonly reported = new Map<string, string>();
+  private valuesReported: SettingsSnapshot | null = null;
+  /** Whether something may be LOCAL. */
+  private hasLocal = false;
 
   constructor(startup: Readonly<Record<string, string>>) {
     for (const setting of SETTINGS) this.initial.set(setting.name, setting.initial);
@@ -105,6 +108,8 @@ export class Settings {
 
   /** The transaction has ended: what was LOCAL is undone. */
   endTransaction(): void {
+    if (!this.hasLocal) return;
+    this.hasLocal = false;
     for (const [name, { ofSession, ofTransaction }] of this.values) {
       if (ofTransaction !== null) this.put(name, { ofSession, ofTransaction: null });
     }
@@ -118,6 +123,8 @@ export class Settings {
 
   /** … and before each ReadyForQuery: what is not as it was reported last. */
   takeReport(): [string, string][] {
+    if (this.values === this.valuesReported) return [];
+    this.valuesReported = this.values;
     const changes = SETTINGS.filter(({ isReported }) => isReported)
       .map(({ name }): [string, string] => [name, this.current(name)])
       .filter(([name, value]) => this.reported.get(name) !== value);
@@ -131,6 +138,9 @@ export class Settings {
   }
 
   private put(name: string, value: Value): void {
+    const { ofSession, ofTransaction } = this.valueOf(name);
+    if (value.ofSession === ofSession && value.ofTransaction === ofTransaction) return;
+    if (value.ofTransaction !== null) this.hasLocal = true;
     this.values = new Map([...this.values, [name, value]]);
   }
 

@@ -1,10 +1,34 @@
 /** The grammar of the model's SQL: a small subset of PostgreSQL's; all else is a syntax error. */
-import { syntaxError } from './model-error.js';
+import { SqlError, syntaxError } from './model-error.js';
 import type { Select, Statement, TransactionStatement } from './model-syntax.js';
 import { END, type Token, tokensOf } from './model-tokens.js';
 
+/** So many texts are remembered with what they say: clients say the same again and again. */
+const KNOWN_MAX = 10_000;
+const KNOWN_LENGTH_MAX = 200;
+const known = new Map<string, readonly Statement[] | SqlError>();
+
 /** The statements of a text. All of it must be right before any is run. */
-export function statementsOf(sql: string): Statement[] {
+export function statementsOf(sql: string): readonly Statement[] {
+  const found = known.get(sql) ?? remember(sql);
+  if (found instanceof SqlError) throw found;
+  return found;
+}
+
+function remember(sql: string): readonly Statement[] | SqlError {
+  if (known.size >= KNOWN_MAX) known.clear();
+  let statements: readonly Statement[] | SqlError;
+  try {
+    statements = parsed(sql);
+  } catch (error) {
+    if (!(error instanceof SqlError)) throw error;
+    statements = error;
+  }
+  if (sql.length <= KNOWN_LENGTH_MAX) known.set(sql, statements);
+  return statements;
+}
+
+function parsed(sql: string): Statement[] {
   const reader = new Reader(tokensOf(sql));
   const statements: Statement[] = [];
   for (;;) {
@@ -64,7 +88,7 @@ class Reader {
     return isNegative ? -value : value;
   }
 
-  error(): Error {
+  error(): SqlError {
     return syntaxError(this.next.text);
   }
 }

@@ -11,6 +11,7 @@ export const END: Token = { type: 'end', text: '' };
 
 const BLANKS = /(?:\s+|--[^\n]*)+/y;
 const TOKENS: readonly (readonly [Token['type'], RegExp])[] = [
+  ['string', /[eE]'((?:[^'\\]|\\.|'')*)'/y],
   ['word', /[A-Za-z_\x80-\uffff][\w$\x80-\uffff]*/y],
   ['string', /'((?:[^']|'')*)'/y],
   ['string', /\$(\w*)\$([\s\S]*?)\$\1\$/y],
@@ -44,6 +45,7 @@ function tokenAt(sql: string, at: number): { token: Token; end: number } {
 function textOf(type: Token['type'], match: RegExpExecArray): string {
   const [whole, inner = whole, dollarQuoted] = match;
   if (dollarQuoted !== undefined) return dollarQuoted;
+  if (/^e'/i.test(whole)) return inner.replace(/\\(.)/g, '$1').replaceAll("''", "'");
   if (whole.startsWith("'")) return inner.replaceAll("''", "'");
   if (whole.startsWith('"')) return inner.replaceAll('""', '"');
   return type === 'word' ? whole.toLowerCase() : inner;

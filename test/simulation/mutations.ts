@@ -3,12 +3,17 @@
 import { AnswerQueue } from '../../src/pooler/answer-queue.js';
 import { ClientSession } from '../../src/pooler/client-session.js';
 import { ClientStatements } from '../../src/pooler/client-statements.js';
+import { ClientStream } from '../../src/pooler/client-stream.js';
 import { Counters, Gauge } from '../../src/pooler/counters.js';
+import { DataPlane } from '../../src/pooler/data-plane.js';
+import { Mail } from '../../src/pooler/mail.js';
 import { MemoryBudget } from '../../src/pooler/memory-budget.js';
 import { NameChanges } from '../../src/pooler/name-changes.js';
 import { Pool } from '../../src/pooler/pool.js';
 import { ServerSession } from '../../src/pooler/server-session.js';
 import { ServerStatements } from '../../src/pooler/server-statements.js';
+import { SharedPool } from '../../src/pooler/shared-pool.js';
+import { TrackedParameters } from '../../src/pooler/tracked-parameters.js';
 import { StreamSocket } from '../../src/reactor/stream-socket.js';
 import { TransactionStatus } from '../../src/wire/tags.js';
 
@@ -37,6 +42,16 @@ function instead(
 }
 
 const nothing = (): Method => () => undefined;
+
+/** All of them at once. */
+function together(...plants: readonly (() => () => void)[]): () => () => void {
+  return () => {
+    const removes = plants.map((plant) => plant());
+    return () => {
+      for (const remove of removes) remove();
+    };
+  };
+}
 
 export const MUTATIONS: readonly Mutation[] = [
   {
@@ -121,14 +136,10 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'a server is given to the next while a cancel is on its way to it',
-    plant: () => {
-      const begins = instead(ServerSession, 'cancelBegins', nothing)();
-      const delivered = instead(ServerSession, 'cancelDelivered', nothing)();
-      return () => {
-        begins();
-        delivered();
-      };
-    },
+    plant: together(
+      instead(ServerSession, 'cancelBegins', nothing),
+      instead(ServerSession, 'cancelDelivered', nothing),
+    ),
   },
   {
     name: 'a BEGIN that was put off is lost',
@@ -178,6 +189,207 @@ export const MUTATIONS: readonly Mutation[] = [
       (original) =>
         function (this: ClientSession, server: ServerSession) {
           if (this.id % 3 !== 0) original.call(this, server);
+        },
+    ),
+  },
+  {
+    name: 'the answer to the Close of a statement that had to make room is left unread',
+    plant: instead(
+      ServerStatements,
+      'makeRoom',
+      (original) =>
+        function (this: ServerStatements) {
+          const queue: AnswerQueue = Reflect.get(this, 'queue');
+          const { push } = queue;
+          queue.push = () => undefined;
+          original.call(this);
+          queue.push = push;
+        },
+    ),
+  },
+  {
+    name: 'a message that was being gathered is still there when its client has heard of a timeout',
+    plant: instead(ClientStream, 'forgetWhole', nothing),
+  },
+  {
+    name: 'a client that has vanished between two messages of a batch leaves its server as it is',
+    plant: instead(
+      ServerSession,
+      'leave',
+      (original) =>
+        function (this: ServerSession) {
+          this.queue.clear();
+          original.call(this, false);
+        },
+    ),
+  },
+  {
+    name: 'a client waits at SHUTDOWN for a server that never comes',
+    plant: instead(DataPlane, 'tellWaiters', nothing),
+  },
+  {
+    name: 'PAUSE does not close servers that come back',
+    plant: instead(
+      Pool,
+      'whyUnwanted',
+      (original) =>
+        function (this: Pool, server: ServerSession) {
+          const why = original.call(this, server);
+          return why === 'paused' ? null : why;
+        },
+    ),
+  },
+  {
+    name: 'parameters do not come along with a client',
+    plant: instead(TrackedParameters, 'commandsFrom', () => () => ''),
+  },
+  // ── several workers ────────────────────────────────────────────────────────────────────────────────────────────
+  {
+    name: 'a server that is handed over is counted in neither worker',
+    plant: instead(
+      SharedPool,
+      'leaves',
+      (original) =>
+        function (this: SharedPool) {
+          original.call(this, Reflect.get(this, 'self'));
+          this.giveUp();
+        },
+    ),
+  },
+  {
+    name: 'a pledge of a server that does not come is not withdrawn',
+    plant: instead(SharedPool, 'withdraw', nothing),
+  },
+  {
+    name: 'a count is given back twice',
+    plant: instead(SharedPool, 'giveUp', (original) => {
+      let times = 0;
+      return function (this: SharedPool) {
+        original.call(this);
+        if (++times % 10 === 0) original.call(this);
+      };
+    }),
+  },
+  {
+    name: 'a server is handed over in the middle of what it says',
+    plant: instead(ServerSession, 'isCut', nothing),
+  },
+  {
+    name: 'who waits in another worker is forgotten',
+    plant: together(
+      instead(Pool, 'look', nothing),
+      instead(Pool, 'handOver', () => () => false),
+      instead(
+        Pool,
+        'keep',
+        () =>
+          function (this: Pool, server: ServerSession) {
+            Reflect.get(this, 'idle').push(server);
+          },
+      ),
+    ),
+  },
+  {
+    name: 'a cancel goes to a server that the worker had before',
+    plant: () => {
+      const { takenOver } = ServerSession;
+      let before: ServerSession | null = null;
+      ServerSession.takenOver = (pool, record, detached) => {
+        const server = takenOver.call(ServerSession, pool, record, detached);
+        const { processId, cancelKey } = server;
+        if (before !== null && !before.isClosed) {
+          server.processId = before.processId;
+          server.cancelKey = before.cancelKey;
+        } else {
+          server.processId = processId;
+          server.cancelKey = cancelKey;
+        }
+        before = server;
+        return server;
+      };
+      return () => {
+        ServerSession.takenOver = takenOver;
+      };
+    },
+  },
+  {
+    name: 'a client that moves leaves its statements behind',
+    plant: instead(
+      ClientSession,
+      'record',
+      (original) =>
+        function (this: ClientSession) {
+          return { ...original.call(this), statements: [] };
+        },
+    ),
+  },
+  {
+    name: 'a client that moves is still counted where it was',
+    plant: instead(
+      ClientSession,
+      'hasLeft',
+      (original) =>
+        function (this: ClientSession, ...rest: unknown[]) {
+          original.apply(this, rest);
+          this.pool.clientArrives();
+        },
+    ),
+  },
+  {
+    name: 'what a worker had sent before it died is lost',
+    plant: instead(
+      Mail,
+      'buries',
+      () =>
+        function (this: Mail, worker: number) {
+          Reflect.get(this, 'peers').delete(worker);
+        },
+    ),
+  },
+  {
+    name: 'what a worker that died had is still counted',
+    plant: instead(SharedPool, 'forget', nothing),
+  },
+  // ── what the simulator has found in the pooler ─────────────────────────────────────────────────────────────────
+  {
+    name: 'a client is told that there is no descriptor for its server before it begins to wait',
+    plant: instead(
+      Pool,
+      'open',
+      (original) =>
+        function (this: Pool) {
+          const isOpen = original.call(this);
+          if (!isOpen) this.onTimer(Reflect.get(this, 'failTimer'));
+          return isOpen;
+        },
+    ),
+  },
+  {
+    name: 'behind a RELOAD clients are greeted with what another client has set',
+    plant: instead(
+      ServerSession,
+      'parameterChanged',
+      (original) =>
+        function (this: ServerSession, bytes: Uint8Array, at: number, end: number, isClients: boolean) {
+          const [name = '', value = ''] = Buffer.from(bytes.subarray(at, end)).toString().split('\0');
+          this.pool.parameterCame(name, value);
+          original.call(this, bytes, at, end, isClients);
+        },
+    ),
+  },
+  {
+    name: 'a login waits for what another worker could not find out',
+    plant: instead(Pool, 'hopeForParameters', nothing),
+  },
+  {
+    name: 'a pool that is closed leaves its timers behind',
+    plant: instead(
+      Pool,
+      'mayBeClosed',
+      (original) =>
+        function (this: Pool) {
+          Reflect.set(this, 'timers', []);
+          original.call(this);
         },
     ),
   },

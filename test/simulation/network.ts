@@ -20,7 +20,7 @@ export class End {
   private readonly world: World;
   private peer: End | null = null;
   /** Arrived and not read. */
-  private inbox: Buffer[] = [];
+  private readonly inbox: Buffer[] = [];
   private inboxBytes = 0;
   /** Bytes on their way to the peer. */
   private underway = 0;
@@ -43,8 +43,9 @@ export class End {
     return [a, b];
   }
 
-  /** Sends as many of the bytes as there is room for. Returns how many, or a negative errno. */
-  write(bytes: Uint8Array): number {
+  /** Sends as many of the bytes as there is room for; they must not change any more. Returns how many, or a negative
+   *  errno. */
+  write(bytes: Buffer): number {
     if (this.endErrno !== null && this.endErrno !== ENDED) return -Errno.EPIPE;
     if (this.hasShut || this.hasClosed) return -Errno.EPIPE;
     const room = CAPACITY - this.underway - (this.peer?.inboxBytes ?? 0);
@@ -52,13 +53,13 @@ export class End {
       this.wasFull = true;
       return -Errno.EAGAIN;
     }
-    const { random } = this.world;
+    const { random, network } = this.world;
     const most = Math.min(room, bytes.length);
-    const count = random.chance(0.1) ? random.between(1, most) : most;
+    const count = random.chance(network.partial) ? random.between(1, most) : most;
     let at = 0;
     while (at < count) {
-      const piece = random.chance(0.15) ? random.between(1, count - at) : count - at;
-      this.carry(Buffer.from(bytes.subarray(at, at + piece)));
+      const piece = random.chance(network.splits) ? random.between(1, count - at) : count - at;
+      this.carry(piece === bytes.length ? bytes : bytes.subarray(at, at + piece));
       at += piece;
     }
     if (count < bytes.length) this.wasFull = true;
@@ -67,10 +68,11 @@ export class End {
 
   /** Up to so many bytes that have arrived; ENDED or an errno when there will be none; null when there are none now. */
   read(most: number): Buffer | number | null {
-    const [first, ...rest] = this.inbox;
+    const [first] = this.inbox;
     if (first === undefined) return this.endErrno;
-    const taken = first.subarray(0, most);
-    this.inbox = taken.length === first.length ? rest : [first.subarray(most), ...rest];
+    const taken = first.length <= most ? first : first.subarray(0, most);
+    if (taken === first) this.inbox.shift();
+    else this.inbox[0] = first.subarray(most);
     this.inboxBytes -= taken.length;
     const { peer } = this;
     if (peer?.wasFull === true) {
@@ -129,7 +131,7 @@ export class End {
       return;
     }
     const last = this.inbox.at(-1);
-    if (last !== undefined && this.world.random.chance(0.5))
+    if (last !== undefined && this.world.random.chance(this.world.network.joins))
       this.inbox[this.inbox.length - 1] = Buffer.concat([last, bytes]);
     else this.inbox.push(bytes);
     this.inboxBytes += bytes.length;
@@ -145,8 +147,8 @@ export class End {
 
   /** Milliseconds; now and then very long. */
   private latency(): number {
-    const { random } = this.world;
+    const { random, network } = this.world;
     const milliseconds = random.below(1000) / 1000;
-    return random.chance(0.01) ? milliseconds * 200 : milliseconds;
+    return random.chance(network.late) ? milliseconds * 200 : milliseconds;
   }
 }

@@ -13,23 +13,40 @@ import {
   errorFields,
   execute,
   flush,
+  GSSENC_REQUEST,
   type Message,
   packet,
   parse,
   query,
+  SSL_REQUEST,
   startup,
   sync,
-  takeMessages,
   terminate,
 } from '../support/messages.js';
-import { Expectation, lineOf } from './expectation.js';
+import { UNASKED_NOTICE } from './backend-host.js';
+import { Expectation, lineOf, messageAt } from './expectation.js';
 import type { End, EndUser } from './network.js';
 import { Broken, type World } from './world.js';
 
 const READ_MAX = 65_536;
+const HEADER_LENGTH = 5;
+/** NoticeResponse. */
+const NOTICE = 0x4e;
+const NOTHING = Buffer.alloc(0);
 /** What the pooler may say when the world has bad luck: the connection ends with it, or the client ends it. */
-const BAD_NEWS = new Set(['08006', '57P01', '53300', '53000']);
+const BAD_NEWS = new Set(['08006', '57P01', '53300', '53000', '53200', '58006', '3D000']);
 const CANCELED = '57014';
+
+const SHOWN = [
+  'show timezone',
+  'show intervalstyle',
+  'show search_path',
+  'show work_mem',
+  'fetch all from kept',
+];
+/** What pooling undoes between transactions: a client takes some parameters along, if that is wanted. */
+const UNDO_ALL = query('reset all; unlisten *; close all');
+const UNDO_UNTRACKED = query('reset work_mem; reset search_path; unlisten *; close all');
 
 export interface ClientManners {
   /** How often it vanishes, stops reading for a while, or cancels; of 1, for each thing it does. */
@@ -38,8 +55,16 @@ export interface ClientManners {
   readonly cancels: number;
   /** … or breaks the protocol. */
   readonly breaks: number;
+  /** … or begins in another way than by its StartupMessage. */
+  readonly badLogins: number;
+  /** … or says something large. */
+  readonly large: number;
+  /** How long it thinks before it says something, mostly. Milliseconds. */
+  readonly thinks: number;
   /** Session mode: what it has set stays. */
   readonly keepsItsSession: boolean;
+  /** sync_server_parameters: what it has set of some parameters stays. */
+  readonly keepsItsParameters: boolean;
   /** Whether the world may have bad luck. */
   readonly expectsBadNews: boolean;
 }
@@ -49,15 +74,17 @@ export class SimulatedClient implements EndUser {
   hasEnded = false;
   private readonly world: World;
   private readonly end: End;
-  private readonly connect: () => End | null;
+  private readonly connect: () => End;
   private readonly manners: ClientManners;
   private readonly expectation: Expectation;
   private readonly startup: Buffer;
   private cancelKey: Buffer | null = null;
   private hasLoggedIn = false;
-  private received: Buffer = Buffer.alloc(0);
-  private unsent: Buffer = Buffer.alloc(0);
+  private received: Buffer = NOTHING;
+  private unsent: Buffer = NOTHING;
   private isReading = true;
+  /** It has asked for TLS, and waits to be told that there is none. */
+  private awaitsRefusal = false;
   private isLeaving = false;
   /** It has broken the protocol: what it hears now does not matter, but that its connection ends. */
   private isOutlaw = false;
@@ -68,20 +95,44 @@ export class SimulatedClient implements EndUser {
   constructor(
     world: World,
     number: number,
-    end: End,
     manners: ClientManners,
-    database: string,
-    connect: () => End | null,
+    names: { readonly database: string; readonly user: string },
+    connect: () => End,
   ) {
     this.world = world;
     this.number = number;
-    this.end = end;
+    this.end = connect();
     this.manners = manners;
     this.connect = connect;
-    this.startup = startup({ user: 'alice', database });
+    this.startup = startup({ user: names.user, database: names.database });
     this.expectation = new Expectation(this.startup);
-    end.user = this;
-    this.send(this.startup);
+    this.end.user = this;
+    this.begin();
+  }
+
+  /** As its comments call it. */
+  get name(): string {
+    return `c${this.number}`;
+  }
+
+  private begin(): void {
+    const { random } = this.world;
+    if (!random.chance(this.manners.badLogins)) return this.send(this.startup);
+    if (random.chance(0.5) || !this.manners.expectsBadNews) {
+      this.awaitsRefusal = true;
+      return this.send(packet(random.chance(0.8) ? SSL_REQUEST : GSSENC_REQUEST));
+    }
+    this.isOutlaw = true;
+    this.send(
+      random.pick([
+        this.startup.subarray(0, random.below(this.startup.length)),
+        startup({ user: 'nobody', database: 'nowhere' }),
+        Buffer.from('GET / HTTP/1.1\r\n\r\n'),
+        packet(CANCEL_REQUEST, Buffer.alloc(8)),
+        packet(CANCEL_REQUEST, Buffer.alloc(8)).subarray(0, random.between(1, 15)),
+      ]),
+    );
+    this.world.after(random.below(200), () => this.vanish());
   }
 
   /** It says goodbye when it has got what it waits for. */
@@ -109,18 +160,34 @@ export class SimulatedClient implements EndUser {
       const came = this.end.read(READ_MAX);
       if (came === null) return;
       if (typeof came === 'number') return this.wasClosed(came);
-      const { messages, rest } = takeMessages(Buffer.concat([this.received, came]));
-      this.received = rest;
-      for (const each of messages) if (!this.hasEnded) this.heard(each);
+      const bytes = this.received.length === 0 ? came : Buffer.concat([this.received, came]);
+      let at = this.awaitsRefusal ? this.refused(bytes) : 0;
+      while (at + HEADER_LENGTH <= bytes.length) {
+        const end = at + 1 + bytes.readInt32BE(at + 1);
+        if (end > bytes.length) break;
+        this.heard(bytes, at, end);
+        if (this.hasEnded) return;
+        at = end;
+      }
+      this.received = at === bytes.length ? NOTHING : bytes.subarray(at);
+      if (this.isIdle) this.planNext();
     }
   }
 
-  private heard(message: Message): void {
+  /** No TLS, says one byte. */
+  private refused(bytes: Buffer): number {
+    if (bytes[0] !== NOTICE) throw new Broken(`client ${this.number} asks for TLS and hears ${bytes[0]}`);
+    this.awaitsRefusal = false;
+    this.send(this.startup);
+    return 1;
+  }
+
+  private heard(bytes: Buffer, begin: number, end: number): void {
     if (this.isOutlaw) return;
-    if (!this.hasLoggedIn) return this.greeted(message);
-    const expected = this.expectation.differs(message);
-    if (expected !== null) return this.surprised(message, expected);
-    if (this.isIdle) this.planNext();
+    if (bytes[begin] === NOTICE && bytes.subarray(begin, end).includes(UNASKED_NOTICE)) return;
+    if (!this.hasLoggedIn) return this.greeted(messageAt(bytes, begin, end));
+    const expected = this.expectation.differs(bytes, begin, end);
+    if (expected !== null) this.surprised(messageAt(bytes, begin, end), expected);
   }
 
   private greeted(message: Message): void {
@@ -128,8 +195,7 @@ export class SimulatedClient implements EndUser {
     if (message.tag === 'E') return this.surprised(message, 'a greeting');
     if (message.tag !== 'Z') return;
     this.hasLoggedIn = true;
-    this.tell('has logged in');
-    this.planNext();
+    this.tell(() => 'has logged in');
   }
 
   private surprised(message: Message, expected: string): void {
@@ -140,7 +206,7 @@ export class SimulatedClient implements EndUser {
         `client ${this.number} hears ${lineOf(message).slice(0, 200)} instead of ${expected.slice(0, 200)}`,
       );
     }
-    this.tell(`hears ${lineOf(message)}`);
+    this.tell(() => `hears ${lineOf(message)}`);
     this.vanish();
   }
 
@@ -151,7 +217,7 @@ export class SimulatedClient implements EndUser {
         `the connection of client ${this.number} ended (${errno}), it expected ${this.waitsFor}`,
       );
     }
-    this.tell(`its connection has ended${isHalfway ? ' in the middle of a message' : ''}`);
+    this.tell(() => `its connection has ended${isHalfway ? ' in the middle of a message' : ''}`);
     this.ended();
   }
 
@@ -162,7 +228,7 @@ export class SimulatedClient implements EndUser {
   private planNext(): void {
     const { random } = this.world;
     const act = ++this.acts;
-    const pause = random.chance(0.7) ? random.below(2000) / 1000 : random.below(200);
+    const pause = random.chance(0.7) ? (random.below(1000) * this.manners.thinks) / 1000 : random.below(200);
     this.world.after(pause, () => {
       if (!this.hasEnded && act === this.acts && this.isIdle) this.act();
     });
@@ -174,7 +240,7 @@ export class SimulatedClient implements EndUser {
     if (random.chance(this.manners.breaks)) return this.breakTheProtocol();
     this.undoWhatPoolingUndoes();
     const parts = this.draw();
-    this.tell(`says ${parts.map(listed).join(', ')}`);
+    this.tell(() => `says ${parts.map(listed).join(', ')}`);
     for (const each of parts) this.expectation.said(each);
     this.send(Buffer.concat(parts));
     if (random.chance(this.manners.vanishes))
@@ -185,8 +251,9 @@ export class SimulatedClient implements EndUser {
 
   /** A session of its own would keep it. */
   private undoWhatPoolingUndoes(): void {
-    if (this.manners.keepsItsSession || this.expectation.status !== 'I') return;
-    this.expectation.hidden(query('reset all; unlisten *; close all'));
+    const { expectation } = this;
+    if (this.manners.keepsItsSession || expectation.status !== 'I' || !expectation.isChanged) return;
+    expectation.hidden(this.manners.keepsItsParameters ? UNDO_UNTRACKED : UNDO_ALL);
   }
 
   // ── what it does ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -197,7 +264,8 @@ export class SimulatedClient implements EndUser {
     const { status } = this.expectation;
     if (status !== 'I' && (this.isLeaving || random.chance(0.4)))
       return [this.query(random.pick(['commit', 'rollback', 'COMMIT']))];
-    switch (random.below(16)) {
+    if (random.chance(this.manners.large)) return [this.large()];
+    switch (random.below(17)) {
       case 0:
       case 1:
         return [this.query(this.select())];
@@ -210,7 +278,18 @@ export class SimulatedClient implements EndUser {
       case 5:
         return [
           this.query(
-            random.pick(["set timezone to 'Asia/Tokyo'", "set local work_mem to '99MB'", 'listen news']),
+            random.pick([
+              "set timezone to 'Asia/Tokyo'",
+              "set timezone to 'Europe/Paris'",
+              'reset timezone',
+              "set local timezone to 'UTC'",
+              "set intervalstyle to 'iso_8601'",
+              "set search_path to 'elsewhere'",
+              "set work_mem to '99MB'",
+              "set local work_mem to '99MB'",
+              'listen news',
+              "declare kept cursor with hold for select 'row'",
+            ]),
           ),
         ];
       case 6:
@@ -218,18 +297,35 @@ export class SimulatedClient implements EndUser {
       case 7:
         return [this.query(`select pg_sleep(${random.below(30) / 1000})`)];
       case 8:
-        return [this.query(`select i from generate_series(1, ${random.below(300)}) i`)];
+        return [this.query(`select i from generate_series(1, ${this.amount(300)}) i`)];
       case 9:
-        return [this.query(`select repeat('${this.stamp()}', ${random.below(12_000)})`)];
+        return [this.query(`select repeat('${this.stamp()}', ${this.amount(12_000)})`)];
       case 10:
         return this.copyIn();
       case 11:
-        return [this.query(`copy (select i from generate_series(1, ${random.below(300)}) i) to stdout`)];
+        return [this.query(`copy (select i from generate_series(1, ${this.amount(300)}) i) to stdout`)];
       case 12:
         return this.portalInParts();
+      case 13:
+        return [this.query(random.pick(SHOWN))];
       default:
         return Array.from({ length: random.between(1, 4) }, () => this.batch()).flat();
     }
+  }
+
+  /** Mostly little. */
+  private amount(most: number): number {
+    const { random } = this.world;
+    return random.below(random.chance(0.1) ? most : 9);
+  }
+
+  /** Of a size that is not gathered, or not sent, at once. */
+  private large(): Buffer {
+    const { random } = this.world;
+    const padding = ' '.repeat(random.below(random.chance(0.2) ? 150_000 : 15_000));
+    return random.chance(0.5)
+      ? this.query(`${this.select()}${padding}`)
+      : Buffer.concat([parse('', `${this.select()}${padding}`), bind('', ''), execute(), sync()]);
   }
 
   private discards(): Buffer[] {
@@ -320,7 +416,7 @@ export class SimulatedClient implements EndUser {
       Buffer.concat([whole, Buffer.from('Z\0\0\0\x05I')]),
       whole.subarray(0, random.below(whole.length)),
     ]);
-    this.tell(`breaks the protocol with ${said.length} bytes`);
+    this.tell(() => `breaks the protocol with ${said.length} bytes`);
     this.isOutlaw = true;
     this.send(said);
     this.world.after(random.below(500), () => this.vanish());
@@ -336,10 +432,11 @@ export class SimulatedClient implements EndUser {
 
   private cancel(): void {
     if (this.hasEnded || this.cancelKey === null) return;
+    const { world } = this;
+    const { random } = world;
     const end = this.connect();
-    if (end === null) return;
     this.hasCancelled = true;
-    this.tell('cancels');
+    this.tell(() => 'cancels');
     const close = (): void => end.close();
     end.user = {
       onReadable: () => {
@@ -348,19 +445,22 @@ export class SimulatedClient implements EndUser {
       onWritable: () => undefined,
     };
     let request = packet(CANCEL_REQUEST, this.cancelKey);
+    if (random.chance(0.1)) request = request.subarray(0, random.below(request.length)); // and no more
+    if (random.chance(0.05)) request[15] = (request[15] ?? 0) ^ 1; // the secret is wrong
     while (request.length > 0) request = request.subarray(Math.max(0, end.write(request)));
+    if (random.chance(0.3)) world.after(random.below(5), close);
   }
 
   private vanish(): void {
     if (this.hasEnded) return;
-    this.tell('vanishes');
+    this.tell(() => 'vanishes');
     this.end.close(this.world.random.chance(0.5));
     this.ended();
   }
 
   private sayGoodbye(): void {
     if (this.hasEnded) return;
-    this.tell('says goodbye');
+    this.tell(() => 'says goodbye');
     this.send(terminate());
     this.end.close();
     this.ended();
@@ -372,7 +472,7 @@ export class SimulatedClient implements EndUser {
   }
 
   private send(bytes: Buffer): void {
-    this.unsent = Buffer.concat([this.unsent, bytes]);
+    this.unsent = this.unsent.length === 0 ? bytes : Buffer.concat([this.unsent, bytes]);
     this.flush();
   }
 
@@ -380,13 +480,13 @@ export class SimulatedClient implements EndUser {
     while (this.unsent.length > 0) {
       const sent = this.end.write(this.unsent);
       if (sent === -Errno.EAGAIN) return;
-      this.unsent = sent < 0 ? Buffer.alloc(0) : this.unsent.subarray(sent);
+      this.unsent = sent < 0 || sent === this.unsent.length ? NOTHING : this.unsent.subarray(sent);
     }
     if (this.isIdle) this.planNext();
   }
 
-  private tell(what: string): void {
-    this.world.tell(`client ${this.number} ${what}`);
+  private tell(what: () => string): void {
+    this.world.tell(() => `client ${this.number} ${what()}`);
   }
 }
 

@@ -36,6 +36,14 @@ export class SimulatedReactor extends Rounds implements Reactor {
   private acceptor: Acceptor | null = null;
   private plannedMs = Number.POSITIVE_INFINITY;
   private usedMs = 0;
+  private hasRunSince = false;
+  private isHalted = false;
+  /** It accepts connections from now on. */
+  onListening: () => void = () => undefined;
+  /** It does not any more, and this one has come. */
+  onUnaccepted: (end: End) => void = () => undefined;
+  /** Connections that have come and are not accepted yet. */
+  private readonly backlog: End[] = [];
 
   constructor(
     world: World,
@@ -64,6 +72,7 @@ export class SimulatedReactor extends Rounds implements Reactor {
 
   acceptFrom({ port }: ListeningSocket, acceptor: Acceptor): Listener {
     this.acceptor = acceptor;
+    this.onListening();
     const close = (): void => {
       this.acceptor = null;
     };
@@ -72,9 +81,14 @@ export class SimulatedReactor extends Rounds implements Reactor {
 
   /** A connection has come in; false when nobody listens. */
   take(end: End): boolean {
-    const { acceptor } = this;
-    if (acceptor === null) return false;
-    this.later(() => this.introduce(this.adopt(end, SocketState.Open, nobody, true), acceptor));
+    if (this.acceptor === null) return false;
+    this.backlog.push(end);
+    this.later(() => {
+      for (const next of this.backlog.splice(0, 1)) {
+        if (this.acceptor === null) this.onUnaccepted(next);
+        else this.introduce(this.adopt(next, SocketState.Open, nobody, true), this.acceptor);
+      }
+    });
     return true;
   }
 
@@ -105,6 +119,25 @@ export class SimulatedReactor extends Rounds implements Reactor {
       segments: this.segments.inUse,
       timers: this.timers.size,
     };
+  }
+
+  /** Its thread is not there any more. Returns the connections that it has not accepted. */
+  halt(): readonly End[] {
+    this.isHalted = true;
+    this.acceptor = null;
+    return this.backlog.splice(0);
+  }
+
+  /** The kernel closes what is still open. */
+  closeAll(): void {
+    for (const each of this.sockets) each.lose();
+  }
+
+  /** Whether it has had a round since this was asked last. */
+  hasRun(): boolean {
+    const { hasRunSince } = this;
+    this.hasRunSince = false;
+    return hasRunSince;
   }
 
   /** Something has happened to the socket: it is looked at in the next round. */
@@ -161,9 +194,11 @@ export class SimulatedReactor extends Rounds implements Reactor {
     if (this.plannedMs <= atMs) return;
     this.plannedMs = atMs;
     this.world.after(atMs - this.world.nowMs, () => {
-      if (this.plannedMs !== atMs) return; // an earlier one was planned since
+      if (this.plannedMs !== atMs) return this.world.nothingHappened(); // an earlier one was planned since
+      if (this.isHalted) return this.world.nothingHappened();
       this.plannedMs = Number.POSITIVE_INFINITY;
       this.round();
+      this.hasRunSince = true;
       if (this.isBusy || this.ready.size > 0 || this.outcomes.length > 0) this.wake();
       const { nextDeadlineMs } = this.timers;
       // Timers are late at times, never early.
@@ -179,17 +214,41 @@ export class SimulatedReactor extends Rounds implements Reactor {
   }
 }
 
+interface Underway {
+  readonly end: End;
+  readonly resets: boolean;
+  /** In whose table of descriptors it is. */
+  readonly owner: SimulatedReactor;
+}
+
 /** Connections between two reactors, by the number that stands for them. */
 export class SimulatedKernel {
-  private readonly underway = new Map<number, { readonly end: End; readonly resets: boolean }>();
+  private readonly underway = new Map<number, Underway>();
   private lastFd = 0;
 
-  release(end: End, resets: boolean): number {
-    this.underway.set(++this.lastFd, { end, resets });
+  release(end: End, resets: boolean, owner: SimulatedReactor): number {
+    this.underway.set(++this.lastFd, { end, resets, owner });
     return this.lastFd;
   }
 
-  claim(fd: number): { readonly end: End; readonly resets: boolean } {
+  /** From now on it is the other's to close. */
+  give(fd: number, owner: SimulatedReactor): void {
+    const given = this.underway.get(fd);
+    if (given === undefined) throw new Broken(`descriptor ${fd} is given away that was not detached`);
+    this.underway.set(fd, { ...given, owner });
+  }
+
+  /** All descriptors of a thread that has died are closed. */
+  closeAll(owner: SimulatedReactor): void {
+    for (const [fd, each] of this.underway) {
+      if (each.owner !== owner) continue;
+      this.underway.delete(fd);
+      each.end.close(each.resets);
+    }
+    owner.closeAll();
+  }
+
+  claim(fd: number): Underway {
     const claimed = this.underway.get(fd);
     if (claimed === undefined) throw new Broken(`descriptor ${fd} is attached that was not detached`);
     this.underway.delete(fd);
@@ -304,7 +363,8 @@ class SimulatedSocket extends StreamSocket {
     const { connection } = this;
     if (connection === null || this.sendHead === NONE) return;
     const begin = segments.beginOf(this.sendHead);
-    const result = connection.write(buffers.memory.subarray(begin, begin + segments.lengthOf(this.sendHead)));
+    const end = begin + segments.lengthOf(this.sendHead);
+    const result = connection.write(Buffer.from(buffers.memory.subarray(begin, end)));
     if (result > 0) this.sent(result);
     else if (result === -Errno.EAGAIN) this.isBlocked = true;
     else this.sendFailed(-result);
@@ -321,6 +381,11 @@ class SimulatedSocket extends StreamSocket {
     return { host: '127.0.0.1', port: 1, isUnix: false };
   }
 
+  /** Its thread has died. */
+  lose(): void {
+    this.connection?.close(this.resets);
+  }
+
   leaveIfQuiet(): boolean {
     if (!this.hasNothingLeft || this.isSending) return false;
     const { connection } = this;
@@ -328,7 +393,7 @@ class SimulatedSocket extends StreamSocket {
     connection.user = null;
     this.hasLeft = true;
     this.reactor.closeSocket(this);
-    this.left({ fd: this.reactor.kernel.release(connection, this.resets), ssl: NO_SSL });
+    this.left({ fd: this.reactor.kernel.release(connection, this.resets, this.reactor), ssl: NO_SSL });
     return true;
   }
 

@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { MUTATIONS } from './mutations.js';
-import { Simulation, scenarioOf } from './simulation.js';
+import { scenarioOf } from './scenario.js';
+import { Simulation } from './simulation.js';
 import { Broken } from './world.js';
 
 const SEEDS = 12;
@@ -12,7 +13,7 @@ const SEEDS_TO_FIND = 100;
 
 for (let seed = 1; seed <= SEEDS; seed++) {
   test(`what must hold does, with seed ${seed}`, async () => {
-    const simulation = new Simulation(seed, await scenarioOf(seed));
+    const simulation = new Simulation(seed, await scenarioOf(seed), false);
     try {
       simulation.run(STEPS);
     } catch (error) {
@@ -24,7 +25,7 @@ for (let seed = 1; seed <= SEEDS; seed++) {
 test('the same seed tells the same story', async () => {
   const stories = [];
   for (let i = 0; i < 2; i++) {
-    const simulation = new Simulation(5, await scenarioOf(5));
+    const simulation = new Simulation(5, await scenarioOf(5), false);
     simulation.run(STEPS);
     stories.push(simulation.world.story);
   }
@@ -37,7 +38,7 @@ describe('a bug that is planted is found', () => {
       for (let seed = 1; seed <= SEEDS_TO_FIND; seed++) {
         const scenario = await scenarioOf(seed);
         const remove = plant();
-        const simulation = new Simulation(seed, scenario);
+        const simulation = new Simulation(seed, scenario, false);
         try {
           simulation.run(STEPS);
         } catch (error) {

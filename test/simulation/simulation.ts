@@ -1,438 +1,290 @@
-/** One run of the simulator: the real data plane on the simulated reactor, between clients and servers of the model.
- *  What must hold is checked at every turn, and at the end when all is quiet. */
-import { configurationSchema } from '../../src/config/settings/configuration.js';
-import { type Resolved, resolveSettings } from '../../src/control/data-plane-settings.js';
-import { Counter, Gauge } from '../../src/pooler/counters.js';
-import { DataPlane } from '../../src/pooler/data-plane.js';
-import type { ToPeer } from '../../src/pooler/peers.js';
-import type { Pool } from '../../src/pooler/pool.js';
-import type { ServerSession } from '../../src/pooler/server-session.js';
-import { ServerState } from '../../src/pooler/server-stream.js';
-import { PoolMode } from '../../src/pooler/settings.js';
-import { SharedPool } from '../../src/pooler/shared-pool.js';
-import {
-  type SharedState,
-  sharedState,
-  type WorkerSnapshot,
-  type WorkerStart,
-} from '../../src/pooler/thread-messages.js';
-import type { Fd } from '../../src/reactor/libc.js';
-import { TransactionStatus } from '../../src/wire/tags.js';
-import { NO_TOKEN_KEYS } from '../support/token-keys.js';
-import { BackendHost, type BadLuck, NO_BAD_LUCK } from './backend-host.js';
+/** One run of the simulator: the real data plane on simulated reactors, between clients and servers of the model, in a
+ *  process whose workers die and whose administrators do as they like. What must hold is checked whenever the code of a
+ *  worker has run, and at the end when all is quiet. */
+import { BackendHost, NO_BAD_LUCK, poolKey } from './backend-host.js';
+import { Invariants } from './invariants.js';
 import { End } from './network.js';
-import { type ClientManners, SimulatedClient } from './simulated-client.js';
-import { SimulatedKernel, SimulatedReactor } from './simulated-reactor.js';
+import type { Scenario } from './scenario.js';
+import { SimulatedClient } from './simulated-client.js';
+import { SimulatedProcess, type Surroundings } from './simulated-process.js';
+import { SimulatedKernel } from './simulated-reactor.js';
+import { SimulatedUpgrade } from './simulated-upgrade.js';
 import { Broken, World } from './world.js';
 
-const DATABASE = 'mydb';
-/** How long a message between workers takes: most are quick, some late. Virtual milliseconds. */
-const POST_MS = 0.5;
-const LATE_POST_MS = 80;
 /** So long everybody may take to finish when no more is begun. Virtual milliseconds. */
 const PATIENCE_MS = 600_000;
+/** … and everything to be given back then. */
+const SETTLES_MS = 60_000;
+const SHUTDOWN_MS = 10_000;
 const CHECK_EVERY = 20;
-/** Between two RELOADs, twice that at most. */
-const RELOAD_MS = 100;
-/** The rest of a batch may be on its way for so long. */
-const KEPT_MAX_MS = 2_000;
-
-export interface Scenario {
-  readonly clients: number;
-  readonly manners: ClientManners;
-  readonly luck: BadLuck;
-  readonly resolved: Resolved;
-  /** pool_size changes, and servers are replaced: RELOAD. */
-  readonly reloads: boolean;
-}
-
-const POLITE = { vanishes: 0, stalls: 0.02, cancels: 0, breaks: 0, expectsBadNews: false };
-const RUDE = { vanishes: 0.05, stalls: 0.05, cancels: 0.3, breaks: 0.02, expectsBadNews: true };
-const UNLUCKY: BadLuck = { refused: 0.05, hangs: 0.02, sessionEnds: 0.003 };
-
-/** Servers come and go. */
-const SHORT_LIVES = {
-  server_lifetime: '300ms',
-  idle_timeout: '150ms',
-  retain_connections_time: '100ms',
-  server_idle_check_timeout: '50ms',
-};
-
-/** What a seed stands for. */
-export async function scenarioOf(seed: number): Promise<Scenario> {
-  const isUnlucky = seed % 3 === 2;
-  const isSession = seed % 5 === 4;
-  const clients = 2 + (seed % 7);
-  const poolSize = isSession ? clients : 1 + (seed % 4);
-  const configuration = configurationSchema.parse({
-    general: {
-      worker_threads: 1 + (Math.floor(seed / 2) % 3),
-      worker_fill_percent: seed % 2 === 0 ? 0 : 50,
-      scaling_warm_pool_ratio: seed % 2 === 0 ? 20 : 100,
-      query_wait_timeout: isUnlucky ? 2000 : 300_000,
-      prepared_statements_cache_size: seed % 2 === 0 ? 3 : 100,
-      ...(seed % 4 === 1 ? SHORT_LIVES : {}),
-    },
-    pools: {
-      [DATABASE]: {
-        server_host: '127.0.0.1',
-        server_port: 5432,
-        pool_mode: isSession ? 'session' : 'transaction',
-        users: [{ username: 'alice', pool_size: poolSize }],
-      },
-    },
-  });
-  const rules = [
-    {
-      type: 'host',
-      databases: [],
-      users: [],
-      network: { address: '127.0.0.1', prefixLength: 32 },
-      method: 'trust',
-      line: 1,
-    },
-  ] as const;
-  const { settings, pools } = await resolveSettings({
-    configuration,
-    accessRules: null,
-    tlsFiles: new Map(),
-    tokenKeys: NO_TOKEN_KEYS,
-    files: [],
-  });
-  return {
-    clients,
-    manners: { ...(seed % 3 === 0 ? POLITE : RUDE), keepsItsSession: isSession },
-    luck: isUnlucky ? UNLUCKY : NO_BAD_LUCK,
-    resolved: { settings: { ...settings, accessRules: rules }, pools },
-    reloads: seed % 5 === 2,
-  };
-}
-
-/** What a worker of the simulation is started with: the first one is where clients come in. */
-export function workerStart({ settings, pools }: Resolved, shared: SharedState, index: number): WorkerStart {
-  for (const pool of pools.keys()) {
-    new SharedPool(shared.pools, pool, settings.workerThreads, index).isOpen = true;
-  }
-  return {
-    index,
-    workers: settings.workerThreads,
-    settings,
-    pools: pools.map((each, pool) => ({ pool, settings: each })),
-    shared,
-    listening: index === 0 ? { fd: -1, port: 1, address: { kind: 'unix', path: '' } } : null,
-    wakeFd: -1 as Fd, // nothing writes to it
-    processor: null,
-    hasPredecessor: false,
-    statementKey: Buffer.from('key of the simulation'),
-    cancelSigningKey: Buffer.from('another key of the simulation'),
-    logLevel: 'debug',
-    mockKey: Buffer.from('a third key of the simulation'),
-    version: '0',
-  };
-}
-
-/** One worker: its reactor and data plane, and what the others have posted to it. */
-class SimulatedWorker {
-  readonly reactor: SimulatedReactor;
-  readonly plane: DataPlane;
-  readonly pool: Pool;
-  readonly index: number;
-  private readonly world: World;
-  private readonly inbox: { readonly from: number; readonly message: ToPeer }[] = [];
-
-  constructor(world: World, index: number, reactor: SimulatedReactor, plane: DataPlane, pool: Pool) {
-    this.world = world;
-    this.index = index;
-    this.reactor = reactor;
-    this.plane = plane;
-    this.pool = pool;
-    reactor.onWake = () => {
-      for (const { from, message } of this.inbox.splice(0)) plane.onPeerMessage(from, message);
-    };
-  }
-
-  /** From now on this one can post to the other. What it posts arrives in order, and at any time. */
-  meet(other: SimulatedWorker): void {
-    this.plane.peerCame(other.index, {
-      post: (message) => {
-        const { random } = this.world;
-        this.world.tell(`worker ${this.index} to ${other.index}: ${message.type}`);
-        const arrival = structuredClone(message);
-        const mostMs = random.chance(0.03) ? LATE_POST_MS : POST_MS;
-        other.expected.push({ from: this.index, message: arrival });
-        this.world.after((random.below(1000) / 1000) * mostMs, () => {
-          // Whichever of them arrives, it is the first that was posted.
-          const at = other.expected.findIndex(({ from }) => from === this.index);
-          other.inbox.push(...other.expected.splice(at, 1));
-          other.reactor.post();
-        });
-      },
-    });
-  }
-
-  private readonly expected: { readonly from: number; readonly message: ToPeer }[] = [];
-}
+/** Between two times that something may come to trouble everybody, twice that at most. */
+const TROUBLE_MS = 100;
+const PAUSE_MAX_MS = 500;
 
 export class Simulation {
   readonly world: World;
   private readonly scenario: Scenario;
   private readonly kernel = new SimulatedKernel();
-  private readonly workers: readonly SimulatedWorker[];
+  private process: SimulatedProcess;
+  /** Processes that have not ended: this one, and those whose place it has taken. */
+  private processes: readonly SimulatedProcess[];
+  private upgrade: SimulatedUpgrade | null = null;
+  private readonly around: Surroundings;
   private readonly postgres: BackendHost;
   private readonly clients = new Set<SimulatedClient>();
-  /** Servers that have answered all and are outside of a transaction, and still a client's. */
-  private readonly kept = new WeakMap<ServerSession, { transactions: number; since: number }>();
-  /** What a worker has told of itself when it was asked last. */
-  private seen: WorkerSnapshot | null = null;
+  private readonly invariants: Invariants;
   private clientsSoFar = 0;
   private moves = 0;
+  private upgrades = 0;
   private isQuiet = false;
-  /** Servers that there may be: with a smaller pool_size they become fewer as they come back. */
-  private sizeMax = Number.POSITIVE_INFINITY;
+  private isShutDown = false;
 
-  constructor(seed: number, scenario: Scenario) {
+  constructor(seed: number, scenario: Scenario, isTold: boolean) {
     this.scenario = scenario;
-    this.world = new World(seed);
+    this.world = new World(seed, isTold);
+    this.world.network = scenario.network;
+    this.invariants = new Invariants(this.world);
     this.postgres = new BackendHost(this.world, scenario.luck);
-    const { workerThreads } = scenario.resolved.settings;
-    const shared = sharedState(workerThreads);
-    this.workers = Array.from({ length: workerThreads }, (_, index) => this.startWorker(index, shared));
-    for (const each of this.workers) for (const other of this.workers) if (other !== each) each.meet(other);
-    this.closeExpired();
-    if (workerThreads > 1) this.moveSomebody();
-    if (scenario.reloads) this.world.after(RELOAD_MS, () => this.reload());
+    const { world, kernel, postgres } = this;
+    this.around = {
+      world,
+      kernel,
+      scenario,
+      postgres: () => postgres.accept(),
+      connects: (end) => this.process.take(end),
+      departs: (from, message) => {
+        if (from !== this.process) this.upgrade?.onMessage(message);
+      },
+    };
+    this.process = new SimulatedProcess(this.around, null);
+    this.processes = [this.process];
+    this.retain();
+    this.trouble();
+    if (scenario.resolved.settings.workerThreads > 1) this.moveSomebody();
     for (let i = 0; i < scenario.clients; i++) this.invite();
   }
 
   /** So many steps, and then to the end. Throws Broken. */
   run(steps: number): void {
     while (this.world.steps < steps && this.world.step()) this.check();
-    this.isQuiet = true;
-    this.postgres.luck = NO_BAD_LUCK;
-    for (const each of this.clients) each.leave();
+    this.calmDown();
+    if (this.scenario.manners.expectsBadNews && this.world.random.chance(0.3)) this.shutDown();
+    else for (const each of this.clients) each.leave();
     const deadline = this.world.nowMs + PATIENCE_MS;
-    while (this.clientsLeft().length > 0 || this.clientsThere > 0) {
+    while (this.clientsLeft() > 0 || (!this.process.hasEnded && this.isAnythingUnderway)) {
       if (!this.world.step() || this.world.nowMs > deadline) throw new Broken(this.whoIsStuck());
       this.check();
     }
-    this.checkNothingIsLeft();
+    this.settle();
+    if (!this.isShutDown) this.checkNothingIsLeft();
+    this.checkEndOfAll();
   }
+
+  /** What has happened, in a line. */
+  get summary(): string {
+    const { steps, nowMs } = this.world;
+    const { handOvers, deaths } = this.process;
+    return `${steps} steps, ${(nowMs / 1000).toFixed(0)} s of virtual time, ${this.clientsSoFar} clients, ${handOvers} servers handed over, ${this.moves} clients moved, ${deaths} workers died, ${this.upgrades} upgrades`;
+  }
+
+  // ── who comes ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** A new client comes, and another when it has gone. */
   private invite(): void {
     if (this.isQuiet) return;
-    const end = this.connect();
-    if (end === null) throw new Broken('nobody listens');
-    const client = new SimulatedClient(
-      this.world,
-      ++this.clientsSoFar,
-      end,
-      this.scenario.manners,
-      DATABASE,
-      () => this.connect(),
+    const { manners, resolved } = this.scenario;
+    const { database, user } = this.world.random.pick(resolved.pools);
+    const number = ++this.clientsSoFar;
+    this.postgres.poolsOfClients.set(`c${number}`, poolKey({ database, user }));
+    this.clients.add(
+      new SimulatedClient(this.world, number, manners, { database, user }, () => this.connect()),
     );
-    this.clients.add(client);
   }
 
-  private connect(): End | null {
+  private connect(): End {
     const [theirs, ours] = End.pair(this.world);
-    return this.workers[0]?.reactor.take(ours) === true ? theirs : null;
+    this.process.take(ours);
+    return theirs;
   }
 
-  private startWorker(index: number, shared: SharedState): SimulatedWorker {
-    const { world, kernel } = this;
-    const { resolved } = this.scenario;
-    const reactor = new SimulatedReactor(world, () => () => this.postgres.accept(), kernel);
-    const plane = new DataPlane(workerStart(resolved, shared, index), reactor, (message) => {
-      if (message.type === 'snapshot') this.seen = message.snapshot;
-      else if (message.type === 'log') world.tell(`pooler ${index}, ${message.level}: ${message.text}`);
-    });
-    reactor.onBug = (error) => {
-      throw error instanceof Broken
-        ? error
-        : new Broken(`a bug: ${error instanceof Error ? error.stack : error}`);
-    };
-    const pool = plane.findPool(DATABASE, 'alice');
-    if (pool === null) throw new Broken('there is no pool');
-    plane.begin();
-    return new SimulatedWorker(world, index, reactor, plane, pool);
-  }
-
-  /** What the control plane does every retain_connections_time. */
-  private closeExpired(): void {
-    const { retainConnectionsTimeMs, retainConnectionsMax } = this.scenario.resolved.settings;
-    let quota = retainConnectionsMax;
-    for (const { pool } of this.workers) {
-      for (const { id } of pool.expired()) if (quota-- > 0) pool.closeExpired(id);
-    }
-    for (const { reactor } of this.workers) reactor.wake();
-    this.world.after(retainConnectionsTimeMs, () => this.closeExpired());
-  }
-
-  /** Each worker hears of it in its own time. */
-  private reload(): void {
-    if (this.isQuiet) return;
-    const { random } = this.world;
-    const [settings] = this.scenario.resolved.pools;
-    if (settings === undefined) throw new Broken('there is no pool');
-    const poolSize = Math.max(1, settings.poolSize - 1 + random.below(3));
-    const serverHost = random.chance(0.5) ? 'one' : 'another';
-    this.world.tell(`RELOAD: pool_size ${poolSize}, host ${serverHost}`);
-    for (const { plane, reactor } of this.workers) {
-      this.world.after(random.below(10), () => {
-        plane.onMessage({ type: 'pool', pool: 0, settings: { ...settings, poolSize, serverHost } });
-        reactor.wake();
-      });
-    }
-    this.world.after(RELOAD_MS + random.below(RELOAD_MS), () => this.reload());
-  }
-
-  /** Clients move at any time, not only when workers have drifted apart. */
-  private moveSomebody(): void {
-    const { random } = this.world;
-    const from = random.pick(this.workers);
-    const to = random.pick(this.workers);
-    const client = from.plane.findClient(1 + random.below(this.clientsSoFar));
-    if (from !== to && client?.mayMove === true && client.socket.unsent === 0) {
-      this.world.tell(`client ${client.id} is to move from worker ${from.index} to ${to.index}`);
-      client.moveTo(to.index);
-      this.moves++;
-      from.reactor.wake();
-    }
-    this.world.after(random.below(40), () => this.moveSomebody());
-  }
-
-  /** Servers and clients that have changed their worker. */
-  get changes(): { readonly handOvers: number; readonly moves: number } {
-    const handOvers = this.workers.reduce((sum, { pool }) => sum + pool.counters.get(Counter.HandOvers), 0);
-    return { handOvers, moves: this.moves };
-  }
-
-  private get servers(): ServerSession[] {
-    return this.workers.flatMap(({ pool }) => [...pool.servers]);
-  }
-
-  private get clientsThere(): number {
-    return this.workers.reduce((sum, { plane }) => Math.max(sum, plane.board.clients), 0);
-  }
-
-  private clientsLeft(): SimulatedClient[] {
+  /** Removes those who have ended, and returns how many there are. */
+  private clientsLeft(): number {
     for (const each of this.clients) {
       if (!each.hasEnded) continue;
       this.clients.delete(each);
       this.world.after(this.world.random.below(50), () => this.invite());
     }
-    return [...this.clients];
+    return this.clients.size;
+  }
+
+  // ── what happens to them ───────────────────────────────────────────────────────────────────────────────────────
+
+  private retain(): void {
+    this.process.retain();
+    this.world.after(this.scenario.resolved.settings.retainConnectionsTimeMs, () => this.retain());
+  }
+
+  private trouble(): void {
+    if (this.isQuiet) return;
+    const { world, scenario, process } = this;
+    const { random } = world;
+    const { reloads, pauses, reconnects, kills, removals, deaths, upgrades } = scenario.trouble;
+    if (random.chance(reloads)) this.reload(removals);
+    if (random.chance(pauses)) this.pause();
+    if (random.chance(reconnects)) process.administer('reconnect', this.someDatabase());
+    if (random.chance(kills)) this.kill();
+    if (!this.isUpgrading && !process.isSettling && random.chance(upgrades)) this.replaceProcess();
+    const living = [...this.process.living()];
+    if (living.length > 0 && random.chance(deaths)) process.kill(random.pick(living));
+    world.after(TROUBLE_MS + random.below(TROUBLE_MS), () => this.trouble());
+  }
+
+  private get isUpgrading(): boolean {
+    return this.upgrade?.isUnderway === true;
+  }
+
+  /** A binary upgrade. */
+  private replaceProcess(): void {
+    const old = this.process;
+    this.world.tell(() => 'UPGRADE');
+    this.upgrades++;
+    this.upgrade = new SimulatedUpgrade(this.world, old);
+    this.process = new SimulatedProcess(this.around, this.upgrade);
+    this.processes = [...this.processes, this.process];
+    this.upgrade.begin(this.process);
+  }
+
+  private reload(removals: number): void {
+    const { random } = this.world;
+    const { resolved } = this.scenario;
+    const pools = resolved.pools
+      .filter(() => !random.chance(removals))
+      .map((each) => {
+        const poolSize = Math.max(1, each.poolSize - 1 + random.below(3));
+        const serverHost = random.chance(0.8) ? 'one' : 'another';
+        return { ...each, poolSize, minPoolSize: Math.min(each.minPoolSize, poolSize), serverHost };
+      });
+    this.process.configure(pools);
+  }
+
+  private pause(): void {
+    const database = this.someDatabase();
+    this.process.administer('pause', database);
+    this.world.after(this.world.random.below(PAUSE_MAX_MS), () => {
+      // One at least must go on for good.
+      this.process.administer('resume', this.isQuiet ? null : database);
+    });
+  }
+
+  private kill(): void {
+    const { random } = this.world;
+    const clients = [...this.process.living()].flatMap(({ plane }) => [...plane.allClients()]);
+    if (clients.length > 0 && random.chance(0.7)) return this.process.killClient(random.pick(clients).id);
+    const database = this.someDatabase();
+    this.process.administer('kill', database);
+    this.world.after(random.below(PAUSE_MAX_MS), () => this.process.administer('resume', database));
+  }
+
+  private someDatabase(): string | null {
+    const { random } = this.world;
+    return random.chance(0.3) ? null : random.pick(this.scenario.resolved.pools).database;
+  }
+
+  /** Clients move at any time, not only when workers have drifted apart. */
+  private moveSomebody(): void {
+    const { random } = this.world;
+    const [from, to] = [random.pick(this.process.workers), random.pick(this.process.workers)];
+    const clients = [...from.plane.allClients()];
+    const client = clients.length > 0 ? random.pick(clients) : null;
+    if (from !== to && !from.isDead && client?.mayMove === true && client.socket.unsent === 0) {
+      const canReach = from.plane.peers.has(to.index) && client.socket.receiver === client;
+      if (canReach && !from.plane.isShuttingDown) {
+        this.world.tell(() => `client ${client.id} is to move from worker ${from.index} to ${to.index}`);
+        client.moveTo(to.index);
+        this.moves++;
+        from.reactor.wake();
+      }
+    }
+    if (!this.isQuiet) this.world.after(random.below(40), () => this.moveSomebody());
+  }
+
+  /** Nothing new is begun, and nothing goes wrong any more. */
+  private calmDown(): void {
+    this.isQuiet = true;
+    this.postgres.luck = NO_BAD_LUCK;
+    this.process.configure(this.scenario.resolved.pools);
+    this.process.administer('resume', null);
+  }
+
+  private shutDown(): void {
+    this.isShutDown = true;
+    this.world.tell(() => 'SHUTDOWN');
+    this.process.shutDown(SHUTDOWN_MS);
   }
 
   // ── what must hold ─────────────────────────────────────────────────────────────────────────────────────────────
 
   private check(): void {
-    if (this.world.steps % CHECK_EVERY !== 0) return;
-    this.clientsLeft();
-    const [first] = this.workers;
-    const mayBe = Math.max(...this.workers.map(({ pool }) => pool.settings.poolSize));
-    this.sizeMax = Math.max(mayBe, Math.min(this.sizeMax, first?.pool.shared.size ?? 0));
-    for (const { pool, plane } of this.workers) {
-      const { servers, settings, waiters, shared } = pool;
-      if (shared.size > this.sizeMax || this.servers.length > shared.size)
-        throw new Broken(`${this.servers.length} servers, ${shared.size} counted, of ${this.sizeMax}`);
-      if (settings.mode === PoolMode.Transaction) for (const each of servers) this.checkIsNotKept(each);
-      const now = pool.snapshot(0);
-      const counted = now.serversActive + now.serversIdle + now.serversUsed + now.serversLogin;
-      if (counted !== servers.size) throw new Broken(`${counted} servers are counted of ${servers.size}`);
-      if (waiters.length > pool.counters.now(Gauge.Clients))
-        throw new Broken('more clients wait than there are');
-      this.checkCounts(plane, pool);
-      if (plane.memory.takenKb < 0) throw new Broken('more memory was given back than taken');
+    if (this.world.steps % CHECK_EVERY === 0) this.clientsLeft();
+    for (const process of this.processes) {
+      for (const worker of process.workers) {
+        if (!worker.reactor.hasRun() || worker.isDead) continue;
+        this.invariants.checkWorker(worker.plane);
+        if (process === this.process) this.invariants.checkProcess(process);
+      }
+      if (process.hasEnded && process !== this.process)
+        this.processes = this.processes.filter((each) => each !== process);
     }
   }
 
-  private look(plane: DataPlane): WorkerSnapshot {
-    plane.onMessage({ type: 'snapshot', request: 0 });
-    if (this.seen === null) throw new Broken('a worker does not tell what there is');
-    return this.seen;
+  private get isAnythingUnderway(): boolean {
+    return this.isShutDown || this.isUpgrading || this.process.board.clients > 0 || this.process.isSettling;
   }
 
-  /** What metrics and the console are told from shared memory is what a look at the sessions shows. */
-  private checkCounts(plane: DataPlane, pool: Pool): void {
-    const clients = this.look(plane).clients;
-    const clientsIn = (state: string): number => clients.filter((each) => each.state === state).length;
-    const serversIn = (...states: ServerState[]): number =>
-      [...pool.servers].filter(({ state }) => states.includes(state)).length;
-    const { counters } = pool;
-    const pairs = [
-      [Gauge.Clients, clients.length],
-      [Gauge.ClientsWaiting, clientsIn('waiting')],
-      [Gauge.ServersActive, clientsIn('active')],
-      [Gauge.ServersLogin, serversIn(ServerState.Login)],
-      [Gauge.ServersIdle, serversIn(ServerState.Idle)],
-      [Gauge.ServersActive, serversIn(ServerState.Active)],
-      [Gauge.ServersCleaning, serversIn(ServerState.Cleaning)],
-      [Gauge.ServersChecking, serversIn(ServerState.Checking)],
-      [Gauge.ServersLeaving, serversIn(ServerState.Leaving)],
-    ] as const;
-    for (const [gauge, there] of pairs) {
-      const counted = counters.now(gauge);
-      if (counted !== there) throw new Broken(`gauge ${gauge} says ${counted}, and there are ${there}`);
-    }
-  }
-
-  /** Outside of a transaction nobody keeps a server. */
-  private checkIsNotKept(server: ServerSession): void {
-    const isKept =
-      server.state === ServerState.Active && server.queue.isEmpty && server.status === TransactionStatus.Idle;
-    if (!isKept) return;
-    const { transactions } = server;
-    const known = this.kept.get(server);
-    if (known?.transactions !== transactions)
-      this.kept.set(server, { transactions, since: this.world.nowMs });
-    else if (this.world.nowMs - known.since > KEPT_MAX_MS)
-      throw new Broken(`server ${server.id} is kept by client ${server.client?.id} after its transaction`);
+  /** Time goes by, and nobody is there. */
+  private settle(): void {
+    const settled = this.world.nowMs + SETTLES_MS;
+    while (this.world.nextMs < settled) this.world.step();
   }
 
   /** Clients have gone: what they used has been given back. */
   private checkNothingIsLeft(): void {
-    const settled = this.world.nowMs + 60_000;
-    while (this.world.nextMs < settled) this.world.step();
     if (this.kernel.connectionsUnderway > 0) throw new Broken('a connection is lost between two workers');
-    for (const { pool, plane, reactor } of this.workers) {
-      const { waiters, servers, shared } = pool;
-      if (waiters.length > 0) throw new Broken('somebody who has gone is still waiting');
-      const clients = pool.counters.now(Gauge.Clients);
-      if (clients !== 0) throw new Broken(`${clients} clients are counted that have gone`);
-      if (plane.memory.takenKb !== 0)
-        throw new Broken(`${plane.memory.takenKb} KB of memory are still taken`);
-      const now = pool.snapshot(0);
-      if (now.serversIdle !== servers.size)
-        throw new Broken(`not all servers are idle at the end\n${this.describeServers()}`);
-      const { sockets, segments } = reactor.usage();
-      if (sockets !== servers.size)
-        throw new Broken(`${sockets} sockets are open for ${servers.size} servers`);
-      if (segments !== 0) throw new Broken(`${segments} segments of memory are in use`);
-      if (shared.size !== this.servers.length)
-        throw new Broken(`${shared.size} servers are counted of ${this.servers.length}`);
-      if (shared.opening !== 0 || shared.pledged !== 0 || shared.othersWait)
-        throw new Broken('the workers disagree about a pool where all is quiet');
+    for (const { plane, reactor } of this.process.living()) this.invariants.checkQuiet(plane, reactor);
+    this.invariants.checkQuietProcess(this.process);
+    const servers = this.invariants.serversOf(this.process);
+    if (this.postgres.backends.size !== servers)
+      throw new Broken(`PostgreSQL has ${this.postgres.backends.size} sessions for ${servers} servers`);
+    this.process.shutDown(SHUTDOWN_MS);
+    this.settle();
+  }
+
+  /** The process has been told to end. */
+  private checkEndOfAll(): void {
+    if (!this.process.hasEnded) throw new Broken(`the process does not end\n${this.whoIsStuck()}`);
+    if (this.postgres.backends.size > 0)
+      throw new Broken(`${this.postgres.backends.size} sessions of PostgreSQL are left behind`);
+    for (const { reactor } of this.process.living()) {
+      const { sockets } = reactor.usage();
+      if (sockets > 0) throw new Broken(`${sockets} sockets are left behind`);
     }
   }
 
   private whoIsStuck(): string {
-    const clients = this.clientsLeft().map((each) => `client ${each.number} waits for ${each.waitsFor}`);
+    const clients = [...this.clients].map((each) => `client ${each.number} waits for ${each.waitsFor}`);
+    const servers = [...this.process.living()].flatMap(({ index, plane }) =>
+      [...plane.allPools()].flatMap((pool) =>
+        [...pool.servers].map(
+          (each) =>
+            `worker ${index}, server ${each.id}: ${JSON.stringify(each.snapshot())} owes ${each.queue.packed.toString(16)}`,
+        ),
+      ),
+    );
     return [
       'nothing happens any more',
       ...clients,
-      `${this.clientsThere} clients`,
-      this.describeServers(),
+      `${this.process.board.clients} clients are counted`,
+      ...servers,
     ].join('\n');
-  }
-
-  private describeServers(): string {
-    return this.servers
-      .map(
-        (each) =>
-          `server ${each.id}: ${JSON.stringify(each.snapshot())} owes ${each.queue.packed.toString(16)}, status ${String.fromCharCode(each.status)}`,
-      )
-      .join('\n');
   }
 }

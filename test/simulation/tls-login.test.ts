@@ -12,7 +12,7 @@ import { packet, SSL_REQUEST } from '../support/messages.js';
 import { NO_TOKEN_KEYS } from '../support/token-keys.js';
 import { End } from './network.js';
 import { SimulatedReactor } from './simulated-reactor.js';
-import { workerStart } from './simulation.js';
+import { workerStart } from './worker-start.js';
 import { World } from './world.js';
 
 const { certificate, privateKey } = new Authority('CA of the simulation').signLocal();
@@ -100,5 +100,5 @@ function connected(
 }
 
 function writeAll(end: End, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length; ) at += end.write(bytes.subarray(at));
+  for (let at = 0; at < bytes.length; ) at += end.write(Buffer.from(bytes.subarray(at)));
 }

@@ -1,5 +1,6 @@
 /** Virtual time, chance from a seed, and what happens next: the same seed always tells the same story. */
 import { Random } from '../support/random.js';
+import { DEFAULT_NETWORK, type NetworkManners } from './network-manners.js';
 
 /** So many lines of the story are kept: its end is what explains a failure. */
 const STORY_MAX = 400;
@@ -17,14 +18,19 @@ export class Broken extends Error {}
 
 export class World {
   readonly random: Random;
+  /** How bytes travel. */
+  network: NetworkManners = DEFAULT_NETWORK;
   nowMs = 0;
   steps = 0;
   private readonly planned: Happening[] = [];
   private serial = 0;
   private readonly lines: string[] = [];
+  /** Without it a run is much faster; the seed tells its story when it runs again. */
+  private readonly isTold: boolean;
 
-  constructor(seed: number) {
+  constructor(seed: number, isTold = false) {
     this.random = new Random(seed);
+    this.isTold = isTold;
   }
 
   /** Has it happen after so many milliseconds. What is planned for the same moment happens in any order. */
@@ -59,9 +65,15 @@ export class World {
     return this.planned[0]?.atMs ?? Number.POSITIVE_INFINITY;
   }
 
+  /** What was planned has been overtaken: nothing has happened, and it is no step. */
+  nothingHappened(): void {
+    this.steps--;
+  }
+
   /** A line of the story. */
-  tell(line: string): void {
-    this.lines.push(`${this.nowMs.toFixed(3).padStart(12)} ms  ${line}`);
+  tell(line: () => string): void {
+    if (!this.isTold) return;
+    this.lines.push(`${this.nowMs.toFixed(3).padStart(12)} ms  ${line()}`);
     if (this.lines.length > 2 * STORY_MAX) this.lines.splice(0, STORY_MAX);
   }
 

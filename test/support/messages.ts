@@ -12,13 +12,13 @@ export const GSSENC_REQUEST = 80877104;
 export const CANCEL_REQUEST = 80877102;
 
 export function int32(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
+  const bytes = Buffer.allocUnsafe(4);
   bytes.writeInt32BE(value | 0);
   return bytes;
 }
 
 function int16(value: number): Buffer {
-  const bytes = Buffer.alloc(2);
+  const bytes = Buffer.allocUnsafe(2);
   bytes.writeInt16BE(value);
   return bytes;
 }
@@ -29,8 +29,17 @@ export function string(value: string): Buffer {
 
 /** A message with a tag. */
 export function message(tag: string, ...parts: Uint8Array[]): Buffer {
-  const body = Buffer.concat(parts);
-  return Buffer.concat([Buffer.from(tag), int32(body.length + 4), body]);
+  let length = 4;
+  for (const part of parts) length += part.length;
+  const bytes = Buffer.allocUnsafe(1 + length);
+  bytes[0] = tag.charCodeAt(0);
+  bytes.writeInt32BE(length, 1);
+  let at = 5;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
 }
 
 /** A packet without a tag: StartupMessage and the requests in its place. */
@@ -99,7 +108,7 @@ export function takeMessages(bytes: Buffer): { messages: Message[]; rest: Buffer
   while (at + 5 <= bytes.length) {
     const end = at + 1 + bytes.readInt32BE(at + 1);
     if (end > bytes.length) break;
-    messages.push({ tag: bytes.toString('latin1', at, at + 1), body: bytes.subarray(at + 5, end) });
+    messages.push({ tag: String.fromCharCode(bytes.readUInt8(at)), body: bytes.subarray(at + 5, end) });
     at = end;
   }
   return { messages, rest: bytes.subarray(at) };

@@ -6,7 +6,7 @@ import { type Resolved, resolveSettings } from '../../../src/control/data-plane-
 import { DataPlane } from '../../../src/pooler/data-plane.js';
 import { sharedState, type ToWorker } from '../../../src/pooler/thread-messages.js';
 import { SimulatedReactor } from '../../simulation/simulated-reactor.js';
-import { workerStart } from '../../simulation/simulation.js';
+import { workerStart } from '../../simulation/worker-start.js';
 import { World } from '../../simulation/world.js';
 import { Authority, type Identity } from '../../support/certificates.js';
 import { NO_TOKEN_KEYS } from '../../support/token-keys.js';

@@ -1,0 +1,54 @@
+/** Notices, which a server may send at any time: nothing of the pooler's own is put into the middle of one. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Doorman } from '../support/doorman.js';
+import { FakePostgres } from '../support/fake-postgres.js';
+import {
+  bind,
+  closeStatement,
+  execute,
+  flush,
+  message,
+  parse,
+  query,
+  string,
+  sync,
+} from '../support/messages.js';
+import { poolAt } from '../support/shared-postgres.js';
+import { tagsOf, WireClient } from '../support/wire-client.js';
+
+const NOTICE = message(
+  'N',
+  string('SWARNING'),
+  string('C01000'),
+  string('Mone half, and then the other'),
+  Buffer.of(0),
+);
+const HALF = Math.floor(NOTICE.length / 2);
+const IN_TRANSACTION = message('Z', Buffer.from('T'));
+
+test('the pooler answers a Close behind the notice that the server is in the middle of', async (t) => {
+  const fake = await FakePostgres.start({
+    onMessage: ({ tag }, { socket }) => {
+      if (tag === 'Q') socket.write(Buffer.concat([message('C', string('BEGIN')), IN_TRANSACTION]));
+      else if (tag === 'P') socket.write(message('1'));
+      else if (tag === 'B') socket.write(message('2'));
+      else if (tag === 'E') socket.write(message('C', string('SELECT 0')));
+      else if (tag === 'S') socket.write(Buffer.concat([IN_TRANSACTION, NOTICE.subarray(0, HALF)]));
+      else if (tag === 'H') socket.write(NOTICE.subarray(HALF));
+    },
+  });
+  t.after(() => fake.stop());
+  const doorman = await Doorman.start({ pools: { postgres: poolAt(fake.port) } });
+  t.after(() => doorman.stop());
+  const client = await WireClient.login(doorman.port, 'postgres', 'postgres');
+  client.send(query('begin'), parse('s', 'select 1'), bind('', 's'), execute(), sync());
+  assert.equal(tagsOf(await client.until('Z')), 'CZ');
+  assert.equal(tagsOf(await client.until('Z')), '12CZ');
+  const half = await client.bytes(HALF);
+  client.send(closeStatement('s'), flush());
+  const notice = Buffer.concat([half, await client.bytes(NOTICE.length - HALF)]);
+  assert.deepEqual(notice, NOTICE);
+  assert.equal((await client.next())?.tag, '3');
+  client.close();
+});

@@ -1,0 +1,178 @@
+/** What must hold in a worker whenever its code has run, and over all workers together. */
+import { Gauge } from '../../src/pooler/counters.js';
+import type { DataPlane } from '../../src/pooler/data-plane.js';
+import type { Pool } from '../../src/pooler/pool.js';
+import type { ServerSession } from '../../src/pooler/server-session.js';
+import { ServerState } from '../../src/pooler/server-stream.js';
+import { PoolMode } from '../../src/pooler/settings.js';
+import { TransactionStatus } from '../../src/wire/tags.js';
+import type { SimulatedProcess } from './simulated-process.js';
+import type { SimulatedReactor } from './simulated-reactor.js';
+import { Broken, type World } from './world.js';
+
+/** The rest of a batch may be on its way for so long. */
+const KEPT_MAX_MS = 2_000;
+/** Where small messages are put together. */
+const OUTBOX_BUFFERS = 1;
+/** What comes every second, and for each pool what may come when nobody waits any more. */
+const TIMERS = 1;
+const STATES = [
+  ServerState.Login,
+  ServerState.Idle,
+  ServerState.Active,
+  ServerState.Cleaning,
+  ServerState.Checking,
+  ServerState.Leaving,
+] as const;
+
+export class Invariants {
+  private readonly world: World;
+  /** Servers that have answered all and are outside of a transaction, and still a client's. */
+  private readonly kept = new WeakMap<ServerSession, { transactions: number; since: number }>();
+  /** By state, for the pool that is looked at. */
+  private readonly servers = new Int32Array(STATES.length);
+
+  /** By number of the pool: servers that there may be. */
+  private readonly sizesMax: number[] = [];
+
+  constructor(world: World) {
+    this.world = world;
+  }
+
+  /** Each client has what it thinks it has, and each server is whose it thinks it is; metrics count what is there. */
+  checkWorker(plane: DataPlane): void {
+    for (const pool of plane.allPools()) this.checkPool(plane, pool);
+    if (plane.memory.takenKb < 0) throw new Broken('more memory was given back than taken');
+  }
+
+  private checkPool(plane: DataPlane, pool: Pool): void {
+    const { servers } = this;
+    servers.fill(0);
+    for (const each of pool.servers) {
+      if (each.state === ServerState.Closed) throw new Broken(`server ${each.id} is closed and still there`);
+      servers[each.state] = (servers[each.state] ?? 0) + 1;
+      this.checkServer(plane, pool, each);
+    }
+    let clients = 0;
+    let waiting = 0;
+    let active = 0;
+    for (const each of plane.allClients()) {
+      if (each.pool !== pool) continue;
+      clients++;
+      if (each.isWaiting) waiting++;
+      const { server } = each;
+      if (server === null) continue;
+      active++;
+      if (server.client !== each || server.state !== ServerState.Active || each.isWaiting)
+        throw new Broken(`client ${each.id} has server ${server.id}, which is not its own`);
+    }
+    if (active !== servers[ServerState.Active])
+      throw new Broken(`${active} clients have ${servers[ServerState.Active]} servers`);
+    if (waiting !== pool.waiters.length)
+      throw new Broken(`${waiting} clients wait, and ${pool.waiters.length} are waited for`);
+    const { counters } = pool;
+    this.checkGauge(Gauge.Clients, counters.now(Gauge.Clients), clients);
+    this.checkGauge(Gauge.ClientsWaiting, counters.now(Gauge.ClientsWaiting), waiting);
+    for (const state of STATES) {
+      const gauge = Gauge.ServersLogin + state;
+      this.checkGauge(gauge, counters.now(gauge), servers[state] ?? 0);
+    }
+    if (pool.shared.sizeOf(plane.start.index) < pool.servers.size)
+      throw new Broken(`${pool.servers.size} servers of ${pool.name} are there, and fewer are counted`);
+  }
+
+  private checkGauge(gauge: number, counted: number, there: number): void {
+    if (counted !== there) throw new Broken(`gauge ${gauge} says ${counted}, and there are ${there}`);
+  }
+
+  private checkServer(plane: DataPlane, pool: Pool, server: ServerSession): void {
+    const { client, state, queue } = server;
+    if (state === ServerState.Active) {
+      if (client === null || plane.findClient(client.id) !== client || client.pool !== pool)
+        throw new Broken(`server ${server.id} is the server of nobody who is there`);
+      if (client.mode === PoolMode.Transaction) this.checkIsNotKept(server);
+    } else if (client !== null) throw new Broken(`server ${server.id} has a client and is not in use`);
+    // Half of a notice may be there that nobody has asked for; but it must not be cut by a hand-over.
+    const isCut = state === ServerState.Leaving && !server.isBetweenMessages;
+    if (pool.isPaused && state === ServerState.Idle)
+      throw new Broken(`server ${server.id} is kept while paused`);
+    const isFree = state === ServerState.Idle || state === ServerState.Leaving;
+    if (isCut || (isFree && (!queue.isEmpty || server.status !== TransactionStatus.Idle)))
+      throw new Broken(`server ${server.id} is free and not clean`);
+  }
+
+  // ── over all workers ───────────────────────────────────────────────────────────────────────────────────────────
+
+  /** There may be more servers than pool_size only when it has become smaller, and then fewer and fewer. */
+  checkProcess(process: SimulatedProcess): void {
+    for (const [number] of process.pools.all()) {
+      let mayBe = 0;
+      let servers = 0;
+      for (const pool of process.poolsOf(number)) {
+        mayBe = Math.max(mayBe, pool.settings.poolSize);
+        servers += pool.servers.size;
+      }
+      const { size } = process.pools.sharedPool(number);
+      const most = Math.max(mayBe, Math.min(this.sizesMax[number] ?? Number.POSITIVE_INFINITY, size));
+      this.sizesMax[number] = most;
+      if (size > most || servers > size)
+        throw new Broken(`pool ${number}: ${servers} servers, ${size} counted, of ${most}`);
+    }
+  }
+
+  serversOf(process: SimulatedProcess): number {
+    let servers = 0;
+    for (const { plane } of process.living())
+      for (const pool of plane.allPools()) servers += pool.servers.size;
+    return servers;
+  }
+
+  // ── when all is quiet ──────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Nobody is there any more. */
+  checkQuiet(plane: DataPlane, reactor: SimulatedReactor): void {
+    let servers = 0;
+    for (const pool of plane.allPools()) {
+      servers += pool.servers.size;
+      if (pool.waiters.length > 0) throw new Broken('somebody who has gone is still waiting');
+      const clients = pool.counters.now(Gauge.Clients);
+      if (clients !== 0) throw new Broken(`${clients} clients are counted that have gone`);
+      if (pool.snapshot(0).serversIdle !== pool.servers.size) throw new Broken('not all servers are idle');
+      const { length } = pool.statements.all();
+      if (length > plane.settings.preparedStatementsCacheSize)
+        throw new Broken(`${length} statements are kept`);
+    }
+    if (plane.memory.takenKb !== 0) throw new Broken(`${plane.memory.takenKb} KB of memory are still taken`);
+    const { sockets, segments, buffers, timers } = reactor.usage();
+    if (sockets !== servers) throw new Broken(`${sockets} sockets are open for ${servers} servers`);
+    if (segments !== 0) throw new Broken(`${segments} segments of memory are in use`);
+    if (buffers > OUTBOX_BUFFERS) throw new Broken(`${buffers} buffers are in use`);
+    if (timers > TIMERS + [...plane.allPools()].length) throw new Broken(`${timers} timers are set`);
+  }
+
+  checkQuietProcess(process: SimulatedProcess): void {
+    for (const [number] of process.pools.all()) {
+      const shared = process.pools.sharedPool(number);
+      let servers = 0;
+      for (const pool of process.poolsOf(number)) servers += pool.servers.size;
+      if (shared.size !== servers) throw new Broken(`${shared.size} servers are counted of ${servers}`);
+      if (shared.clients !== 0) throw new Broken(`${shared.clients} clients are counted in a pool`);
+      for (const pool of process.poolsOf(number)) {
+        const { opening, pledged, othersWait } = pool.shared;
+        if (opening !== 0 || pledged !== 0 || othersWait)
+          throw new Broken('the workers disagree about a pool where all is quiet');
+      }
+    }
+  }
+
+  /** Outside of a transaction nobody keeps a server. */
+  private checkIsNotKept(server: ServerSession): void {
+    if (!server.queue.isEmpty || server.status !== TransactionStatus.Idle) return;
+    const { transactions } = server;
+    const known = this.kept.get(server);
+    if (known?.transactions !== transactions)
+      this.kept.set(server, { transactions, since: this.world.nowMs });
+    else if (this.world.nowMs - known.since > KEPT_MAX_MS)
+      throw new Broken(`server ${server.id} is kept by client ${server.client?.id} after its transaction`);
+  }
+}

@@ -1,0 +1,100 @@
+/** One process of the simulation takes another's place, as control/upgrade does it: the new one serves, the old one sends
+ *  its clients, those that cannot go finish there, and servers of both count in the new one's pools. */
+import type { PassageToControl } from '../../src/pooler/passage-messages.js';
+import type { CancelKey } from '../../src/wire/startup.js';
+import type { Departing, SimulatedProcess } from './simulated-process.js';
+import type { World } from './world.js';
+
+/** Between the ids of the process before and those here. */
+const IDS_BETWEEN = 65_536;
+/** How often the new process is told what servers the old one still has. */
+const COUNTS_MS = 10;
+const GRACE_MS = 60_000;
+/** Descriptors and messages between processes take up to so long. */
+const TRANSFER_MS = 5;
+
+export class SimulatedUpgrade implements Departing {
+  private readonly world: World;
+  private readonly old: SimulatedProcess;
+  private next: SimulatedProcess | null = null;
+  private awaited: number;
+  private hasBegun = false;
+  /** By pool of the new process: servers of the old one that are counted there. */
+  private readonly foreign = new Map<number, number>();
+  private readonly cancels = new Map<number, { left: number; readonly answered: () => void }>();
+  private lastCancel = 0;
+
+  constructor(world: World, old: SimulatedProcess) {
+    this.world = world;
+    this.old = old;
+    this.awaited = [...old.living()].length;
+  }
+
+  get lastIds(): readonly [number, number] {
+    const [client, server] = this.old.board.lastIds;
+    return [client + IDS_BETWEEN, server + IDS_BETWEEN];
+  }
+
+  /** The new process serves. Until it is known how many servers the old one has, it may be as many as there may be. */
+  begin(next: SimulatedProcess): void {
+    this.next = next;
+    for (const [pool, { poolSize }] of next.pools.all()) this.count(next, pool, poolSize);
+    this.old.depart(GRACE_MS);
+  }
+
+  /** A worker of the old process has something to say. */
+  onMessage(message: PassageToControl): void {
+    const { next, world } = this;
+    if (next === null) return;
+    switch (message.type) {
+      case 'departing':
+        for (const facts of message.pools) next.postToAll({ type: 'poolFacts', facts });
+        if (--this.awaited > 0 || this.hasBegun) return;
+        this.hasBegun = true;
+        next.accept();
+        return this.tellCounts();
+      case 'clientGoes':
+      case 'loginGoes':
+        return world.after((world.random.below(1000) / 1000) * TRANSFER_MS, () => next.welcome(message));
+      case 'cancelEnded': {
+        const asked = this.cancels.get(message.request);
+        if (asked === undefined || --asked.left > 0) return;
+        this.cancels.delete(message.request);
+        return asked.answered();
+      }
+      default:
+    }
+  }
+
+  cancel(key: CancelKey, answered: () => void): void {
+    const left = [...this.old.living()].length;
+    if (left === 0) return answered();
+    const request = ++this.lastCancel;
+    this.cancels.set(request, { left, answered });
+    this.old.postToAll({ type: 'cancelAsked', request, key });
+  }
+
+  /** Whether the old process is still there. */
+  get isUnderway(): boolean {
+    return !this.old.hasEnded;
+  }
+
+  private tellCounts(): void {
+    const { next, old } = this;
+    if (next === null) return;
+    for (const [pool, settings] of next.pools.all()) {
+      const number = old.pools.numberOf(settings);
+      this.count(next, pool, old.hasEnded || number < 0 ? 0 : old.pools.sharedPool(number).size);
+    }
+    if (old.hasEnded) return next.predecessorEnded();
+    this.world.after(COUNTS_MS, () => this.tellCounts());
+  }
+
+  private count(next: SimulatedProcess, pool: number, servers: number): void {
+    const change = servers - (this.foreign.get(pool) ?? 0);
+    if (change === 0) return;
+    this.foreign.set(pool, servers);
+    next.pools.sharedPool(pool).occupy(change);
+    if (change < 0) next.postToAll({ type: 'roomCame', pool });
+  }
+}
