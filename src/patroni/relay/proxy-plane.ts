@@ -38,6 +38,9 @@ export class ProxyPlane implements TimerTarget {
   private drainEndsMs = 0;
   private links = 0;
   private linksEnded = 0;
+  /** Listeners that are being closed, and what is put off until they are. */
+  private closing = 0;
+  private afterClosing: (() => void)[] = [];
 
   constructor({ isDebug }: WorkerStart, reactor: Reactor, post: (message: ToControl) => void) {
     this.isDebug = isDebug;
@@ -49,7 +52,7 @@ export class ProxyPlane implements TimerTarget {
     switch (message.type) {
       case 'routes':
         this.connectTimeoutMs = message.connectTimeoutMs;
-        return this.post({ type: 'applied', request: message.request, ...this.apply(message.routes) });
+        return this.applied(message.request, this.apply(message.routes));
       case 'snapshot': {
         const ports = [...this.listeners.values()].map(({ port, portNumber }) => port.snapshot(portNumber));
         return this.post({ type: 'snapshot', request: message.request, ports });
@@ -77,6 +80,25 @@ export class ProxyPlane implements TimerTarget {
     this.onManyLeft();
   }
 
+  listenerClosed(): void {
+    if (--this.closing === 0) for (const each of this.afterClosing.splice(0)) each();
+  }
+
+  private closeListener(listener: PortListener): void {
+    this.closing++;
+    listener.close();
+  }
+
+  private whenClosed(then: () => void): void {
+    if (this.closing === 0) then();
+    else this.afterClosing.push(then);
+  }
+
+  /** Told when addresses that are given up refuse whoever comes. */
+  private applied(request: number, outcome: { failure: string | null; opened: string[] }): void {
+    this.whenClosed(() => this.post({ type: 'applied', request, ...outcome }));
+  }
+
   /** Makes the ports what they are to be. New addresses are listened on first: if one fails, nothing has changed. */
   private apply(routes: readonly Route[]): { failure: string | null; opened: string[] } {
     const ports = new Map<string, ProxyPort>();
@@ -94,7 +116,7 @@ export class ProxyPlane implements TimerTarget {
           listener = new PortListener(this, listen.host, listen.port, port);
         } catch (error) {
           if (!(error instanceof SystemError)) throw error;
-          for (const each of opened) each.close();
+          for (const each of opened) this.closeListener(each);
           return { failure: `cannot listen on ${listenText(listen)}: ${errnoName(error.errno)}`, opened: [] };
         }
         opened.push(listener);
@@ -110,7 +132,8 @@ export class ProxyPlane implements TimerTarget {
     listeners: Map<string, PortListener>,
     routes: readonly Route[],
   ): void {
-    for (const [address, listener] of this.listeners) if (!listeners.has(address)) listener.close();
+    for (const [address, listener] of this.listeners)
+      if (!listeners.has(address)) this.closeListener(listener);
     for (const [key, port] of this.ports) if (!ports.has(key)) port.closeAll('has lost this port');
     this.ports = ports;
     this.listeners = listeners;
@@ -123,10 +146,12 @@ export class ProxyPlane implements TimerTarget {
   }
 
   private drain(by: string, graceMs: number): void {
-    for (const listener of this.listeners.values()) listener.close();
-    this.log('info', `${by}: no more clients, those that are here have ${graceMs} ms`);
+    for (const listener of this.listeners.values()) this.closeListener(listener);
     this.drainEndsMs = this.reactor.nowMs + graceMs;
-    this.onTimer();
+    this.whenClosed(() => {
+      this.log('info', `${by}: no more clients, those that are here have ${graceMs} ms`);
+      this.onTimer();
+    });
   }
 
   onTimer(): void {
@@ -177,6 +202,10 @@ class PortListener implements Acceptor {
 
   onAcceptFailed(errno: number): void {
     this.plane.log('error', `cannot accept a client: ${errnoName(errno)}; trying again in a moment`);
+  }
+
+  onListenerClosed(): void {
+    this.plane.listenerClosed();
   }
 
   close(): void {
