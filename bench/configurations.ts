@@ -1,6 +1,7 @@
 /** The configuration of each pooler: the same pool, the same limits, no passwords, no TLS, quiet logs. Whatever is not
  *  needed for that stays at the pooler's own default. */
 
+import { NODE_HOSTS } from './patroni-stand-in.js';
 import { type Contestant, keepsPreparedStatements } from './peers.js';
 import { DATABASE, USER } from './postgres.js';
 
@@ -187,6 +188,5 @@ listen leader
   option httpchk OPTIONS /primary
   http-check expect status 200
   default-server inter 3s fall 3 rise 2 on-marked-down shutdown-sessions
-  server node1 ${server.host}:${server.port} check port ${patroniApi}
-`;
+${NODE_HOSTS.map((host, at) => `  server node${at + 1} ${host}:${server.port} check port ${patroniApi}\n`).join('')}`;
 }

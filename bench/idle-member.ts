@@ -3,25 +3,27 @@
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { message } from './messages.js';
-import { freePort } from './ports.js';
+import type { NodeHost } from './patroni-stand-in.js';
 
 const BACKLOG = 1024;
 const READY = message('Z', 'I');
 const LOGGED_IN = Buffer.concat([message('R', '\0\0\0\0'), READY]);
 
 export class IdleMember {
+  /** How many have logged in. */
+  logins = 0;
   private readonly sockets = new Set<Socket>();
 
   private constructor(
-    readonly port: number,
+    readonly host: NodeHost,
     private readonly server: Server,
   ) {}
 
-  static async start(): Promise<IdleMember> {
+  static async start(host: NodeHost, port: number): Promise<IdleMember> {
     const server = createServer({ noDelay: true });
-    const member = new IdleMember(await freePort(), server);
+    const member = new IdleMember(host, server);
     server.on('connection', (socket) => member.serve(socket));
-    server.listen({ host: '127.0.0.1', port: member.port, backlog: BACKLOG });
+    server.listen({ host, port, backlog: BACKLOG });
     await once(server, 'listening');
     return member;
   }
@@ -35,6 +37,7 @@ export class IdleMember {
     this.sockets.add(socket);
     socket.on('error', () => undefined).on('close', () => this.sockets.delete(socket));
     socket.once('data', () => {
+      this.logins++;
       socket.write(LOGGED_IN);
       socket.on('data', () => socket.write(READY));
     });
