@@ -17,6 +17,7 @@ import { fairness } from './scenarios/fairness.js';
 import { handover } from './scenarios/handover.js';
 import { idle } from './scenarios/idle.js';
 import { large } from './scenarios/large.js';
+import { leaders } from './scenarios/leaders.js';
 import { million } from './scenarios/million.js';
 import { PROXY_CLIENTS, proxy } from './scenarios/proxy.js';
 import { queries } from './scenarios/queries.js';
@@ -25,7 +26,19 @@ import type { Bench } from './scenarios/scenario.js';
 import { storm } from './scenarios/storm.js';
 import { unprivilegedUser } from './unprivileged-user.js';
 
-const SCENARIO_BY_NAME = { queries, large, idle, million, fairness, scaling, active, storm, handover, proxy };
+const SCENARIO_BY_NAME = {
+  queries,
+  large,
+  idle,
+  million,
+  fairness,
+  scaling,
+  active,
+  storm,
+  handover,
+  proxy,
+  leaders,
+};
 /** Room for clients beside those of a scenario. */
 const SPARE_CLIENTS = 100;
 

@@ -15,6 +15,7 @@ const SCENARIOS = [
   'storm',
   'handover',
   'proxy',
+  'leaders',
 ] as const;
 /** The query protocols as pgbench calls them (-M). */
 const PROTOCOLS = ['simple', 'extended', 'prepared'] as const;

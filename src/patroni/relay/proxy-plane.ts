@@ -1,9 +1,18 @@
 /** What the worker has: its reactor, its ports and the addresses that they listen on, and its ear for the control
  *  plane. Not for: choosing members (proxy-port.ts) and passing bytes on (relay-end.ts). */
-import { errnoName, SystemError } from '../../reactor/libc.js';
-import type { Acceptor, Listener, Reactor, Receiver, Socket, SocketOptions } from '../../reactor/reactor.js';
+import { close, errnoName, type Fd, SystemError } from '../../reactor/libc.js';
+import { openListening } from '../../reactor/listening.js';
+import type {
+  Acceptor,
+  Listener,
+  ListeningSocket,
+  Reactor,
+  Receiver,
+  Socket,
+  SocketOptions,
+} from '../../reactor/reactor.js';
 import { Timer, type TimerTarget } from '../../reactor/timers.js';
-import { BACKLOG, DRAIN_LOOK_MS } from '../limits.js';
+import { BACKLOG, DRAIN_LOOK_MS, LEAVE_LOOK_MS } from '../limits.js';
 import { listenText } from '../listen-address.js';
 import { ProxyPort } from './proxy-port.js';
 import type { LogLevel, Route, ToControl, ToWorker, WorkerStart } from './thread-messages.js';
@@ -34,16 +43,20 @@ export class ProxyPlane implements TimerTarget {
   private ports = new Map<string, ProxyPort>();
   /** By the address in the file. */
   private listeners = new Map<string, PortListener>();
+  /** Sockets of the process before, until the first routes have come. */
+  private readonly inherited: Map<string, ListeningSocket>;
   private readonly drainTimer = new Timer(this);
   private drainEndsMs = 0;
+  private lookMs = DRAIN_LOOK_MS;
   private links = 0;
   private linksEnded = 0;
   /** Listeners that are being closed, and what is put off until they are. */
   private closing = 0;
   private afterClosing: (() => void)[] = [];
 
-  constructor({ isDebug }: WorkerStart, reactor: Reactor, post: (message: ToControl) => void) {
+  constructor({ isDebug, listeners }: WorkerStart, reactor: Reactor, post: (message: ToControl) => void) {
     this.isDebug = isDebug;
+    this.inherited = new Map(listeners.map(({ key, listening }) => [key, listening]));
     this.reactor = reactor;
     this.post = post;
   }
@@ -57,8 +70,20 @@ export class ProxyPlane implements TimerTarget {
         const ports = [...this.listeners.values()].map(({ port, portNumber }) => port.snapshot(portNumber));
         return this.post({ type: 'snapshot', request: message.request, ports });
       }
+      case 'listening': {
+        const listeners = [...this.listeners].map(([key, { listening }]) => ({ key, listening }));
+        return this.post({ type: 'listening', request: message.request, listeners });
+      }
       case 'drain':
         return this.drain(message.by, message.graceMs);
+      case 'release':
+        for (const listener of this.listeners.values()) listener.release();
+        return;
+      case 'takeBack':
+        for (const listener of this.listeners.values()) listener.accept();
+        return;
+      case 'leave':
+        return this.leave();
       case 'stop':
         return this.stop();
     }
@@ -113,7 +138,9 @@ export class ProxyPlane implements TimerTarget {
       let listener = this.listeners.get(address);
       if (listener === undefined) {
         try {
-          listener = new PortListener(this, listen.host, listen.port, port);
+          const tcp = { kind: 'tcp', host: listen.host, port: listen.port } as const;
+          const listening = this.inherited.get(address) ?? openListening(tcp, BACKLOG, SOCKET_OPTIONS);
+          listener = new PortListener(this, listen.host, listening, port);
         } catch (error) {
           if (!(error instanceof SystemError)) throw error;
           for (const each of opened) this.closeListener(each);
@@ -124,6 +151,8 @@ export class ProxyPlane implements TimerTarget {
       listeners.set(address, listener);
     }
     this.replace(ports, listeners, routes);
+    for (const [key, { fd }] of this.inherited) if (!listeners.has(key)) close(fd as Fd);
+    this.inherited.clear();
     return { failure: null, opened: opened.map((listener) => listener.text) };
   }
 
@@ -154,10 +183,18 @@ export class ProxyPlane implements TimerTarget {
     });
   }
 
+  /** Another process listens now. Its end is not to leave clients waiting in a queue that nobody takes them from. */
+  private leave(): void {
+    for (const listener of this.listeners.values()) this.closeListener(listener);
+    this.drainEndsMs = Number.POSITIVE_INFINITY;
+    this.lookMs = LEAVE_LOOK_MS;
+    this.whenClosed(() => this.onTimer());
+  }
+
   onTimer(): void {
     // Those that are over may still have bytes on their way to the client.
     if (this.links === 0 && this.reactor.usage().sockets === 0) return this.stop();
-    if (this.reactor.nowMs < this.drainEndsMs) return this.reactor.setTimer(this.drainTimer, DRAIN_LOOK_MS);
+    if (this.reactor.nowMs < this.drainEndsMs) return this.reactor.setTimer(this.drainTimer, this.lookMs);
     if (this.links > 0) this.log('warn', `shutdown_timeout is over: ${this.links} connections are closed`);
     this.stop();
   }
@@ -173,19 +210,22 @@ class PortListener implements Acceptor {
   port: ProxyPort;
   private readonly plane: ProxyPlane;
   private readonly host: string;
-  private readonly listener: Listener;
+  readonly listening: ListeningSocket;
+  private listener: Listener;
+  private isReleased = false;
 
-  /** Throws SystemError when it cannot be listened on. */
-  constructor(plane: ProxyPlane, host: string, portNumber: number, port: ProxyPort) {
+  constructor(plane: ProxyPlane, host: string, listening: ListeningSocket, port: ProxyPort) {
     this.plane = plane;
     this.host = host;
     this.port = port;
-    this.listener = plane.reactor.listen(
-      { kind: 'tcp', host, port: portNumber },
-      BACKLOG,
-      SOCKET_OPTIONS,
-      this,
-    );
+    this.listening = listening;
+    this.listener = plane.reactor.acceptFrom(listening, this);
+  }
+
+  /** After `release`. */
+  accept(): void {
+    this.isReleased = false;
+    this.listener = this.plane.reactor.acceptFrom(this.listening, this);
   }
 
   get portNumber(): number {
@@ -209,6 +249,13 @@ class PortListener implements Acceptor {
   }
 
   close(): void {
-    this.listener.close();
+    if (!this.isReleased) return this.listener.close();
+    close(this.listening.fd as Fd);
+    this.plane.listenerClosed();
+  }
+
+  release(): void {
+    this.isReleased = true;
+    this.listener.release();
   }
 }
