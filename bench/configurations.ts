@@ -172,11 +172,10 @@ clusters:
 `;
 }
 
-/** HAProxy's configuration manual; the checks are those of Patroni's documentation, "HAProxy". */
-function haproxy({ port, server, patroniApi, workers, maxClients }: PoolerSettings): string {
+/** HAProxy's configuration manual; how many clients it takes it finds out by its limit of descriptors. The checks are those of Patroni's documentation, "HAProxy". */
+function haproxy({ port, server, patroniApi, workers }: PoolerSettings): string {
   return `global
   nbthread ${workers}
-  maxconn ${maxClients}
 defaults
   mode tcp
   timeout connect 3s
