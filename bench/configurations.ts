@@ -1,6 +1,7 @@
 /** The configuration of each pooler: the same pool, the same limits, no passwords, no TLS, quiet logs. Whatever is not
  *  needed for that stays at the pooler's own default. */
 
+import { NODE_HOSTS } from './patroni-stand-in.js';
 import { type Contestant, keepsPreparedStatements } from './peers.js';
 import { DATABASE, USER } from './postgres.js';
 
@@ -15,6 +16,8 @@ export interface PoolerSetup {
   readonly maxClients: number;
   /** PostgreSQL, or what stands before it: an address or the directory of a unix socket. */
   readonly server: { readonly host: string; readonly port: number };
+  /** The port of the Patroni API that a proxy asks; 0 for poolers. */
+  readonly patroniApi: number;
 }
 
 export interface PoolerSettings extends PoolerSetup {
@@ -49,6 +52,10 @@ export function configurationOf(
       ]);
     case 'odyssey':
       return new Map([['odyssey.conf', odyssey(settings)]]);
+    case 'patroni_proxy':
+      return new Map([['patroni_proxy.yaml', patroniProxy(contestant.ioBackend, settings)]]);
+    case 'haproxy':
+      return new Map([['haproxy.cfg', haproxy(settings)]]);
   }
 }
 
@@ -148,4 +155,37 @@ database "${DATABASE}" {
   }
 }
 `;
+}
+
+/** docs/patroni-proxy.md, "Settings". */
+function patroniProxy(ioBackend: string | null, { port, server, patroniApi }: PoolerSettings): string {
+  return `listen_address: "127.0.0.1:0"
+io_backend: ${ioBackend}
+clusters:
+  bench:
+    hosts: ["http://127.0.0.1:${patroniApi}"]
+    ports:
+      leader:
+        listen: "127.0.0.1:${port}"
+        roles: ["leader"]
+        host_port: ${server.port}
+`;
+}
+
+/** HAProxy's configuration manual; how many clients it takes it finds out by its limit of descriptors. The checks are those of Patroni's documentation, "HAProxy". */
+function haproxy({ port, server, patroniApi, workers }: PoolerSettings): string {
+  return `global
+  nbthread ${workers}
+defaults
+  mode tcp
+  timeout connect 3s
+  timeout client 1h
+  timeout server 1h
+listen leader
+  bind 127.0.0.1:${port}
+  balance leastconn
+  option httpchk OPTIONS /primary
+  http-check expect status 200
+  default-server inter 3s fall 3 rise 2 on-marked-down shutdown-sessions
+${NODE_HOSTS.map((host, at) => `  server node${at + 1} ${host}:${server.port} check port ${patroniApi}\n`).join('')}`;
 }

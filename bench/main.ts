@@ -17,14 +17,28 @@ import { fairness } from './scenarios/fairness.js';
 import { handover } from './scenarios/handover.js';
 import { idle } from './scenarios/idle.js';
 import { large } from './scenarios/large.js';
+import { leaders } from './scenarios/leaders.js';
 import { million } from './scenarios/million.js';
+import { PROXY_CLIENTS, proxy } from './scenarios/proxy.js';
 import { queries } from './scenarios/queries.js';
 import { scaling } from './scenarios/scaling.js';
 import type { Bench } from './scenarios/scenario.js';
 import { storm } from './scenarios/storm.js';
 import { unprivilegedUser } from './unprivileged-user.js';
 
-const SCENARIO_BY_NAME = { queries, large, idle, million, fairness, scaling, active, storm, handover };
+const SCENARIO_BY_NAME = {
+  queries,
+  large,
+  idle,
+  million,
+  fairness,
+  scaling,
+  active,
+  storm,
+  handover,
+  proxy,
+  leaders,
+};
 /** Room for clients beside those of a scenario. */
 const SPARE_CLIENTS = 100;
 
@@ -36,7 +50,8 @@ async function bench(options: Options, children: Children, directory: string): P
   const bin = options.postgresBin ?? findPostgresBin();
   // What one scenario's poolers keep open, and the servers of the last that are still ending.
   const connections =
-    contestants.length * options.poolSize + 2 * Math.max(options.poolSize, ACTIVE_POOL_SIZE);
+    contestants.length * options.poolSize +
+    2 * Math.max(options.poolSize, ACTIVE_POOL_SIZE, ...PROXY_CLIENTS);
   const postgres = await startPostgres(children, directory, runAs, bin, connections);
   const pgbench = new Pgbench(children, postgres, directory);
   await pgbench.initialize(postgres.address);
@@ -55,6 +70,7 @@ async function bench(options: Options, children: Children, directory: string): P
       poolSize,
       workers,
       spreadsClients = false,
+      patroniApi = 0,
       server = { host: '127.0.0.1', port: postgres.address.port },
     } = { ...options, ...setup };
     const maxClients =
@@ -65,6 +81,7 @@ async function bench(options: Options, children: Children, directory: string): P
       spreadsClients,
       maxClients,
       server,
+      patroniApi,
     });
   };
   const poolers = contestants.map((contestant) => newPooler(contestant, {}));

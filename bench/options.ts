@@ -14,6 +14,8 @@ const SCENARIOS = [
   'active',
   'storm',
   'handover',
+  'proxy',
+  'leaders',
 ] as const;
 /** The query protocols as pgbench calls them (-M). */
 export const PROTOCOLS = ['simple', 'extended', 'prepared'] as const;
@@ -39,9 +41,11 @@ export const USAGE = `npm run bench -- [options]
   --only LIST             poolers by name or its beginning: ours, ours-epoll, pgbouncer, … (all)
   --postgres DIR          where initdb and postgres lie (PATH, /usr/lib/postgresql/*/bin)
   --ours FILE             our command (dist/cli/pg_doorman.js)
+  --ours-proxy FILE       our command (dist/cli/patroni_proxy.js)
   --pgbouncer FILE        (PATH)
   --odyssey FILE          (PATH)
   --pg-doorman-rust FILE  (pg_doorman on PATH)
+  --haproxy FILE          (PATH)
   --json FILE             write the figures there as well
   --help`;
 
@@ -94,9 +98,11 @@ function optionsOf(values: ReadonlyMap<string, string>) {
     only: values.get('only')?.split(',') ?? [],
     postgresBin: path('postgres'),
     ours: path('ours') ?? resolve(import.meta.dirname, '../dist/cli/pg_doorman.js'),
+    oursProxy: path('ours-proxy') ?? resolve(import.meta.dirname, '../dist/cli/patroni_proxy.js'),
     pgbouncer: path('pgbouncer'),
     odyssey: path('odyssey'),
     pgDoormanRust: path('pg-doorman-rust'),
+    haproxy: path('haproxy'),
     jsonFile: path('json'),
   };
 }

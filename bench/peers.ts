@@ -6,7 +6,7 @@ import type { Children } from './children.js';
 import { reasonOf, UsageError } from './errors.js';
 import type { Options } from './options.js';
 
-type Kind = 'ours' | 'pgbouncer' | 'odyssey' | 'pg_doorman-rust';
+type Kind = 'ours' | 'pgbouncer' | 'odyssey' | 'pg_doorman-rust' | 'patroni_proxy' | 'haproxy';
 
 export interface Contestant {
   readonly name: string;
@@ -34,21 +34,43 @@ export async function findContestants(
   children: Children,
   note: (text: string) => void,
 ): Promise<Contestant[]> {
+  return able(poolers(options), options, children, note);
+}
+
+/** The same of proxies. */
+export async function findProxies(
+  options: Options,
+  children: Children,
+  note: (text: string) => void,
+): Promise<Contestant[]> {
+  return able(proxies(options), options, children, note);
+}
+
+async function able(
+  candidates: readonly Candidate[],
+  options: Options,
+  children: Children,
+  note: (text: string) => void,
+): Promise<Contestant[]> {
   const found: Contestant[] = [];
-  for (const candidate of candidates(options)) {
-    const { name, command } = candidate;
+  for (const candidate of candidates) {
+    const { name } = candidate;
     if (options.only.length > 0 && !options.only.some((word) => name.startsWith(word))) continue;
-    const [file, ...args] = command;
     try {
-      const output = await children.run(file, [...args, '--version'], VERSION_TIMEOUT_MS);
-      const version = /\d+(\.\d+)+\S*/.exec(output)?.[0] ?? 'unknown';
-      found.push({ ...candidate, version, processes: 1 });
+      found.push({ ...candidate, version: await versionOf(candidate, children), processes: 1 });
     } catch (error) {
       note(`${name} does not take part: ${reasonOf(error)}`);
     }
   }
-  if (found.length === 0) throw new UsageError('no pooler is left to run');
+  if (found.length === 0) throw new UsageError('nobody is left to run');
   return found;
+}
+
+async function versionOf({ kind, command }: Candidate, children: Children): Promise<string> {
+  const [file, ...args] = command;
+  const asking = kind === 'haproxy' ? ['-v'] : [...args, '--version'];
+  const output = await children.run(file, asking, VERSION_TIMEOUT_MS);
+  return /\d+(\.\d+)+\S*/.exec(output)?.[0] ?? 'unknown';
 }
 
 /** Behind a PgBouncer, which uses one core, several of it: how it is used on more cores. PgBouncer's manual,
@@ -67,24 +89,32 @@ export function keepsPreparedStatements({ kind, version }: Contestant): boolean 
   return kind !== 'pgbouncer' || major > 1 || minor >= 21;
 }
 
-function candidates(options: Options): Candidate[] {
-  const peer = (kind: Kind, program: string, named: string | undefined): Candidate[] => {
-    const file = named ?? onPath(program);
-    return file === undefined ? [] : [{ name: kind, kind, command: [file], ioBackend: null }];
-  };
+function poolers(options: Options): Candidate[] {
   return [
-    ...(['io_uring', 'epoll'] as const).map(
-      (ioBackend): Candidate => ({
-        name: `ours-${ioBackend}`,
-        kind: 'ours',
-        command: [process.execPath, options.ours],
-        ioBackend,
-      }),
-    ),
+    ...ours('ours', options.ours),
     ...peer('pgbouncer', 'pgbouncer', options.pgbouncer),
     ...peer('odyssey', 'odyssey', options.odyssey),
     ...peer('pg_doorman-rust', 'pg_doorman', options.pgDoormanRust),
   ];
+}
+
+function proxies({ oursProxy, haproxy }: Options): Candidate[] {
+  return [...ours('patroni_proxy', oursProxy), ...peer('haproxy', 'haproxy', haproxy, ['-f'])];
+}
+
+/** On each reactor. */
+function ours(kind: Kind, program: string): Candidate[] {
+  return (['io_uring', 'epoll'] as const).map((ioBackend) => ({
+    name: `ours-${ioBackend}`,
+    kind,
+    command: [process.execPath, program],
+    ioBackend,
+  }));
+}
+
+function peer(kind: Kind, program: string, named: string | undefined, args: string[] = []): Candidate[] {
+  const file = named ?? onPath(program);
+  return file === undefined ? [] : [{ name: kind, kind, command: [file, ...args], ioBackend: null }];
 }
 
 function onPath(program: string): string | undefined {

@@ -77,7 +77,8 @@ export class Pooler {
     this.port = await freePort();
     const [file, ...args] = this.contestant.command;
     // Ours runs wherever its files can be read: as the user of the benchmark.
-    const runAs = this.contestant.kind === 'ours' ? {} : this.around.runAs;
+    const isOurs = ['ours', 'patroni_proxy'].includes(this.contestant.kind);
+    const runAs = isOurs ? {} : this.around.runAs;
     const options = { ...runAs, cwd: this.directory, env: { PATH: process.env.PATH, LC_ALL: 'C' } };
     const mainFile = this.writeFiles(runAs);
     this.processes = Array.from({ length: this.contestant.processes }, () =>

@@ -24,14 +24,18 @@ export const idle: Scenario = {
 
   run(bench) {
     const { idleClients } = bench.options;
-    return inTurns(bench, 'idle', `${idleClients} clients`, 1, (pooler) => measure(pooler, idleClients));
+    return inTurns(bench, 'idle', `${idleClients} clients`, 1, (pooler) =>
+      measureIdle(pooler, idleClients, 1),
+    );
   },
 };
 
-async function measure(pooler: Pooler, count: number): Promise<Figures> {
+/** `descriptors`: of the pooler, for each client. */
+export async function measureIdle(pooler: Pooler, count: number, descriptors: number): Promise<Figures> {
   await pooler.restart();
   const { pid } = pooler;
-  const limit = Math.min(descriptorLimitOf(pid), descriptorLimitOf(process.pid)) - SPARE_DESCRIPTORS;
+  const room = Math.min(descriptorLimitOf(pid), descriptorLimitOf(process.pid)) - SPARE_DESCRIPTORS;
+  const limit = Math.floor(room / descriptors);
   if (count > limit) throw new NotPossible(`the limit of descriptors has room for ${limit} clients only`);
   const start = await settledBytesOf(pid);
   const clients: RawConnection[] = [];

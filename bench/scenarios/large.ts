@@ -32,6 +32,13 @@ const messages = copyDataMessages(line.repeat(LINES_PER_MESSAGE), MESSAGES_PER_W
 const copyIn: Transfer = (connection, megabytes) =>
   connection.copyIn(COPY_IN, messages, megabytes * 1e6, timeoutMs(megabytes));
 
+/** In several results where one would be large for a pooler: the clock's ticks are to be small beside their CPU time. */
+export const TRANSFERS: readonly { name: string; times: number; transfer: Transfer }[] = [
+  { name: 'SELECT', times: SELECTS, transfer: select },
+  { name: 'COPY out', times: 1, transfer: copyOut },
+  { name: 'COPY in', times: 1, transfer: copyIn },
+];
+
 export const large: Scenario = {
   columns: [
     { figure: 'mbPerSecond', title: 'MB/s', digits: 0, isCompared: true },
@@ -41,20 +48,21 @@ export const large: Scenario = {
 
   async run(bench) {
     const { largeMB, rounds } = bench.options;
-    const turns = (name: string, megabytes: number, times: number, transfer: Transfer) =>
-      inTurns(bench, 'large', `${name} ${megabytes} MB`, rounds, (pooler) =>
-        measure(pooler, megabytes, times, transfer),
+    const rows = [];
+    for (const { name, transfer, times } of TRANSFERS) {
+      const megabytes = Math.ceil(largeMB / times);
+      rows.push(
+        ...(await inTurns(bench, 'large', `${name} ${megabytes} MB`, rounds, (pooler) =>
+          measureTransfer(pooler, megabytes, times, transfer),
+        )),
       );
-    return [
-      // Several, so that the clock's ticks are small beside their CPU time.
-      ...(await turns('SELECT', Math.ceil(largeMB / SELECTS), SELECTS, select)),
-      ...(await turns('COPY out', largeMB, 1, copyOut)),
-      ...(await turns('COPY in', largeMB, 1, copyIn)),
-    ];
+    }
+    return rows;
   },
 };
 
-async function measure(
+/** Moves so many megabytes, so many times. */
+export async function measureTransfer(
   pooler: Pooler,
   megabytes: number,
   times: number,

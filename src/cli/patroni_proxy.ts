@@ -6,6 +6,7 @@ import { notify } from '../control/notify.js';
 import { VERSION } from '../control/version.js';
 import { loadProxySettings, type ProxySettings } from '../patroni/load.js';
 import { PatroniProxy } from '../patroni/proxy.js';
+import { Predecessor } from '../patroni/succession.js';
 import { readProxyCommandLine } from './proxy-options.js';
 
 async function main(): Promise<number> {
@@ -23,7 +24,8 @@ async function main(): Promise<number> {
     return 0;
   }
   const log = new Log({ level: logLevel, format: logFormat, hasColor });
-  const program = { file, version: VERSION, isDebug: logLevel === 'debug', manager: notify };
+  const predecessor = Predecessor.find(process.env);
+  const program = { file, version: VERSION, isDebug: logLevel === 'debug', manager: notify, predecessor };
   const status = await PatroniProxy.run(program, settings, log);
   log.flush();
   return status;

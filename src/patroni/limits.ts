@@ -16,3 +16,5 @@ export const BACKLOG = 4096;
 export const NO_BACKENDS_LOG_PAUSE_MS = 1000;
 /** How often a drain looks whether everybody has left. */
 export const DRAIN_LOOK_MS = 50;
+/** The same after an upgrade, which may be for days. */
+export const LEAVE_LOOK_MS = 1000;

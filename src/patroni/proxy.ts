@@ -10,6 +10,7 @@ import { type ClusterSettings, loadProxySettings, type ProxySettings } from './l
 import { metricsText } from './metrics.js';
 import type { LogLevel, ToControl } from './relay/thread-messages.js';
 import { routesOf, routeText } from './routes.js';
+import { type Predecessor, Successor, UpgradeFailed } from './succession.js';
 import { WorkerHandle } from './worker-handle.js';
 
 /** Where log lines go. */
@@ -22,6 +23,7 @@ interface Manager {
   ready(): void;
   reloading(): void;
   stopping(graceMs: number): void;
+  mainPid(pid: number): void;
 }
 
 export interface ProxyProgram {
@@ -30,7 +32,12 @@ export interface ProxyProgram {
   readonly version: string;
   readonly isDebug: boolean;
   readonly manager: Manager;
+  /** The process whose place this one takes. */
+  readonly predecessor: Predecessor | null;
 }
+
+/** Of a container. */
+const INIT = 1;
 
 /** An address that cannot be listened on. */
 class CannotListen extends Error {
@@ -52,6 +59,9 @@ export class PatroniProxy {
   private exitStatus = 0;
   private isServing = false;
   private isDraining = false;
+  private isUpgrading = false;
+  /** Until it serves. */
+  private successor: Successor | null = null;
 
   private constructor(
     program: ProxyProgram,
@@ -63,7 +73,9 @@ export class PatroniProxy {
     this.settings = settings;
     this.output = output;
     this.finish = finish;
-    this.worker = new WorkerHandle({ ioBackend: settings.ioBackend, isDebug: program.isDebug }, this);
+    const { isDebug, predecessor } = program;
+    const listeners = predecessor?.listeners ?? [];
+    this.worker = new WorkerHandle({ ioBackend: settings.ioBackend, isDebug, listeners }, this);
   }
 
   /** Runs until the end and returns the exit status. */
@@ -87,11 +99,17 @@ export class PatroniProxy {
   // ── starting and reloading ─────────────────────────────────────────────────────────────────────────────────────
 
   private async start(): Promise<void> {
-    this.api = await this.openApi(this.settings);
+    const { predecessor } = this.program;
+    if (predecessor === null) this.api = await this.openApi(this.settings);
     this.watches = this.watchesFor(this.settings);
     await firstAnswers([...this.watches.values()]);
+    if (predecessor !== null) {
+      await predecessor.handsOver();
+      this.api = await this.openApi(this.settings);
+    }
     await this.inTurn(() => this.apply(this.settings, this.watches));
     this.isServing = true;
+    predecessor?.serving();
     this.log('info', `patroni_proxy ${this.program.version} is serving, pid ${process.pid}`);
     this.program.manager.ready();
   }
@@ -194,6 +212,48 @@ export class PatroniProxy {
     return result;
   }
 
+  // ── upgrade ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Another process takes this one's place; connections stay here until they end. Where that fails nothing changes. */
+  private async upgrade(): Promise<void> {
+    this.isUpgrading = true;
+    try {
+      const successor = await Successor.start(await this.worker.listening());
+      this.successor = successor;
+      if (this.isDraining) successor.end();
+      await successor.hasSaid('ready');
+      await this.inTurn(() => this.handOver(successor));
+    } catch (error) {
+      if (!(error instanceof UpgradeFailed || error instanceof CannotListen)) throw error;
+      if (!this.isDraining) this.log('error', `upgrade: ${error.message}: everything stays as it is`);
+    }
+    this.isUpgrading = false;
+    this.successor = null;
+  }
+
+  private async handOver(successor: Successor): Promise<void> {
+    if (this.isDraining) return; // it has been ended
+    this.worker.post({ type: 'release' });
+    this.api?.close();
+    successor.go();
+    try {
+      await successor.hasSaid('serving');
+    } catch (error) {
+      if (!this.isDraining) await this.takeBack();
+      throw error;
+    }
+    this.isDraining = true;
+    this.program.manager.mainPid(successor.pid);
+    successor.leave();
+    this.log('info', `upgrade: process ${successor.pid} serves; this one ends with its last connection`);
+    this.worker.post({ type: 'leave' });
+  }
+
+  private async takeBack(): Promise<void> {
+    this.worker.post({ type: 'takeBack' });
+    this.api = await this.openApi(this.settings);
+  }
+
   // ── HTTP ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   private async openApi({ apiAddress }: ProxySettings): Promise<HttpServer> {
@@ -250,8 +310,16 @@ export class PatroniProxy {
   private listenToSignals(): void {
     process.on('SIGHUP', () => {
       if (this.isDraining) return;
+      if (this.isUpgrading) return this.log('warn', 'SIGHUP: an upgrade is under way, ignored');
       this.log('info', 'SIGHUP: reading the configuration again');
       void this.inTurn(() => this.reload());
+    });
+    process.on('SIGUSR2', () => {
+      if (this.isDraining || !this.isServing) return;
+      if (this.isUpgrading) return this.log('warn', 'SIGUSR2: an upgrade is under way, ignored');
+      if (process.pid === INIT) return this.log('error', 'SIGUSR2: a container ends with its first process');
+      this.log('info', 'SIGUSR2: the program on disk is started');
+      void this.upgrade();
     });
     for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => this.drain(name));
   }
@@ -263,6 +331,7 @@ export class PatroniProxy {
       return this.worker.post({ type: 'stop' });
     }
     this.isDraining = true;
+    this.successor?.end();
     const graceMs = this.settings.shutdownTimeoutMs;
     this.program.manager.stopping(graceMs);
     this.worker.post({ type: 'drain', by: signal, graceMs });
@@ -282,6 +351,7 @@ export class PatroniProxy {
         return this.finish(this.exitStatus);
       case 'applied': // the handle has taken them
       case 'snapshot':
+      case 'listening':
         return;
     }
   }

@@ -2,7 +2,14 @@
 import { writeSync } from 'node:fs';
 import type { Worker } from 'node:worker_threads';
 import { startThread } from '../program/parts.js';
-import type { PortSnapshot, Route, ToControl, ToWorker, WorkerStart } from './relay/thread-messages.js';
+import type {
+  OpenListener,
+  PortSnapshot,
+  Route,
+  ToControl,
+  ToWorker,
+  WorkerStart,
+} from './relay/thread-messages.js';
 
 export interface WorkerEvents {
   onMessage(message: ToControl): void;
@@ -25,6 +32,7 @@ export class WorkerHandle {
   private readonly worker: Worker;
   private readonly applying = new Map<number, (applied: Applied) => void>();
   private readonly snapshots = new Map<number, (ports: readonly PortSnapshot[]) => void>();
+  private readonly listenings = new Map<number, (listeners: readonly OpenListener[]) => void>();
   private wakeFd = -1;
   private lastRequest = 0;
   private hasStopped = false;
@@ -68,6 +76,14 @@ export class WorkerHandle {
     });
   }
 
+  listening(): Promise<readonly OpenListener[]> {
+    const request = ++this.lastRequest;
+    return new Promise((resolve) => {
+      this.listenings.set(request, resolve);
+      this.post({ type: 'listening', request });
+    });
+  }
+
   private take(message: ToControl): void {
     switch (message.type) {
       case 'started':
@@ -81,6 +97,10 @@ export class WorkerHandle {
       case 'snapshot':
         this.snapshots.get(message.request)?.(message.ports);
         this.snapshots.delete(message.request);
+        return;
+      case 'listening':
+        this.listenings.get(message.request)?.(message.listeners);
+        this.listenings.delete(message.request);
         return;
       case 'stopped':
       case 'cannotStart':

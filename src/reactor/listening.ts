@@ -10,13 +10,27 @@ import {
   SOCK_STREAM,
   SOL_SOCKET,
 } from './kernel-structs.js';
-import { bind, close, connect, Errno, type Fd, listen, setSocketOption, socket, socketName } from './libc.js';
+import {
+  accept4,
+  bind,
+  close,
+  connect,
+  Errno,
+  type Fd,
+  listen,
+  setNonBlocking,
+  setSocketOption,
+  socket,
+  socketName,
+} from './libc.js';
 import { abandon, openSocket } from './open-socket.js';
 import type { ListeningSocket, SocketAddress, SocketOptions } from './reactor.js';
 import { decodePeerAddress, encodeSocketAddress } from './socket-address.js';
 
 /** After accept(2) has failed for want of descriptors or memory it is tried again after this. */
 export const ACCEPT_PAUSE_MS = 100;
+/** No queue of the kernel's is longer: somaxconn, listen(2). */
+const QUEUE_MAX = 65_535;
 
 /** Binds and listens. Throws SystemError. */
 export function openListening(
@@ -38,6 +52,17 @@ export function openListening(
   const listening = listen(fd, backlog);
   if (listening < 0) throw abandon(fd, 'listen', listening, about);
   return { fd, port: decodePeerAddress(socketName(fd)).port, address };
+}
+
+/** Takes whoever waits in the kernel's queue, then closes. `flags`: accept4(2). */
+export function closeListening(fd: Fd, flags: number, take: (accepted: Fd) => void): void {
+  setNonBlocking(fd, true);
+  for (let turn = 0; turn < QUEUE_MAX; turn++) {
+    const result = accept4(fd, flags);
+    if (result >= 0) take(result as Fd);
+    else if (!isPeersFault(result)) break;
+  }
+  close(fd);
 }
 
 /** Whether nobody listens on a unix socket: its file is left of a process that was killed. */

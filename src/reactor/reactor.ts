@@ -116,6 +116,8 @@ export interface Acceptor {
   onAccept(socket: Socket): Receiver;
   /** accept(2) failed; it is tried again after a moment. Positive errno. */
   onAcceptFailed(errno: number): void;
+  /** `close` is done: whoever comes from now on is refused. */
+  onListenerClosed?(): void;
 }
 
 /** A socket that listens: plain data, valid in every thread of the process. */
@@ -129,6 +131,7 @@ export interface ListeningSocket {
 export interface Listener {
   /** The port that it got, for port 0. */
   readonly port: number;
+  /** Closes it, soon. Whoever had connected by then is still given to the acceptor: the kernel would reset him. */
   close(): void;
   /** Takes no more connections: the socket stays open, and another process or listener goes on with it. */
   release(): void;

@@ -1,32 +1,21 @@
 /** patroni_proxy before a real Patroni cluster. `install.sh` brings what that needs; where it cannot, nothing is tried,
  *  and the run says so. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { ProxyProcess } from '../patroni/proxy-process.js';
 import { portSection } from '../patroni/scene.js';
+import { install, PATRONI } from './installation.js';
 import { NODES, PatroniCluster } from './patroni-cluster.js';
 
-const HERE = fileURLToPath(new URL('.', import.meta.url));
-const INSTALLED = fileURLToPath(new URL('../../.cache/patroni', import.meta.url));
-const INSTALLATION_LIMIT_MS = 300_000;
 const START_LIMIT_MS = 180_000;
 const TEST_LIMIT_MS = 120_000;
 const INTERVAL_S = 1;
 
-mkdirSync(INSTALLED, { recursive: true });
-const installation = spawnSync('sh', [join(HERE, 'install.sh'), INSTALLED], {
-  encoding: 'utf8',
-  timeout: INSTALLATION_LIMIT_MS,
-});
-if (installation.status === 0) describe('before a real Patroni cluster', { timeout: 1_500_000 }, tests);
+const why = install();
+if (why === '') describe('before a real Patroni cluster', { timeout: 1_500_000 }, tests);
 else {
-  const why = installation.stdout.trim().split('\n').at(-1);
   console.error(`\nTHE TESTS WITH A REAL PATRONI CLUSTER ARE NOT TRIED: ${why}\n`);
   test('before a real Patroni cluster', { skip: `NOT TRIED: ${why}` });
 }
@@ -37,7 +26,7 @@ function tests(): void {
 
   before(
     async () => {
-      cluster = await PatroniCluster.start(join(INSTALLED, 'bin', 'patroni'));
+      cluster = await PatroniCluster.start(PATRONI);
       proxy = await ProxyProcess.start({
         cluster_update_interval: INTERVAL_S,
         clusters: {
@@ -115,9 +104,7 @@ function tests(): void {
     assert.ok(to && third);
     const readers = [await session('any'), await session('any'), await session('any')];
     await cluster.switchover(from, to);
-    await cluster.until(`${to} leads`, (members) =>
-      members.some(({ name, role, state }) => name === to && role === 'leader' && state === 'running'),
-    );
+    await cluster.untilLeads(to);
     const ms = await untilServed('leader', to);
     console.log(`# new clients are with the new leader ${Math.round(ms)} ms after Patroni names it`);
     // One interval, and what a loaded machine takes to ask and to connect.
@@ -215,10 +202,7 @@ function tests(): void {
     const writer = await session('leader');
     await cluster.killNode(dead);
     assert.equal(await isAlive(writer), false);
-    await cluster.until('there is a new leader', (members) =>
-      members.some(({ name, role, state }) => name !== dead && role === 'leader' && state === 'running'),
-    );
-    const next = await cluster.leader();
+    const next = await cluster.untilLedByAnother(dead);
     const ms = await untilServed('leader', next);
     console.log(`# new clients are with the new leader ${Math.round(ms)} ms after Patroni names it`);
     for (const each of readers) assert.equal(await isAlive(each), each.node !== next);

@@ -62,7 +62,7 @@ export class PatroniCluster {
     const cluster = new PatroniCluster(patroni, ports);
     cluster.startEtcd();
     cluster.startNode('node1');
-    await cluster.until('node1 leads', (members) => isLeader(members, 'node1'));
+    await cluster.untilLeads('node1');
     cluster.startNode('node2');
     cluster.startNode('node3');
     await cluster.untilWhole();
@@ -168,6 +168,18 @@ export class PatroniCluster {
       await sleep(LOOK_MS);
     }
     throw new Error(`it does not come about that ${what}: ${JSON.stringify(members)}\n${this.logs()}`);
+  }
+
+  untilLeads(name: NodeName): Promise<void> {
+    return this.until(`${name} leads`, (members) => isLeader(members, name));
+  }
+
+  /** Returns who leads in place of a dead node. */
+  async untilLedByAnother(dead: NodeName): Promise<NodeName> {
+    await this.until('there is a new leader', (members) =>
+      NODES.some((name) => name !== dead && isLeader(members, name)),
+    );
+    return this.leader();
   }
 
   /** A leader, and two replicas that stream. */

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
-import { Output, type Section } from '../support/doorman.js';
+import { kill, Output, type Section } from '../support/doorman.js';
 import { endWithFile } from '../support/leftovers.js';
 import { TcpClient } from './tcp-client.js';
 
@@ -34,6 +34,7 @@ export class ProxyProcess {
   private readonly output: Output;
   private settings: Section;
   private apiPort = 0;
+  private servingPid: number;
 
   private constructor(
     directory: string,
@@ -44,7 +45,7 @@ export class ProxyProcess {
     this.directory = directory;
     this.file = join(directory, 'patroni_proxy.yaml');
     this.settings = settings;
-    this.write(settings);
+    this.write({});
     const [program = '', ...args] = command;
     this.child = spawn(program, [...args, this.file], {
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -54,6 +55,7 @@ export class ProxyProcess {
       'exit',
       endWithFile(() => this.child.kill('SIGKILL')),
     );
+    this.servingPid = this.child.pid ?? 0;
     this.output = new Output(this.child);
   }
 
@@ -80,10 +82,6 @@ export class ProxyProcess {
     proxy.apiPort = Number(port);
     await proxy.logged(/is serving/);
     return proxy;
-  }
-
-  get pid(): number {
-    return this.child.pid ?? 0;
   }
 
   get log(): string {
@@ -141,34 +139,54 @@ export class ProxyProcess {
   /** Rewrites the file and sends SIGHUP; returns when that has been dealt with. */
   async reload(settings: Section | string): Promise<void> {
     if (typeof settings === 'string') writeFileSync(this.file, settings);
-    else this.write({ ...this.settings, ...settings });
+    else this.write(settings);
     const before = this.log.length;
     this.signal('SIGHUP');
     await this.logged(new RegExp(`^[^]{${before},}(in force|everything stays as it is)`));
   }
 
-  signal(name: NodeJS.Signals): void {
-    this.child.kill(name);
+  /** Has another process take its place, and talks to that one from now on. Throws when the log says that none does. */
+  async upgrade(): Promise<void> {
+    const before = this.log.length;
+    this.signal('SIGUSR2');
+    const outcome = /upgrade: process (\d+) serves|upgrade: .*: everything stays as it is/s;
+    const [text, pid] = await this.output.find(outcome, before);
+    if (pid === undefined) throw new Error(text);
+    this.servingPid = Number(pid);
+    endWithFile(() => kill(Number(pid), 'SIGKILL'));
+    this.apiPort = Number([...this.log.matchAll(/HTTP API on .*:(\d+)/g)].at(-1)?.[1]);
   }
 
-  /** Returns its exit status. */
+  /** Of the process that serves. */
+  signal(name: NodeJS.Signals): void {
+    kill(this.servingPid, name);
+  }
+
+  /** Returns the exit status of the process that was started first. */
   async ended(): Promise<number | null> {
     if (this.child.exitCode === null && this.child.signalCode === null) await once(this.child, 'exit');
     return this.child.exitCode;
+  }
+
+  /** Returns when no process is left of all that there have been. */
+  allEnded(): Promise<void> {
+    return this.output.closed();
   }
 
   /** Ends it without waiting for clients, and fails when it did not end in good order or has logged a bug. */
   async stop(): Promise<void> {
     this.signal('SIGTERM');
     this.signal('SIGINT');
+    await this.allEnded();
     const status = await this.ended();
     rmSync(this.directory, { recursive: true, force: true });
     if (status !== 0) throw new Error(`patroni_proxy ended with ${status}:\n${this.log}`);
     if (/\bbug\b/i.test(this.log)) throw new Error(`patroni_proxy has logged a bug:\n${this.log}`);
   }
 
-  private write(settings: Section): void {
-    this.settings = settings;
-    writeFileSync(this.file, stringify(settings));
+  /** Rewrites the file, with these settings in place of what was there. */
+  write(changes: Section): void {
+    this.settings = { ...this.settings, ...changes };
+    writeFileSync(this.file, stringify(this.settings));
   }
 }

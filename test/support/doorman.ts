@@ -205,7 +205,7 @@ function fileText({ general = {}, pools, prometheus }: DoormanOptions): string {
 }
 
 /** It may have ended meanwhile. */
-function kill(pid: number, name: NodeJS.Signals): void {
+export function kill(pid: number, name: NodeJS.Signals): void {
   try {
     process.kill(pid, name);
   } catch (error) {

@@ -6,7 +6,7 @@ import { peerText } from '../../reactor/socket-address.js';
 import { Timer, type TimerTarget } from '../../reactor/timers.js';
 import type { Backend } from './backend.js';
 import type { ProxyPort } from './proxy-port.js';
-import { Passed, RelayEnd } from './relay-end.js';
+import { RelayEnd } from './relay-end.js';
 
 const NO_BACKENDS: readonly Backend[] = [];
 
@@ -23,8 +23,8 @@ export class Link implements TimerTarget {
 
   constructor(port: ProxyPort, socket: Socket) {
     this.port = port;
-    this.client = new RelayEnd(this, socket, Passed.FromClients);
-    this.server = new RelayEnd(this, null, Passed.ToClients);
+    this.client = new RelayEnd(this, socket);
+    this.server = new RelayEnd(this, null);
     this.client.hold();
   }
 

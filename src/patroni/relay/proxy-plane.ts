@@ -1,9 +1,18 @@
 /** What the worker has: its reactor, its ports and the addresses that they listen on, and its ear for the control
  *  plane. Not for: choosing members (proxy-port.ts) and passing bytes on (relay-end.ts). */
-import { errnoName, SystemError } from '../../reactor/libc.js';
-import type { Acceptor, Listener, Reactor, Receiver, Socket, SocketOptions } from '../../reactor/reactor.js';
+import { close, errnoName, type Fd, SystemError } from '../../reactor/libc.js';
+import { openListening } from '../../reactor/listening.js';
+import type {
+  Acceptor,
+  Listener,
+  ListeningSocket,
+  Reactor,
+  Receiver,
+  Socket,
+  SocketOptions,
+} from '../../reactor/reactor.js';
 import { Timer, type TimerTarget } from '../../reactor/timers.js';
-import { BACKLOG, DRAIN_LOOK_MS } from '../limits.js';
+import { BACKLOG, DRAIN_LOOK_MS, LEAVE_LOOK_MS } from '../limits.js';
 import { listenText } from '../listen-address.js';
 import { ProxyPort } from './proxy-port.js';
 import type { LogLevel, Route, ToControl, ToWorker, WorkerStart } from './thread-messages.js';
@@ -34,13 +43,20 @@ export class ProxyPlane implements TimerTarget {
   private ports = new Map<string, ProxyPort>();
   /** By the address in the file. */
   private listeners = new Map<string, PortListener>();
+  /** Sockets of the process before, until the first routes have come. */
+  private readonly inherited: Map<string, ListeningSocket>;
   private readonly drainTimer = new Timer(this);
   private drainEndsMs = 0;
+  private lookMs = DRAIN_LOOK_MS;
   private links = 0;
   private linksEnded = 0;
+  /** Listeners that are being closed, and what is put off until they are. */
+  private closing = 0;
+  private afterClosing: (() => void)[] = [];
 
-  constructor({ isDebug }: WorkerStart, reactor: Reactor, post: (message: ToControl) => void) {
+  constructor({ isDebug, listeners }: WorkerStart, reactor: Reactor, post: (message: ToControl) => void) {
     this.isDebug = isDebug;
+    this.inherited = new Map(listeners.map(({ key, listening }) => [key, listening]));
     this.reactor = reactor;
     this.post = post;
   }
@@ -49,13 +65,25 @@ export class ProxyPlane implements TimerTarget {
     switch (message.type) {
       case 'routes':
         this.connectTimeoutMs = message.connectTimeoutMs;
-        return this.post({ type: 'applied', request: message.request, ...this.apply(message.routes) });
+        return this.applied(message.request, this.apply(message.routes));
       case 'snapshot': {
         const ports = [...this.listeners.values()].map(({ port, portNumber }) => port.snapshot(portNumber));
         return this.post({ type: 'snapshot', request: message.request, ports });
       }
+      case 'listening': {
+        const listeners = [...this.listeners].map(([key, { listening }]) => ({ key, listening }));
+        return this.post({ type: 'listening', request: message.request, listeners });
+      }
       case 'drain':
         return this.drain(message.by, message.graceMs);
+      case 'release':
+        for (const listener of this.listeners.values()) listener.release();
+        return;
+      case 'takeBack':
+        for (const listener of this.listeners.values()) listener.accept();
+        return;
+      case 'leave':
+        return this.leave();
       case 'stop':
         return this.stop();
     }
@@ -77,6 +105,25 @@ export class ProxyPlane implements TimerTarget {
     this.onManyLeft();
   }
 
+  listenerClosed(): void {
+    if (--this.closing === 0) for (const each of this.afterClosing.splice(0)) each();
+  }
+
+  private closeListener(listener: PortListener): void {
+    this.closing++;
+    listener.close();
+  }
+
+  private whenClosed(then: () => void): void {
+    if (this.closing === 0) then();
+    else this.afterClosing.push(then);
+  }
+
+  /** Told when addresses that are given up refuse whoever comes. */
+  private applied(request: number, outcome: { failure: string | null; opened: string[] }): void {
+    this.whenClosed(() => this.post({ type: 'applied', request, ...outcome }));
+  }
+
   /** Makes the ports what they are to be. New addresses are listened on first: if one fails, nothing has changed. */
   private apply(routes: readonly Route[]): { failure: string | null; opened: string[] } {
     const ports = new Map<string, ProxyPort>();
@@ -91,10 +138,12 @@ export class ProxyPlane implements TimerTarget {
       let listener = this.listeners.get(address);
       if (listener === undefined) {
         try {
-          listener = new PortListener(this, listen.host, listen.port, port);
+          const tcp = { kind: 'tcp', host: listen.host, port: listen.port } as const;
+          const listening = this.inherited.get(address) ?? openListening(tcp, BACKLOG, SOCKET_OPTIONS);
+          listener = new PortListener(this, listen.host, listening, port);
         } catch (error) {
           if (!(error instanceof SystemError)) throw error;
-          for (const each of opened) each.close();
+          for (const each of opened) this.closeListener(each);
           return { failure: `cannot listen on ${listenText(listen)}: ${errnoName(error.errno)}`, opened: [] };
         }
         opened.push(listener);
@@ -102,6 +151,8 @@ export class ProxyPlane implements TimerTarget {
       listeners.set(address, listener);
     }
     this.replace(ports, listeners, routes);
+    for (const [key, { fd }] of this.inherited) if (!listeners.has(key)) close(fd as Fd);
+    this.inherited.clear();
     return { failure: null, opened: opened.map((listener) => listener.text) };
   }
 
@@ -110,7 +161,8 @@ export class ProxyPlane implements TimerTarget {
     listeners: Map<string, PortListener>,
     routes: readonly Route[],
   ): void {
-    for (const [address, listener] of this.listeners) if (!listeners.has(address)) listener.close();
+    for (const [address, listener] of this.listeners)
+      if (!listeners.has(address)) this.closeListener(listener);
     for (const [key, port] of this.ports) if (!ports.has(key)) port.closeAll('has lost this port');
     this.ports = ports;
     this.listeners = listeners;
@@ -123,16 +175,26 @@ export class ProxyPlane implements TimerTarget {
   }
 
   private drain(by: string, graceMs: number): void {
-    for (const listener of this.listeners.values()) listener.close();
-    this.log('info', `${by}: no more clients, those that are here have ${graceMs} ms`);
+    for (const listener of this.listeners.values()) this.closeListener(listener);
     this.drainEndsMs = this.reactor.nowMs + graceMs;
-    this.onTimer();
+    this.whenClosed(() => {
+      this.log('info', `${by}: no more clients, those that are here have ${graceMs} ms`);
+      this.onTimer();
+    });
+  }
+
+  /** Another process listens now. Its end is not to leave clients waiting in a queue that nobody takes them from. */
+  private leave(): void {
+    for (const listener of this.listeners.values()) this.closeListener(listener);
+    this.drainEndsMs = Number.POSITIVE_INFINITY;
+    this.lookMs = LEAVE_LOOK_MS;
+    this.whenClosed(() => this.onTimer());
   }
 
   onTimer(): void {
     // Those that are over may still have bytes on their way to the client.
     if (this.links === 0 && this.reactor.usage().sockets === 0) return this.stop();
-    if (this.reactor.nowMs < this.drainEndsMs) return this.reactor.setTimer(this.drainTimer, DRAIN_LOOK_MS);
+    if (this.reactor.nowMs < this.drainEndsMs) return this.reactor.setTimer(this.drainTimer, this.lookMs);
     if (this.links > 0) this.log('warn', `shutdown_timeout is over: ${this.links} connections are closed`);
     this.stop();
   }
@@ -148,19 +210,22 @@ class PortListener implements Acceptor {
   port: ProxyPort;
   private readonly plane: ProxyPlane;
   private readonly host: string;
-  private readonly listener: Listener;
+  readonly listening: ListeningSocket;
+  private listener: Listener;
+  private isReleased = false;
 
-  /** Throws SystemError when it cannot be listened on. */
-  constructor(plane: ProxyPlane, host: string, portNumber: number, port: ProxyPort) {
+  constructor(plane: ProxyPlane, host: string, listening: ListeningSocket, port: ProxyPort) {
     this.plane = plane;
     this.host = host;
     this.port = port;
-    this.listener = plane.reactor.listen(
-      { kind: 'tcp', host, port: portNumber },
-      BACKLOG,
-      SOCKET_OPTIONS,
-      this,
-    );
+    this.listening = listening;
+    this.listener = plane.reactor.acceptFrom(listening, this);
+  }
+
+  /** After `release`. */
+  accept(): void {
+    this.isReleased = false;
+    this.listener = this.plane.reactor.acceptFrom(this.listening, this);
   }
 
   get portNumber(): number {
@@ -179,7 +244,18 @@ class PortListener implements Acceptor {
     this.plane.log('error', `cannot accept a client: ${errnoName(errno)}; trying again in a moment`);
   }
 
+  onListenerClosed(): void {
+    this.plane.listenerClosed();
+  }
+
   close(): void {
-    this.listener.close();
+    if (!this.isReleased) return this.listener.close();
+    close(this.listening.fd as Fd);
+    this.plane.listenerClosed();
+  }
+
+  release(): void {
+    this.isReleased = true;
+    this.listener.release();
   }
 }

@@ -52,8 +52,10 @@ export class ProxyPort {
     this.passed[direction] = (this.passed[direction] as number) + bytes;
   }
 
+  /** Nobody is served here any more. */
   closeAll(why: string): void {
     for (const backend of this.backends) this.closeAllOf(backend, why);
+    this.backends = [];
   }
 
   /** The member with the fewest connections that was not tried yet; those that failed a moment ago come last. */

@@ -1,4 +1,5 @@
 /** All that crosses threads: plain data, told apart by `type`. Nothing else is posted. */
+import type { ListeningSocket } from '../../reactor/reactor.js';
 import type { ListenAddress } from '../listen-address.js';
 
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
@@ -8,6 +9,14 @@ export interface WorkerStart {
   readonly ioBackend: 'auto' | 'io_uring' | 'epoll';
   /** Whether the life of every connection is to be logged. */
   readonly isDebug: boolean;
+  /** Sockets that the process before listened on. */
+  readonly listeners: readonly OpenListener[];
+}
+
+/** A socket that listens, and the address in the file that it is for. */
+export interface OpenListener {
+  readonly key: string;
+  readonly listening: ListeningSocket;
 }
 
 /** A port as it is to be: where it listens, and who may get its clients now. */
@@ -39,6 +48,14 @@ export type ToWorker =
   | { readonly type: 'snapshot'; readonly request: number }
   /** Take no more clients, and end when all have left; at the latest after so long. */
   | { readonly type: 'drain'; readonly by: string; readonly graceMs: number }
+  /** Which sockets listen? Answered with `listening`. */
+  | { readonly type: 'listening'; readonly request: number }
+  /** Accept nobody any more: another process is about to. */
+  | { readonly type: 'release' }
+  /** It does not. */
+  | { readonly type: 'takeBack' }
+  /** It does: end when all have left. */
+  | { readonly type: 'leave' }
   /** End now. */
   | { readonly type: 'stop' };
 
@@ -53,6 +70,7 @@ export type ToControl =
       readonly opened: readonly string[];
     }
   | { readonly type: 'snapshot'; readonly request: number; readonly ports: readonly PortSnapshot[] }
+  | { readonly type: 'listening'; readonly request: number; readonly listeners: readonly OpenListener[] }
   | { readonly type: 'log'; readonly level: LogLevel; readonly text: string }
   | { readonly type: 'stopped' };
 

@@ -14,7 +14,7 @@ import {
   SystemError,
   setNonBlocking,
 } from '../libc.js';
-import { ACCEPT_PAUSE_MS, isPeersFault, removeSocketFile } from '../listening.js';
+import { ACCEPT_PAUSE_MS, closeListening, isPeersFault, removeSocketFile } from '../listening.js';
 import { openSocket } from '../open-socket.js';
 import type {
   Acceptor,
@@ -41,6 +41,7 @@ const EVENTS_TOGETHER = 64;
 const WAKE_SLOT = 0x7fffffff;
 const LISTENER_SLOT = 0x40000000;
 const ACCEPTS_PER_TURN = 64;
+const ACCEPT_FLAGS = k.SOCK_NONBLOCK | k.SOCK_CLOEXEC;
 
 export class EpollReactor extends BaseReactor implements Reactor {
   readonly name = 'epoll';
@@ -227,7 +228,7 @@ class EpollListener implements Listener, TimerTarget {
 
   accept(): void {
     for (let turn = 0; turn < ACCEPTS_PER_TURN && !this.isClosed; turn++) {
-      const result = accept4(this.fd, k.SOCK_NONBLOCK | k.SOCK_CLOEXEC);
+      const result = accept4(this.fd, ACCEPT_FLAGS);
       if (result >= 0) this.take(result as Fd);
       else if (result === -Errno.EAGAIN) return;
       else if (!isPeersFault(result)) return this.takeBreath(-result);
@@ -235,15 +236,16 @@ class EpollListener implements Listener, TimerTarget {
   }
 
   onTimer(): void {
-    this.reactor.watchListener(this.fd, this.slot, k.EPOLL_CTL_ADD);
+    if (!this.isClosed) return this.reactor.watchListener(this.fd, this.slot, k.EPOLL_CTL_ADD);
+    closeListening(this.fd, ACCEPT_FLAGS, (fd) => this.take(fd));
+    this.acceptor.onListenerClosed?.();
   }
 
   close(): void {
     if (this.isClosed) return;
-    this.isClosed = true;
-    this.reactor.clearTimer(this.again);
+    this.release();
     removeSocketFile(this.address);
-    close(this.fd);
+    this.reactor.setTimer(this.again, 0);
   }
 
   release(): void {

@@ -10,8 +10,8 @@ import {
   Op,
   SOCK_CLOEXEC,
 } from '../kernel-structs.js';
-import { close, type Fd, mapMemory, setNonBlocking } from '../libc.js';
-import { ACCEPT_PAUSE_MS, isPeersFault, removeSocketFile } from '../listening.js';
+import { type Fd, mapMemory, setNonBlocking } from '../libc.js';
+import { ACCEPT_PAUSE_MS, closeListening, isPeersFault, removeSocketFile } from '../listening.js';
 import { openSocket } from '../open-socket.js';
 import type {
   Acceptor,
@@ -232,22 +232,27 @@ class UringListener implements Listener, TimerTarget {
       this.acceptor.onAcceptFailed(-result);
     if ((flags & IORING_CQE_F_MORE) !== 0) return;
     if (this.isReleased) return;
-    if (this.isClosed) close(this.fd);
+    if (this.isClosed) this.closeNow();
     else if (result >= 0 || isPeersFault(result)) this.accept();
     else this.reactor.setTimer(this.again, ACCEPT_PAUSE_MS);
   }
 
   onTimer(): void {
-    this.accept();
+    if (this.isClosed) this.closeNow();
+    else this.accept();
   }
 
   close(): void {
     if (this.isClosed || this.isReleased) return;
     this.isClosed = true;
     removeSocketFile(this.address);
-    if (!this.again.isSet) return this.cancelAccept();
-    this.reactor.clearTimer(this.again);
-    close(this.fd);
+    if (this.again.isSet) this.reactor.setTimer(this.again, 0);
+    else this.cancelAccept();
+  }
+
+  private closeNow(): void {
+    closeListening(this.fd, SOCK_CLOEXEC, (fd) => this.take(fd));
+    this.acceptor.onListenerClosed?.();
   }
 
   release(): void {
@@ -272,10 +277,6 @@ class UringListener implements Listener, TimerTarget {
   }
 
   private take(fd: Fd): void {
-    if (this.isClosed) {
-      close(fd);
-      return;
-    }
     this.reactor.introduce(this.reactor.adopt(fd, SocketState.Open, nobody), this.acceptor);
   }
 }
