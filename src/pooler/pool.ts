@@ -355,9 +355,10 @@ export class Pool implements TimerTarget, Serials {
     this.log('error', `cannot open a server: ${message}`, { user, database, sqlstate });
     const { reactor } = this.plane;
     if (!this.pauseTimer.isSet) reactor.setTimer(this.pauseTimer, CREATE_PAUSE_MS);
-    if (this.isPaused || this.shared.size > this.shared.opening) return;
+    if (this.isPaused) return;
+    this.giveUpGreeters(error); // what they wait for only a new server could tell
+    if (this.shared.size > this.shared.opening) return;
     for (let client = this.nextWaiter(); client !== null; client = this.nextWaiter()) client.noServer(error);
-    this.giveUpGreeters(error);
   }
 
   private giveUpGreeters(error: ClientFacingError): void {
