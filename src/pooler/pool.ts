@@ -20,6 +20,7 @@ import type { ClientSession } from './client-session.js';
 import type { CloseReason } from './close-reason.js';
 import { Counter, Counters, Gauge, Histogram } from './counters.js';
 import type { DataPlane } from './data-plane.js';
+import { Greeting } from './greeting.js';
 import type { ServerRecord } from './hand-over.js';
 import { IdleServers } from './idle-servers.js';
 import { CREATE_PAUSE_MS, FAST_RETRY_MS, PARAMETERS_MAX } from './limits.js';
@@ -56,6 +57,7 @@ export class Pool implements TimerTarget, Serials {
   readonly waiters = new Waiters<ClientSession>();
   /** What a server of this pool says of itself: ParameterStatus by name. Empty until one has logged in. */
   readonly parameters = new Map<string, string>();
+  readonly greeting = new Greeting(this.parameters);
   /** What clients prove who they are with. Where everything is passed through it follows their logins. */
   clientSecret: ClientSecret;
   /** From the first client that logged in with SCRAM; signs for us at the server. */
@@ -147,6 +149,7 @@ export class Pool implements TimerTarget, Serials {
     if (!isDeepStrictEqual(originOf(before), originOf(settings))) {
       this.address = settings.address;
       this.parameters.clear();
+      this.greeting.forget();
       this.hasToldParameters = false;
       this.renewServers('reloaded');
     }
@@ -386,7 +389,9 @@ export class Pool implements TimerTarget, Serials {
   parameterCame(name: string, value: string): void {
     // Later changes are of sessions; what a client is greeted with is what a fresh server says.
     const isRoom = this.parameters.size < PARAMETERS_MAX;
-    if (isRoom && !this.parameters.has(name)) this.parameters.set(name, value);
+    if (!isRoom || this.parameters.has(name)) return;
+    this.parameters.set(name, value);
+    this.greeting.forget();
   }
 
   /** … of a server of another worker. */
