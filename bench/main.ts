@@ -22,9 +22,10 @@ import { queries } from './scenarios/queries.js';
 import { scaling } from './scenarios/scaling.js';
 import type { Bench } from './scenarios/scenario.js';
 import { storm } from './scenarios/storm.js';
+import { tls } from './scenarios/tls.js';
 import { unprivilegedUser } from './unprivileged-user.js';
 
-const SCENARIO_BY_NAME = { queries, large, idle, million, fairness, scaling, active, storm, handover };
+const SCENARIO_BY_NAME = { queries, large, idle, million, fairness, scaling, active, storm, handover, tls };
 /** Room for clients beside those of a scenario. */
 const SPARE_CLIENTS = 100;
 
@@ -56,6 +57,8 @@ async function bench(options: Options, children: Children, directory: string): P
       workers,
       spreadsClients = false,
       server = { host: '127.0.0.1', port: postgres.address.port },
+      identity = null,
+      verifier = '',
     } = { ...options, ...setup };
     const maxClients =
       (setup.maxClients ?? Math.max(options.idleClients, ...options.clients)) + SPARE_CLIENTS;
@@ -65,6 +68,8 @@ async function bench(options: Options, children: Children, directory: string): P
       spreadsClients,
       maxClients,
       server,
+      identity,
+      verifier,
     });
   };
   const poolers = contestants.map((contestant) => newPooler(contestant, {}));
