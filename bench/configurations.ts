@@ -1,5 +1,5 @@
-/** The configuration of each pooler: the same pool, the same limits, no passwords, no TLS, quiet logs. Whatever is not
- *  needed for that stays at the pooler's own default. */
+/** The configuration of each pooler: the same pool, the same limits, quiet logs; passwords and TLS only where a scenario
+ *  wants them. Whatever is not needed for that stays at the pooler's own default. */
 
 import { NODE_HOSTS } from './patroni-stand-in.js';
 import { type Contestant, keepsPreparedStatements } from './peers.js';
@@ -18,6 +18,16 @@ export interface PoolerSetup {
   readonly server: { readonly host: string; readonly port: number };
   /** The port of the Patroni API that a proxy asks; 0 for poolers. */
   readonly patroniApi: number;
+  /** PEM of what is shown to clients that ask for TLS; null: there is none. */
+  readonly identity: Identity | null;
+  /** `SCRAM-SHA-256$…` of USER, who then logs in by SCRAM, but for the benchmark's own connections (PROBE_ADDRESS);
+   *  '': everybody is trusted. */
+  readonly verifier: string;
+}
+
+export interface Identity {
+  readonly certificate: string;
+  readonly privateKey: string;
 }
 
 export interface PoolerSettings extends PoolerSetup {
@@ -25,6 +35,8 @@ export interface PoolerSettings extends PoolerSetup {
   readonly port: number;
 }
 
+/** Whoever connects from there is trusted. */
+export const PROBE_ADDRESS = '127.0.0.2';
 /** Of the console. */
 export const ADMIN = { username: 'admin', password: 'admin' };
 
@@ -40,23 +52,51 @@ export function configurationOf(
   settings: PoolerSettings,
   directory: string,
 ): ReadonlyMap<string, string> {
+  return new Map([
+    ...mainFilesOf(contestant, settings, directory),
+    ...(settings.identity === null ? [] : identityFiles(settings.identity)),
+  ]);
+}
+
+function mainFilesOf(
+  contestant: Contestant,
+  settings: PoolerSettings,
+  directory: string,
+): [name: string, text: string][] {
   switch (contestant.kind) {
     case 'ours':
-      return new Map([['pg_doorman.yaml', doorman(settings, oursAlone(contestant.ioBackend, settings))]]);
+      return [['pg_doorman.yaml', doorman(settings, directory, oursAlone(contestant.ioBackend, settings))]];
     case 'pg_doorman-rust':
-      return new Map([['pg_doorman.yaml', doorman(settings, '')]]);
+      return [['pg_doorman.yaml', doorman(settings, directory, '')]];
     case 'pgbouncer':
-      return new Map([
+      return [
         ['pgbouncer.ini', pgbouncer(contestant, settings, directory)],
-        ['users.txt', `"${USER}" ""\n`],
-      ]);
+        ['users.txt', `"${USER}" "${settings.verifier}"\n`],
+        ['hba.conf', hbaOf(settings)], // where passwords are asked for
+      ];
     case 'odyssey':
-      return new Map([['odyssey.conf', odyssey(settings)]]);
+      return [['odyssey.conf', odyssey(settings)]];
     case 'patroni_proxy':
-      return new Map([['patroni_proxy.yaml', patroniProxy(contestant.ioBackend, settings)]]);
+      return [['patroni_proxy.yaml', patroniProxy(contestant.ioBackend, settings)]];
     case 'haproxy':
-      return new Map([['haproxy.cfg', haproxy(settings)]]);
+      return [['haproxy.cfg', haproxy(settings)]];
   }
+}
+
+const CERTIFICATE_FILE = 'tls.crt';
+const KEY_FILE = 'tls.key';
+
+function identityFiles({ certificate, privateKey }: Identity): [name: string, text: string][] {
+  return [
+    [CERTIFICATE_FILE, certificate],
+    [KEY_FILE, privateKey],
+  ];
+}
+
+function hbaOf({ verifier }: PoolerSettings): string {
+  return verifier === ''
+    ? 'host all all 127.0.0.1/32 trust\n'
+    : `host all ${USER} ${PROBE_ADDRESS}/32 trust\nhost all ${USER} 127.0.0.1/32 scram-sha-256\n`;
 }
 
 function oursAlone(ioBackend: string | null, { spreadsClients }: PoolerSettings): string {
@@ -64,7 +104,13 @@ function oursAlone(ioBackend: string | null, { spreadsClients }: PoolerSettings)
 }
 
 /** PgDoorman's documentation, "General Settings", "Pool Settings". */
-function doorman(settings: PoolerSettings, moreGeneral: string): string {
+function doorman(settings: PoolerSettings, directory: string, moreGeneral: string): string {
+  const tls =
+    settings.identity === null
+      ? '  tls_mode: "disable"'
+      : `  tls_mode: "allow"
+  tls_certificate: "${directory}/${CERTIFICATE_FILE}"
+  tls_private_key: "${directory}/${KEY_FILE}"`;
   return `general:
   host: "127.0.0.1"
   port: ${settings.port}
@@ -72,13 +118,13 @@ function doorman(settings: PoolerSettings, moreGeneral: string): string {
   max_connections: ${settings.maxClients}
   worker_threads: ${settings.workers}
   query_wait_timeout: ${QUERY_WAIT_SECONDS * 1000}
-  tls_mode: "disable"
+${tls}
   log_client_connections: false
   log_client_disconnections: false
   admin_username: "${ADMIN.username}"
   admin_password: "${ADMIN.password}"
   pg_hba:
-    content: "host all all 127.0.0.1/32 trust"
+    content: ${JSON.stringify(hbaOf(settings))}
 ${moreGeneral}pools:
   ${DATABASE}:
     server_host: "${settings.server.host}"
@@ -86,7 +132,7 @@ ${moreGeneral}pools:
     pool_mode: "transaction"
     users:
       - username: "${USER}"
-        password: ""
+        password: "${settings.verifier}"
         server_username: "${USER}"
         pool_size: ${settings.poolSize}
 `;
@@ -103,7 +149,8 @@ listen_addr = 127.0.0.1
 listen_port = ${settings.port}
 listen_backlog = ${BACKLOG}
 unix_socket_dir =
-auth_type = trust
+auth_type = ${settings.verifier === '' ? 'trust' : 'hba'}
+auth_hba_file = ${directory}/hba.conf
 auth_file = ${directory}/users.txt
 pool_mode = transaction
 default_pool_size = ${Math.floor(settings.poolSize / contestant.processes)}
@@ -112,7 +159,14 @@ query_wait_timeout = ${QUERY_WAIT_SECONDS}
 log_connections = 0
 log_disconnections = 0
 log_stats = 0
-${contestant.processes > 1 ? 'so_reuseport = 1\n' : ''}${
+${
+  settings.identity === null
+    ? ''
+    : `client_tls_sslmode = allow
+client_tls_cert_file = ${directory}/${CERTIFICATE_FILE}
+client_tls_key_file = ${directory}/${KEY_FILE}
+`
+}${contestant.processes > 1 ? 'so_reuseport = 1\n' : ''}${
   keepsPreparedStatements(contestant) ? `max_prepared_statements = ${PREPARED_STATEMENTS}\n` : ''
 }`;
 }

@@ -1,4 +1,4 @@
-/** One client of a load process: logs in by trust, sends one small query at a time, and tells its owner when the answer
+/** One client of a load process: logs in by trust or SCRAM, sends one small query at a time, and tells its owner when the answer
  *  is there. Cheaper than RawConnection: no promise and no timer for a query. */
 
 import { connect, type Socket } from 'node:net';
@@ -13,6 +13,7 @@ import {
   startupMessage,
   TERMINATE,
 } from './messages.js';
+import { ScramLogin } from './scram-login.js';
 
 export type Stage =
   | 'loggingIn'
@@ -44,12 +45,15 @@ export class LoadClient {
   private error = '';
   private why = 'the connection was closed';
   private readonly socket: Socket;
+  private readonly scram: ScramLogin;
 
   constructor(
     readonly id: number,
     address: Address,
+    password: string,
     private readonly owner: LoadClientOwner,
   ) {
+    this.scram = new ScramLogin(password, (message) => this.socket.write(message));
     const reader = new MessageReader((tag, body) => this.onMessage(tag, body));
     const callback = (length: number) => {
       try {
@@ -93,7 +97,6 @@ export class LoadClient {
   private onMessage(tag: number, body: Buffer): void {
     if (tag === READY_FOR_QUERY) this.owner.onReady(this, this.error);
     else if (tag === ERROR_RESPONSE) this.error = errorText(body);
-    else if (tag === AUTHENTICATION && body.readInt32BE(0) !== 0)
-      this.giveUp('a password is asked for, the benchmark expects trust');
+    else if (tag === AUTHENTICATION) this.scram.answer(body);
   }
 }

@@ -8,6 +8,7 @@ export type ToLoad =
       /** New clients connect and log in; answered by `opened` when each is there or has failed. */
       readonly type: 'open';
       readonly address: Address;
+      readonly password: string;
       /** Their numbers, which no other client has had. */
       readonly clients: readonly number[];
       /** Logins at a time. */

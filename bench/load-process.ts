@@ -80,7 +80,8 @@ class LoadProcess implements LoadClientOwner {
 
   private connectNext({ command, waiting }: Opening): void {
     const id = waiting.pop();
-    if (id !== undefined) this.clients.set(id, new LoadClient(id, command.address, this));
+    if (id === undefined) return;
+    this.clients.set(id, new LoadClient(id, command.address, command.password, this));
   }
 
   private settleOne(): void {

@@ -15,6 +15,8 @@ type Answer<Type extends FromLoad['type']> = Extract<FromLoad, { readonly type: 
 
 export interface Opening {
   readonly address: Address;
+  /** For SCRAM, where it is asked for. */
+  readonly password?: string;
   /** Their numbers, which no other client has had. */
   readonly clients: readonly number[];
   /** What all of them will send. */
@@ -76,13 +78,14 @@ export class Load {
   }
 
   /** Resolves when all clients are there, or have failed. Throws NotPossible when there are too few descriptors. */
-  async open({ address, clients, sql, atOnce, asksOnce }: Opening): Promise<Opened> {
+  async open({ address, password = '', clients, sql, atOnce, asksOnce }: Opening): Promise<Opened> {
     const each = Math.ceil(clients.length / this.processes.length);
     if (each > descriptorLimitOf(process.pid) - SPARE_DESCRIPTORS)
       throw new NotPossible(`the limit of descriptors is too low for ${clients.length} clients`);
     const answers = await this.askAll('opened', OPEN_TIMEOUT_MS + ANSWER_GRACE_MS, (process) => ({
       type: 'open',
       address,
+      password,
       clients: clients.filter((id) => id % this.processes.length === process),
       sql,
       atOnce: atOnce === undefined ? each : Math.ceil(atOnce / this.processes.length),

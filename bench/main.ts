@@ -24,6 +24,7 @@ import { queries } from './scenarios/queries.js';
 import { scaling } from './scenarios/scaling.js';
 import type { Bench } from './scenarios/scenario.js';
 import { storm } from './scenarios/storm.js';
+import { tls } from './scenarios/tls.js';
 import { unprivilegedUser } from './unprivileged-user.js';
 
 const SCENARIO_BY_NAME = {
@@ -38,6 +39,7 @@ const SCENARIO_BY_NAME = {
   handover,
   proxy,
   leaders,
+  tls,
 };
 /** Room for clients beside those of a scenario. */
 const SPARE_CLIENTS = 100;
@@ -72,6 +74,8 @@ async function bench(options: Options, children: Children, directory: string): P
       spreadsClients = false,
       patroniApi = 0,
       server = { host: '127.0.0.1', port: postgres.address.port },
+      identity = null,
+      verifier = '',
     } = { ...options, ...setup };
     const maxClients =
       (setup.maxClients ?? Math.max(options.idleClients, ...options.clients)) + SPARE_CLIENTS;
@@ -82,6 +86,8 @@ async function bench(options: Options, children: Children, directory: string): P
       maxClients,
       server,
       patroniApi,
+      identity,
+      verifier,
     });
   };
   const poolers = contestants.map((contestant) => newPooler(contestant, {}));

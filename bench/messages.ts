@@ -22,9 +22,9 @@ const PROTOCOL_30 = 196_608;
 const READ_MAX = 64 * 1024;
 const NOTHING = Buffer.alloc(0);
 
-/** A message with that text as its body. */
-export function message(tag: string, text: string): Buffer {
-  const body = Buffer.from(text);
+/** A message with that body. */
+export function message(tag: string, content: string | Uint8Array): Buffer {
+  const body = typeof content === 'string' ? Buffer.from(content) : content;
   const header = Buffer.alloc(HEADER_LENGTH);
   header.write(tag, 'latin1');
   header.writeInt32BE(body.length + 4, 1);

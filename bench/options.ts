@@ -16,9 +16,12 @@ const SCENARIOS = [
   'handover',
   'proxy',
   'leaders',
+  'tls',
 ] as const;
 /** The query protocols as pgbench calls them (-M). */
 export const PROTOCOLS = ['simple', 'extended', 'prepared'] as const;
+/** What the scenario tls has. */
+const TLS_CASES = ['queries', 'logins', 'idle'] as const;
 export type Protocol = (typeof PROTOCOLS)[number];
 
 /** Also what is parsed: an option is a line of it. */
@@ -36,6 +39,7 @@ export const USAGE = `npm run bench -- [options]
   --large-mb N            MB of a COPY, and of five SELECTs (500)
   --small-queries N       queries of the scenario million (1000000)
   --active N              clients of the scenario active (10000)
+  --tls-cases LIST        of ${TLS_CASES.join(', ')} (all)
   --storm N               clients of the scenario storm (5000)
   --plot FILE             draw the scenario fairness there, as SVG
   --only LIST             poolers by name or its beginning: ours, ours-epoll, pgbouncer, … (all)
@@ -92,6 +96,7 @@ function optionsOf(values: ReadonlyMap<string, string>) {
     largeMB: number('large-mb', 500, 100_000),
     smallQueries: number('small-queries', 1_000_000, 100_000_000),
     activeClients: number('active', 10_000, 25_000),
+    tlsCases: someOf('tls-cases', list('tls-cases', TLS_CASES.join()), TLS_CASES),
     stormClients: number('storm', 5_000, 25_000),
     plotFile: path('plot'),
     /** Empty: all. */

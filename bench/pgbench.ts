@@ -21,6 +21,10 @@ export interface Load {
   readonly clients: number;
   /** How long, or how many transactions in all. */
   readonly length: { readonly seconds: number } | { readonly transactions: number };
+  /** Whether every transaction has a connection of its own (-C). */
+  readonly reconnects?: boolean;
+  /** Of libpq: PGSSLMODE, PGPASSWORD. */
+  readonly environment?: NodeJS.ProcessEnv;
   /** Told each second, once all clients have logged in. */
   readonly onProgress?: (progress: Progress) => void;
 }
@@ -73,13 +77,15 @@ export class Pgbench {
   }
 
   /** Throws ProgramFailed, also when any transaction failed. */
-  async run({ address, transaction, protocol, clients, length, onProgress }: Load): Promise<LoadResult> {
+  async run(load: Load): Promise<LoadResult> {
+    const { address, transaction, protocol, clients, length, reconnects = false, onProgress } = load;
     const prefix = join(this.directory, `pgbench-${++this.runs}`);
     const jobs = Math.min(Math.max(2, availableParallelism() >> 2), availableParallelism(), clients);
     const byTime = 'seconds' in length;
     const args = [
       ...(transaction === 'account' ? ['-S'] : ['-f', this.scriptOf(transaction)]),
       ...['-n', '-M', protocol, '-c', String(clients), '-j', String(jobs)],
+      ...(reconnects ? ['-C'] : []),
       ...['-l', `--sampling-rate=${SAMPLING_RATE}`, `--log-prefix=${prefix}`],
       ...(byTime ? ['-T', `${length.seconds}`] : ['-t', `${Math.ceil(length.transactions / clients)}`]),
       ...(onProgress === undefined ? [] : ['-P', '1']),
@@ -89,7 +95,7 @@ export class Pgbench {
     const onErrorText = (text: string) => {
       for (const progress of progressIn(text)) onProgress?.(progress);
     };
-    const options = { env: environment(), cwd: this.directory, onErrorText };
+    const options = { env: { ...environment(), ...load.environment }, cwd: this.directory, onErrorText };
     try {
       const output = await this.children.run(this.program, args, seconds * 1000 + GRACE_MS, options);
       return { ...summaryOf(output), ...latenciesOf(prefix) };
@@ -109,7 +115,7 @@ function addressArgs({ port, user, database }: Address): string[] {
   return ['-h', '127.0.0.1', '-p', String(port), '-U', user, database];
 }
 
-/** No settings of the user's own (PGPORT, PGSERVICE, …), and no question for TLS. */
+/** No settings of the user's own (PGPORT, PGSERVICE, …), and no question for TLS unless the load has it. */
 function environment(): NodeJS.ProcessEnv {
   const { PATH, LD_LIBRARY_PATH } = process.env;
   return { PATH, LD_LIBRARY_PATH, LC_ALL: 'C', PGSSLMODE: 'disable', PGGSSENCMODE: 'disable' };

@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Children } from './children.js';
-import { configurationOf, type PoolerSetup } from './configurations.js';
+import { configurationOf, type PoolerSetup, PROBE_ADDRESS } from './configurations.js';
 import { ConnectionFailed, ProgramFailed } from './errors.js';
 import type { Address } from './messages.js';
 import type { Contestant } from './peers.js';
@@ -120,7 +120,11 @@ export class Pooler {
     giveTo(runAs, this.directory);
     const settings = { ...this.setup, port: this.port };
     const files = configurationOf(this.contestant, settings, this.directory);
-    for (const [name, text] of files) writeFileSync(join(this.directory, name), text);
+    for (const [name, text] of files) {
+      const file = join(this.directory, name);
+      writeFileSync(file, text, { mode: 0o600 });
+      giveTo(runAs, file);
+    }
     const [mainFile = ''] = files.keys();
     return join(this.directory, mainFile);
   }
@@ -128,7 +132,9 @@ export class Pooler {
   private async untilItAnswers(): Promise<void> {
     try {
       // The getter throws as soon as the process has ended.
-      const connection = await RawConnection.openWhenUp(this.address, START_TIMEOUT_MS, () => void this.pid);
+      const from = this.setup.verifier === '' ? undefined : PROBE_ADDRESS;
+      const isRunning = () => void this.pid;
+      const connection = await RawConnection.openWhenUp(this.address, START_TIMEOUT_MS, isRunning, from);
       await connection.query('SELECT 1', START_TIMEOUT_MS);
       connection.close();
       const deadline = Date.now() + START_TIMEOUT_MS;

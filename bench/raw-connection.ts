@@ -39,32 +39,37 @@ export class RawConnection {
   /** Ends the wait for ReadyForQuery, if there is one. */
   private settle: (error: Error | null) => void = () => {};
 
-  private constructor(port: number) {
+  private constructor(port: number, localAddress: string) {
     const callback = (length: number) => {
       this.onBytes(receiveBuffer, length);
       return true;
     };
     const onread = { buffer: receiveBuffer, callback };
-    this.socket = connect({ host: '127.0.0.1', port, noDelay: true, onread });
+    this.socket = connect({ host: '127.0.0.1', localAddress, port, noDelay: true, onread });
     this.socket.on('error', (error) => this.settle(new ConnectionFailed(error.message)));
     this.socket.on('close', () => this.settle(new ConnectionFailed('the connection was closed')));
   }
 
   /** A connection that is logged in and idle. Rejects with ConnectionFailed, also after `timeoutMs`. */
-  static async open(address: Address, timeoutMs: number): Promise<RawConnection> {
-    const connection = new RawConnection(address.port);
+  static async open(address: Address, timeoutMs: number, localAddress = '127.0.0.1'): Promise<RawConnection> {
+    const connection = new RawConnection(address.port, localAddress);
     connection.socket.write(startupMessage(address));
     await connection.untilReady(timeoutMs);
     return connection;
   }
 
   /** The same as soon as somebody answers there. `check` is called before each attempt and may throw. */
-  static async openWhenUp(address: Address, timeoutMs: number, check: () => void): Promise<RawConnection> {
+  static async openWhenUp(
+    address: Address,
+    timeoutMs: number,
+    check: () => void,
+    localAddress?: string,
+  ): Promise<RawConnection> {
     const deadline = Date.now() + timeoutMs;
     for (;;) {
       check();
       try {
-        return await RawConnection.open(address, timeoutMs);
+        return await RawConnection.open(address, timeoutMs, localAddress);
       } catch (error) {
         if (Date.now() > deadline) throw error;
         await sleep(RETRY_MS);

@@ -5,7 +5,7 @@ import { NotPossible } from '../errors.js';
 import type { Pooler } from '../pooler.js';
 import { descriptorLimitOf, settledBytesOf } from '../process-usage.js';
 import { RawConnection } from '../raw-connection.js';
-import { type Figures, inTurns, type Scenario } from './scenario.js';
+import { type Column, type Figures, inTurns, type Scenario } from './scenario.js';
 
 /** Logins at a time: fewer than any backlog. */
 const LOGINS_AT_ONCE = 50;
@@ -14,34 +14,51 @@ const ALL_LOGINS_TIMEOUT_MS = 120_000;
 /** Descriptors for everything but the clients. */
 const SPARE_DESCRIPTORS = 200;
 
+export const IDLE_COLUMNS: readonly Column[] = [
+  { figure: 'startMB', title: 'RSS MB at start', digits: 1 },
+  { figure: 'idleMB', title: 'with the clients', digits: 1 },
+  { figure: 'leftMB', title: 'after they left', digits: 1 },
+  { figure: 'bytesPerClient', title: 'bytes/client', digits: 0, isCompared: true },
+];
+
 export const idle: Scenario = {
-  columns: [
-    { figure: 'startMB', title: 'RSS MB at start', digits: 1 },
-    { figure: 'idleMB', title: 'with the clients', digits: 1 },
-    { figure: 'leftMB', title: 'after they left', digits: 1 },
-    { figure: 'bytesPerClient', title: 'bytes/client', digits: 0, isCompared: true },
-  ],
+  columns: IDLE_COLUMNS,
 
   run(bench) {
     const { idleClients } = bench.options;
     return inTurns(bench, 'idle', `${idleClients} clients`, 1, (pooler) =>
-      measureIdle(pooler, idleClients, 1),
+      idleFigures(pooler, idleClients, openPlain(pooler)),
     );
   },
 };
 
-/** `descriptors`: of the pooler, for each client. */
-export async function measureIdle(pooler: Pooler, count: number, descriptors: number): Promise<Figures> {
+interface IdleClient {
+  /** Says goodbye. */
+  close(): void;
+}
+
+/** Logs a client in without TLS. */
+export function openPlain(pooler: Pooler): () => Promise<IdleClient> {
+  return () => RawConnection.open(pooler.address, LOGIN_TIMEOUT_MS);
+}
+
+/** Figures of IDLE_COLUMNS, of a pooler that is started anew and ended. `descriptors`: of the pooler, for each client. */
+export async function idleFigures(
+  pooler: Pooler,
+  count: number,
+  open: () => Promise<IdleClient>,
+  descriptors = 1,
+): Promise<Figures> {
   await pooler.restart();
   const { pid } = pooler;
   const room = Math.min(descriptorLimitOf(pid), descriptorLimitOf(process.pid)) - SPARE_DESCRIPTORS;
   const limit = Math.floor(room / descriptors);
   if (count > limit) throw new NotPossible(`the limit of descriptors has room for ${limit} clients only`);
   const start = await settledBytesOf(pid);
-  const clients: RawConnection[] = [];
+  const clients: IdleClient[] = [];
   let withClients: number;
   try {
-    await logIn(pooler, count, clients);
+    await logIn(count, clients, open);
     withClients = await settledBytesOf(pid);
   } finally {
     for (const client of clients) client.close();
@@ -56,12 +73,12 @@ export async function measureIdle(pooler: Pooler, count: number, descriptors: nu
   };
 }
 
-async function logIn({ address }: Pooler, count: number, clients: RawConnection[]): Promise<void> {
+async function logIn(count: number, clients: IdleClient[], open: () => Promise<IdleClient>): Promise<void> {
   const deadline = Date.now() + ALL_LOGINS_TIMEOUT_MS;
   while (clients.length < count) {
     if (Date.now() > deadline) throw new NotPossible(`only ${clients.length} clients logged in in time`);
     const batch = Array.from({ length: Math.min(LOGINS_AT_ONCE, count - clients.length) }, async () => {
-      clients.push(await RawConnection.open(address, LOGIN_TIMEOUT_MS));
+      clients.push(await open());
     });
     const failed = (await Promise.allSettled(batch)).find(({ status }) => status === 'rejected');
     if (failed?.status === 'rejected') throw failed.reason;

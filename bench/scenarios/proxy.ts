@@ -4,7 +4,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pooler } from '../pooler.js';
 import { CHECK_INTERVAL_MS, withProxies } from '../proxies.js';
-import { measureIdle } from './idle.js';
+import { idleFigures, openPlain } from './idle.js';
 import { measureTransfer, TRANSFERS } from './large.js';
 import { type Bench, cpuColumns, type Figures, inTurns, type Row, type Scenario } from './scenario.js';
 import { steadyLoad } from './steady-load.js';
@@ -38,7 +38,7 @@ export const proxy: Scenario = {
       return [
         ...rows,
         ...(await inTurns(idle, 'proxy', `${idleClients} idle`, 1, (pooler) =>
-          measureIdle(pooler, idleClients, 2),
+          idleFigures(pooler, idleClients, openPlain(pooler), 2),
         )),
       ];
     });

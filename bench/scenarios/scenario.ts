@@ -97,7 +97,9 @@ export async function inTurns(
         const remark = (text: string) => {
           entry.remark = text;
         };
-        entry.results.push(await measure(entry.pooler, remark));
+        const figures = await measure(entry.pooler, remark);
+        entry.results.push(figures);
+        bench.note(`  ${textOf(figures)}`); // so that they are known when the benchmark is ended early
       } catch (error) {
         if (bench.children.isEnding) throw error;
         entry.failure = reasonOf(error);
@@ -113,6 +115,12 @@ export async function inTurns(
     failure: failure === '' ? null : failure,
     remark,
   }));
+}
+
+function textOf(figures: Figures): string {
+  return Object.entries(figures)
+    .map(([name, value]) => `${name} ${value.toPrecision(4)}`)
+    .join(', ');
 }
 
 /** The same for poolers of the scenario's own, of which one runs at a time. */

@@ -1,6 +1,6 @@
 /** Who may try to log in, and how: the rules of pg_hba in force, first match decides. PostgreSQL manual, "The
  *  pg_hba.conf File". */
-import { BlockList, isIPv6 } from 'node:net';
+import { BlockList, SocketAddress } from 'node:net';
 import type { PeerAddress } from '../reactor/reactor.js';
 import type { AccessRule } from './settings.js';
 
@@ -25,6 +25,8 @@ const NO_RULE_FITS: Judgement = { verdict: Verdict.Reject, by: 'no rule fits' };
 
 interface Rule {
   readonly rule: AccessRule;
+  /** Of its network; '': it has none. */
+  readonly family: string;
   readonly network: BlockList;
   readonly judgement: Judgement;
 }
@@ -39,8 +41,10 @@ export class AccessRules {
 
   judge(peer: PeerAddress, isTls: boolean, database: string, user: string): Judgement {
     if (this.rules === null) return NO_RULES;
-    for (const { rule, network, judgement } of this.rules) {
-      if (!fitsConnection(rule, network, peer, isTls)) continue;
+    const address = addressOf(peer); // made once: there may be many rules
+    for (const each of this.rules) {
+      const { rule, judgement } = each;
+      if (!fitsConnection(each, peer, address, isTls)) continue;
       if (!names(rule.databases, database) || !names(rule.users, user)) continue;
       return judgement;
     }
@@ -49,7 +53,9 @@ export class AccessRules {
 }
 
 function prepared(rule: AccessRule): Rule {
-  return { rule, network: blockList(rule), judgement: { verdict: verdictOf(rule), by: textOf(rule) } };
+  const family = rule.network === null ? '' : familyOf(rule.network.address);
+  const judgement = { verdict: verdictOf(rule), by: textOf(rule) };
+  return { rule, family, network: blockList(rule), judgement };
 }
 
 /** The rule with the line that it stands in; the older list, hba, has no lines. */
@@ -60,19 +66,27 @@ function textOf({ type, databases, users, network, method, line }: AccessRule): 
   return `pg_hba line ${line}: ${rule}`;
 }
 
-function fitsConnection(rule: AccessRule, network: BlockList, peer: PeerAddress, isTls: boolean): boolean {
+function fitsConnection(
+  { rule, family, network }: Rule,
+  peer: PeerAddress,
+  address: SocketAddress | null,
+  isTls: boolean,
+): boolean {
   if (rule.type === 'local') return peer.isUnix;
-  if (peer.isUnix || peer.host === '') return false; // one that has gone has no address
+  if (address === null) return false;
   if (rule.type === 'hostssl' && !isTls) return false;
   if (rule.type === 'hostnossl' && isTls) return false;
-  const family = familyOf(peer.host);
   // A BlockList has IPv4 addresses in networks such as ::/0; in PostgreSQL a rule fits its own family only.
-  if (rule.network === null || familyOf(rule.network.address) !== family) return false;
-  return network.check(peer.host, family);
+  return family === address.family && network.check(address);
+}
+
+/** null: it comes from a unix socket, or has gone and has no address any more. */
+function addressOf({ isUnix, host }: PeerAddress): SocketAddress | null {
+  return isUnix || host === '' ? null : new SocketAddress({ address: host, family: familyOf(host) });
 }
 
 function familyOf(address: string): 'ipv4' | 'ipv6' {
-  return isIPv6(address) ? 'ipv6' : 'ipv4';
+  return address.includes(':') ? 'ipv6' : 'ipv4';
 }
 
 function names(list: readonly string[], name: string): boolean {

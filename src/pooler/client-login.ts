@@ -1,6 +1,6 @@
 /** A client that has connected and not yet logged in: startup packets, access rules, the password exchange, the
  *  greeting. Afterwards a ClientSession or an AdminSession takes its place. PostgreSQL manual, "Start-up". */
-import type { DetachedSocket, Receiver, Socket } from '../reactor/reactor.js';
+import type { DetachedSocket, PeerAddress, Receiver, Socket } from '../reactor/reactor.js';
 import { peerText } from '../reactor/socket-address.js';
 import { Timer, type TimerTarget } from '../reactor/timers.js';
 import type { TlsSocket } from '../reactor/tls-socket.js';
@@ -39,7 +39,6 @@ import {
   authenticationSaslContinue,
   authenticationSaslFinal,
   backendKeyData,
-  parameterStatus,
 } from '../wire/message-builder.js';
 import { readPasswordMessage, readSaslInitialResponse } from '../wire/password-message.js';
 import {
@@ -70,6 +69,7 @@ import { Connection } from './connection-counts.js';
 import type { DataPlane } from './data-plane.js';
 import { Departure, type Traveller } from './departure.js';
 import type { Attempt } from './failed-logins.js';
+import { Greeting } from './greeting.js';
 import type { HandshakeWaiter } from './handshake-queue.js';
 import { LOGIN_MESSAGE_MAX, LOGIN_TIMEOUT_MS, TOKEN_MESSAGE_MAX } from './limits.js';
 import type { LogFields } from './log-fields.js';
@@ -110,12 +110,12 @@ const ADMIN_PARAMETERS: readonly (readonly [string, string])[] = [
   ['server_encoding', 'UTF-8'],
   ['standard_conforming_strings', 'on'],
   ['integer_datetimes', 'on'],
-  ['application_name', 'pg_doorman'],
 ];
 
 /** The first byte of a TLS handshake, which a client may send without asking. No packet is so long as to begin so. */
 const TLS_HANDSHAKE = 0x16;
 const NO_BYTES = new Uint8Array(0);
+const NOTHING_WANTED: ReadonlyMap<string, string> = new Map();
 
 export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Traveller, Attempt {
   private readonly plane: DataPlane;
@@ -128,7 +128,9 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
   /** What has come of a packet that is not yet whole. */
   private kept: Buffer = Buffer.alloc(0);
   private framer = new Framer(LOGIN_MESSAGE_MAX);
-  /** For the log: one that has gone has none any more. */
+  /** Asked for once: one that has gone has none any more. */
+  private readonly peer: PeerAddress;
+  /** … for the log. */
   private readonly address: string;
   private readonly connectedMs: number;
   private startup: StartupParameters | null = null;
@@ -159,7 +161,8 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
     this.socket = socket;
     this.isTooMany = isTooMany;
     this.timer = new Timer(this);
-    this.address = peerText(socket.peerAddress());
+    this.peer = socket.peerAddress();
+    this.address = peerText(this.peer);
     this.connectedMs = plane.reactor.nowMs;
     plane.reactor.setTimer(this.timer, LOGIN_TIMEOUT_MS);
   }
@@ -318,7 +321,7 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
       throw new ProtocolViolation('a second SSLRequest');
     if (packet === StartupPacket.SslRequest) {
       this.askedForTls = true;
-      if (this.socket.peerAddress().isUnix) throw new TlsOnUnixSocket();
+      if (this.peer.isUnix) throw new TlsOnUnixSocket();
     }
     // Whoever insists on TLS goes away now; the others go on in the clear. An error would not be read before that.
     this.send(REFUSE_ENCRYPTION);
@@ -332,7 +335,7 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
   }
 
   private get offersTls(): boolean {
-    return this.plane.clientTls.context !== null && !this.askedForTls && !this.socket.peerAddress().isUnix;
+    return this.plane.clientTls.context !== null && !this.askedForTls && !this.peer.isUnix;
   }
 
   private acceptTls(): boolean {
@@ -386,8 +389,7 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
     if (isReplication(startup.others.get('replication'))) {
       throw new FeatureNotSupported('replication is not pooled: connect to PostgreSQL itself for it');
     }
-    const peer = this.socket.peerAddress();
-    this.judgement = plane.access.judge(peer, this.hasTls, database, user);
+    this.judgement = plane.access.judge(this.peer, this.hasTls, database, user);
     if (this.verdict === Verdict.Reject) throw this.notPermitted(startup);
     // Also where a rule trusts: nobody but the token knows whose pool it is to be.
     if (user === TALOS_USER && plane.settings.hasTalosKeys) return this.askInTheClear('talos');
@@ -500,7 +502,7 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
   private takeTurn(): void {
     this.state = LoginState.Slowed;
     this.pause();
-    const { host } = this.socket.peerAddress();
+    const { host } = this.peer;
     if (!this.plane.failedLogins.enter(host, this)) throw new TooManyFailedLogins();
   }
 
@@ -545,7 +547,7 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
     if (method === null || startup === null) throw new ProtocolViolation('a password that nobody asked for');
     if (plane.isShuttingDown) throw new ShuttingDown();
     const { user, database } = startup;
-    const { isUnix, host } = this.socket.peerAddress();
+    const { isUnix, host } = this.peer;
     const isPrivate = isUnix || this.hasTls;
     this.state = LoginState.Proof;
     const proof = { method, database, user, address: isUnix ? '' : host, isPrivate, secret };
@@ -578,7 +580,7 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
 
   private adminFailed(error: ClientFacingError): void {
     const { plane, startup } = this;
-    const { host } = this.socket.peerAddress();
+    const { host } = this.peer;
     plane.peers.postToAll({ type: 'loginFailed', address: host });
     const times = plane.failedLogins.failed(host);
     const isWrong = error instanceof AuthenticationFailed;
@@ -608,19 +610,20 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
   private greet(): void {
     const { pool, startup, plane, socket } = this;
     if (pool === null || startup === null) return;
-    const parameters = new Map([...pool.parameters, ['application_name', startup.applicationName]]);
+    const { user, applicationName } = startup;
+    const wanted = new Map<string, string>();
     for (const [name, value] of startup.others) {
       const own = trackedName(name);
-      if (own !== undefined) parameters.set(own, spelledAs(own, value, pool.parameters.get(own)));
+      if (own !== undefined) wanted.set(own, spelledAs(own, value, pool.parameters.get(own)));
     }
     const seed = plane.newKeySeed(startup.minorVersion);
     const tracked = plane.settings.syncServerParameters ? new TrackedParameters() : null;
-    for (const [name, value] of parameters) tracked?.set(name, value);
-    const { user, applicationName } = startup;
+    for (const [name, value] of [...pool.parameters, ...wanted]) tracked?.set(name, value);
+    tracked?.set('application_name', applicationName);
     const who = { user, applicationName, address: this.address };
     const session = new ClientSession(plane, pool, socket, seed, who, tracked);
     pool.clientComes();
-    this.sendGreeting([...parameters], seed);
+    this.sendGreeting(pool.greeting.messages(applicationName, wanted), seed);
     const { secured, method } = this;
     plane.clientBegins(session, {
       ...(secured !== null && { tls: secured.version }),
@@ -635,16 +638,17 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
     const seed = plane.newKeySeed(startup?.minorVersion ?? 0);
     const { user = '', database = '' } = startup ?? {};
     const session = new AdminSession(plane, socket, seed, user, database);
-    this.sendGreeting([...ADMIN_PARAMETERS, ['server_version', plane.start.version]], seed);
+    const parameters = new Map([...ADMIN_PARAMETERS, ['server_version', plane.start.version]]);
+    this.sendGreeting(new Greeting(parameters).messages('pg_doorman', NOTHING_WANTED), seed);
     plane.adminBegins(session, this.ruleField);
     this.handOver(session);
   }
 
-  private sendGreeting(parameters: readonly (readonly [string, string])[], seed: KeySeed): void {
+  private sendGreeting(parameters: Uint8Array, seed: KeySeed): void {
     this.send(
       Buffer.concat([
         AUTHENTICATION_OK,
-        ...parameters.map(([name, value]) => parameterStatus(name, value)),
+        parameters,
         backendKeyData(seed.id, cancelSecret(this.plane, seed)),
         READY_FOR_QUERY_IDLE,
       ]),
@@ -701,7 +705,9 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
   }
 
   private notPermitted(startup: StartupParameters): NotPermittedByHba {
-    return new NotPermittedByHba(this.peer(), startup.user, startup.database, this.hasTls);
+    const { isUnix, host } = this.peer;
+    const from = isUnix ? 'a unix socket' : host;
+    return new NotPermittedByHba(from, startup.user, startup.database, this.hasTls);
   }
 
   /** What the client sends until `resume` must not pile up; what it has sent already goes back to wait with it. */
@@ -718,11 +724,6 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
 
   private send(message: Uint8Array): void {
     this.socket.send(message, 0, message.length);
-  }
-
-  private peer(): string {
-    const { isUnix, host } = this.socket.peerAddress();
-    return isUnix ? 'a unix socket' : host;
   }
 
   /** Which rule of hba or pg_hba has decided. */

@@ -19,6 +19,7 @@ import type { ClientLogin } from './client-login.js';
 import type { CloseReason } from './close-reason.js';
 import { Counter, Counters, Gauge, Histogram } from './counters.js';
 import type { DataPlane } from './data-plane.js';
+import { Greeting } from './greeting.js';
 import type { ServerRecord } from './hand-over.js';
 import { IdleServers } from './idle-servers.js';
 import { CREATE_PAUSE_MS, FAST_RETRY_MS, PARAMETERS_MAX } from './limits.js';
@@ -56,6 +57,7 @@ export class Pool implements TimerTarget, Serials {
   readonly waiters = new Waiters<ServedClient>();
   /** What a server of this pool says of itself: ParameterStatus by name. Empty until one has logged in. */
   readonly parameters = new Map<string, string>();
+  readonly greeting = new Greeting(this.parameters);
   /** What clients prove who they are with. Where everything is passed through it follows their logins. */
   clientSecret: ClientSecret;
   /** From the first client that logged in with SCRAM; signs for us at the server. */
@@ -152,6 +154,7 @@ export class Pool implements TimerTarget, Serials {
     if (!isDeepStrictEqual(originOf(before), originOf(settings))) {
       this.address = settings.address;
       this.parameters.clear();
+      this.greeting.forget();
       this.hasToldParameters = false;
       this.renewServers('reloaded');
     }
@@ -361,9 +364,10 @@ export class Pool implements TimerTarget, Serials {
     this.log('error', `cannot open a server: ${message}`, { user, database, sqlstate });
     const { reactor } = this.plane;
     if (!this.pauseTimer.isSet) reactor.setTimer(this.pauseTimer, CREATE_PAUSE_MS);
-    if (this.isPaused || this.shared.size > this.shared.opening) return;
+    if (this.isPaused) return;
+    this.giveUpGreeters(error); // what they wait for only a new server could tell
+    if (this.shared.size > this.shared.opening) return;
     for (let client = this.nextWaiter(); client !== null; client = this.nextWaiter()) client.noServer(error);
-    this.giveUpGreeters(error);
   }
 
   private giveUpGreeters(error: ClientFacingError): void {
@@ -390,7 +394,9 @@ export class Pool implements TimerTarget, Serials {
   /** ParameterStatus of one of its servers that logs in. */
   parameterCame(name: string, value: string): void {
     const isRoom = this.parameters.size < PARAMETERS_MAX;
-    if (isRoom && !this.parameters.has(name)) this.parameters.set(name, value);
+    if (!isRoom || this.parameters.has(name)) return;
+    this.parameters.set(name, value);
+    this.greeting.forget();
   }
 
   /** … of a server of another worker. */

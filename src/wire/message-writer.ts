@@ -6,7 +6,8 @@ import { LENGTH_LENGTH, TAG_LENGTH } from './tags.js';
 const FIRST_CAPACITY = 64;
 
 export class MessageWriter {
-  private bytes = Buffer.alloc(FIRST_CAPACITY);
+  // Of Node's pool: memory that is asked of the system for every message costs more than the message.
+  private bytes = Buffer.allocUnsafe(FIRST_CAPACITY);
   private at: number;
   private readonly lengthAt: number;
 
@@ -70,7 +71,7 @@ export class MessageWriter {
 
   private makeRoom(length: number): void {
     if (this.at + length <= this.bytes.length) return;
-    const larger = Buffer.alloc(Math.max(this.bytes.length * 2, this.at + length));
+    const larger = Buffer.allocUnsafe(Math.max(this.bytes.length * 2, this.at + length));
     larger.set(this.bytes.subarray(0, this.at));
     this.bytes = larger;
   }

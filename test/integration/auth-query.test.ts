@@ -173,6 +173,23 @@ describe('dedicated mode', () => {
   });
 });
 
+test('the time until the answer does not tell who exists', async () => {
+  const doorman = await doormanWith({ ...DEDICATED, min_interval: '1h', cache_failure_ttl: '1h' });
+  const times = new Map<string, number[]>(['scram_user', 'nobody'].map((user) => [user, []]));
+  for (let i = 0; i < 60; i++) {
+    for (const [user, of] of times) {
+      const begunMs = performance.now();
+      await assert.rejects(who(doorman, user, 'wrong'), { code: '28P01' });
+      of.push(performance.now() - begunMs);
+    }
+  }
+  const [known = 0, unknown = 0] = [...times.values()].map(
+    (each) => each.toSorted((a, b) => a - b)[each.length >> 1] ?? 0,
+  );
+  assert.ok(known < 1.5 * unknown && unknown < 1.5 * known, `${known} ms and ${unknown} ms`);
+  await doorman.stop();
+});
+
 describe('questions', () => {
   const CROWD = { ...DEDICATED, query: 'select pooler.crowd_member($1)' };
   const names = Array.from({ length: 1000 }, (_, n) => `crowd_${n + 1}`);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, describe, test } from 'node:test';
-import { Doorman, type Section } from '../support/doorman.js';
+import { Doorman, type DoormanOptions, type Section } from '../support/doorman.js';
 import { errorFields, message, startup } from '../support/messages.js';
 import { Postgres } from '../support/postgres.js';
 import { sqlstateOf, WireClient } from '../support/wire-client.js';
@@ -196,6 +196,37 @@ describe('servers', () => {
     assert.ok(workers.filter(({ servers }) => Number(servers) > 0).length > 1, JSON.stringify(workers));
     for (const each of clients) each.close();
     await doorman.stop();
+  });
+
+  test('what passes through outlives a RELOAD that has all servers opened anew', async () => {
+    for (const [username, password] of [
+      ['scram_user', verifier],
+      ['md5_user', md5('md5_user')],
+    ]) {
+      const options = (general: Section): DoormanOptions => ({
+        general: { pg_hba: 'host all all 127.0.0.1/32 md5', worker_threads: 2, ...general },
+        pools: {
+          app: {
+            server_host: '127.0.0.1',
+            server_port: postgres.port,
+            server_database: 'postgres',
+            users: [{ username, password }],
+          },
+        },
+      });
+      const doorman = await Doorman.start(options({}));
+      const client = doorman.client(username ?? '', 'app', { password: PASSWORD });
+      await client.connect();
+      const pidOf = async (): Promise<number> =>
+        (await client.query('select pg_backend_pid() as pid')).rows[0].pid;
+      const before = await pidOf();
+      doorman.rewrite(options({ connect_timeout: 4321 }));
+      await doorman.admin('RELOAD');
+      await doorman.admin('RECONNECT');
+      assert.notEqual(await pidOf(), before);
+      await client.end();
+      await doorman.stop();
+    }
   });
 
   test('cleartext is given to a server that asks for it', async () => {

@@ -1,11 +1,13 @@
 /** JSON Web Tokens as passwords: who gets in with which, and the ways that others try. */
 import assert from 'node:assert/strict';
 import { createPublicKey } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { after, describe, test } from 'node:test';
+import type pg from 'pg';
 import { Authority, secretFile } from '../support/certificates.js';
-import { Doorman, type Section } from '../support/doorman.js';
+import { Doorman, type DoormanOptions, type Section } from '../support/doorman.js';
 import { errorFields, message, startup } from '../support/messages.js';
-import { postgresPort } from '../support/shared-postgres.js';
+import { pool, postgresPort } from '../support/shared-postgres.js';
 import { openTls } from '../support/tls-client.js';
 import { type Claims, hmacToken, inSeconds, newSigner, token, unsignedToken } from '../support/token-keys.js';
 import { tagsOf, WireClient } from '../support/wire-client.js';
@@ -183,6 +185,35 @@ describe('nobody gets in with', () => {
     await assert.rejects(client.connect(), { code: '28000' });
     await strict.stop();
   });
+});
+
+test('keys are rotated by RELOAD, in the same file or by the name of another', async () => {
+  const next = newSigner('ES256');
+  const file = secretFile(rsa.publicKey);
+  const options = (password: string): DoormanOptions => ({
+    general: { pg_hba: 'host all all 127.0.0.1/32 md5' },
+    pools: { app: pool({}, { users: [{ username: 'alice', password, server_username: 'postgres' }] }) },
+  });
+  const own = await Doorman.start(options(`jwt-pkey-fpath:${file}`));
+  const comes = async (password: string): Promise<pg.Client> => {
+    const client = own.client('alice', 'app', { password });
+    await client.connect();
+    return client;
+  };
+  const early = await comes(token(rsa, ALICE));
+  await assert.rejects(comes(token(next, ALICE)), INVALID);
+
+  writeFileSync(file, rsa.publicKey + next.publicKey); // for as long as both are in use
+  await own.admin('RELOAD');
+  for (const signer of [rsa, next]) await (await comes(token(signer, ALICE))).end();
+
+  own.rewrite(options(`jwt-pkey-fpath:${secretFile(next.publicKey)}`));
+  await own.admin('RELOAD');
+  await (await comes(token(next, ALICE))).end();
+  await assert.rejects(comes(token(rsa, ALICE)), INVALID);
+  assert.equal((await early.query('select 1 as one')).rows[0].one, 1); // who is in stays in
+  await early.end();
+  await own.stop();
 });
 
 test('a rule that trusts lets in without a token', async () => {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
@@ -12,8 +12,8 @@ import { ScramSecret } from '../../fuzz/scram.js';
 import { Authority, secretFile } from '../../support/certificates.js';
 import { ADMIN_PASSWORD, COMMAND, Doorman, type Section } from '../../support/doorman.js';
 import { FakePostgres } from '../../support/fake-postgres.js';
-import { int32, message, startup } from '../../support/messages.js';
-import { poolAt } from '../../support/shared-postgres.js';
+import { bind, execute, int32, message, parse, startup, sync } from '../../support/messages.js';
+import { pool, poolAt } from '../../support/shared-postgres.js';
 import { WireClient } from '../../support/wire-client.js';
 
 const scram = new ScramSecret('scram-s3cret');
@@ -148,28 +148,67 @@ describe('the running process', async () => {
   });
 });
 
-test('what is said of a configuration that is wrong', () => {
+test('a password in a query is not in the log either, when its server refuses the query or ends', async () => {
+  const doorman = await Doorman.start({ pools: { app: pool() } });
+  const client = await WireClient.login(doorman.port, 'postgres', 'app');
+  const [error] = await client.query("alter role nobody_there password 'plain-s3cret'");
+  assert.equal(error?.tag, 'E');
+  client.send(parse('s', "select 'plain-s3cret' || $1"), bind('', 's', ['server-s3cret']), execute(), sync());
+  await client.until('Z');
+  await client.query("select 'guess-s3cret', pg_terminate_backend(pg_backend_pid())");
+  client.close();
+  await doorman.logged(/57P01/); // the protocol is traced, and its last error
+  assertTellsNothing(doorman.log, 'the log');
+  await doorman.stop();
+});
+
+test('a diagnostic report of Node.js', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'pg-doorman-reports-'));
+  after(() => rmSync(directory, { recursive: true, force: true }));
+  const reports = `--report-on-signal --report-signal=SIGPROF --report-directory=${directory}`;
+  const doorman = await Doorman.start({ ...SETTINGS, environment: { NODE_OPTIONS: reports } });
+  await doorman
+    .client('plain_user', 'app', { password: 'guess-s3cret' })
+    .connect()
+    .catch(() => {});
+  doorman.signal('SIGPROF');
+  await doorman.logged(/Node.js report completed/);
+  const [file = ''] = readdirSync(directory);
+  assertTellsNothing(readFileSync(join(directory, file), 'utf8'), 'the report');
+  await doorman.stop();
+});
+
+describe('what `-t` says of a configuration', () => {
   const directory = mkdtempSync(join(tmpdir(), 'pg-doorman-secrets-'));
   after(() => rmSync(directory, { recursive: true, force: true }));
-  const text = stringify({ ...SETTINGS, general: { ...SETTINGS.general, admin_password: ADMIN_PASSWORD } });
-  const wrong = [
-    text.replace('username: plain_user', 'usrname: plain_user'),
-    text.replace('password: plain-s3cret', 'password: [plain-s3cret]'),
-    text.replace('password: plain-s3cret', 'password: "plain-s3cret'),
-    text.replace('password: md5', 'password: md5x'),
-    text.replace('SCRAM-SHA-256$4096', 'SCRAM-SHA-256$4096x'),
-    text.replace('server_username: x', ''),
-    text.replace(`admin_password: ${ADMIN_PASSWORD}`, `admin_pasword: ${ADMIN_PASSWORD}`),
-    text.replace(/tls_certificate: .*/, `tls_certificate: ${secretFile(privateKey)}`),
-  ];
-  for (const [at, content] of wrong.entries()) {
-    assert.notEqual(content, text, `${at} is not wrong`);
-    const file = join(directory, `${at}.yaml`);
+  const right = stringify({ ...SETTINGS, general: { ...SETTINGS.general, admin_password: ADMIN_PASSWORD } });
+  const file = join(directory, 'pg_doorman.yaml');
+
+  /** Its exit status. */
+  function check(content: string, what: string): number | null {
     writeFileSync(file, content, { mode: 0o600 });
-    const { status, stdout, stderr } = spawnSync(process.execPath, [COMMAND, '-t', file], {
-      encoding: 'utf8',
-    });
-    assert.notEqual(status, 0, `${at} is accepted`);
-    assertTellsNothing(stdout + stderr, `the complaint ${at}`);
+    const args = [COMMAND, '--log-level', 'debug', '-t', file];
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+    assertTellsNothing(stdout + stderr, what);
+    return status;
   }
+
+  test('that is right', () => assert.equal(check(right, 'the praise'), 0));
+
+  test('that is wrong', () => {
+    const wrong = [
+      right.replace('username: plain_user', 'usrname: plain_user'),
+      right.replace('password: plain-s3cret', 'password: [plain-s3cret]'),
+      right.replace('password: plain-s3cret', 'password: "plain-s3cret'),
+      right.replace('password: md5', 'password: md5x'),
+      right.replace('SCRAM-SHA-256$4096', 'SCRAM-SHA-256$4096x'),
+      right.replace('server_username: x', ''),
+      right.replace(`admin_password: ${ADMIN_PASSWORD}`, `admin_pasword: ${ADMIN_PASSWORD}`),
+      right.replace(/tls_certificate: .*/, `tls_certificate: ${secretFile(privateKey)}`),
+    ];
+    for (const [at, content] of wrong.entries()) {
+      assert.notEqual(content, right, `${at} is not wrong`);
+      assert.notEqual(check(content, `the complaint ${at}`), 0, `${at} is accepted`);
+    }
+  });
 });
