@@ -11,7 +11,6 @@ import { AdminConsole } from './admin/console.js';
 import { Consoles } from './admin/consoles.js';
 import { AuthQueries } from './auth-query/auth-queries.js';
 import { databaseSettings } from './auth-query/database-auth-query.js';
-import { connectExecutor } from './auth-query/executor-connection.js';
 import { Proofs } from './authentication/proofs.js';
 import { addressOf, ClientSecrets, type Resolved, resolveSettings } from './data-plane-settings.js';
 import type { Log } from './logs.js';
@@ -24,6 +23,7 @@ import { changesText, nextClientTls, type ReadAnew, readAnew } from './reload.js
 import { fillPools, retainCycle } from './retain-cycle.js';
 import { openFilesMax, startLines, totals } from './run-report.js';
 import { listenToSignals, type SignalActions } from './signals.js';
+import { forgetStartupPages } from './startup-pages.js';
 import { Statistics } from './statistics.js';
 import { UpgradeFailed } from './upgrade/failure.js';
 import { Predecessor } from './upgrade/predecessor.js';
@@ -103,7 +103,11 @@ export class Supervisor implements SignalActions, UpgradeHooks {
         isEmpty: (pool) => all.isEmpty(pool),
       },
       sharedPool: (database, user) => all.numberOf({ database, user, isDynamic: true }),
-      connect: connectExecutor,
+      // Its driver is loaded when there is a query to ask.
+      connect: async (executor) => {
+        const { connectExecutor } = await import('./auth-query/executor-connection.js');
+        return connectExecutor(executor);
+      },
       clock: Date.now,
       warn: (text) => log.warn(text),
       post: (worker, message) => this.workers.post(worker, message),
@@ -177,6 +181,7 @@ export class Supervisor implements SignalActions, UpgradeHooks {
     this.service.serving();
     this.keepPools();
     this.predecessor?.ready();
+    forgetStartupPages();
   }
 
   /** From now on, at this pace. */

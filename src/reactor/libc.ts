@@ -16,6 +16,7 @@ const syscall = (types: string[]): Call => libc.func('syscall', 'long', ['int64'
 
 const nativeMmap = declare('uintptr_t mmap(uintptr_t, uint64_t, int, int, int, int64_t)');
 const nativeMunmap = declare('int munmap(uintptr_t, uint64_t)');
+const nativeMadvise = declare('int madvise(uintptr_t, uint64_t, int)');
 const nativeSocket = declare('int socket(int, int, int)');
 const nativeBind = declare('int bind(int, const void*, uint32_t)');
 const nativeListen = declare('int listen(int, int)');
@@ -92,6 +93,13 @@ export interface MappedRange {
 /** munmap(2). Nobody may touch the memory any more: for that of a thread that has ended. */
 export function unmap({ address, length }: MappedRange): void {
   nativeMunmap(address, length);
+}
+
+/** madvise(2) MADV_DONTNEED: the pages are read again, from the file, when they are needed. Only for a mapping of a file
+ *  of which nothing has been changed. */
+export function forgetPages({ address, length }: MappedRange): void {
+  const MADV_DONTNEED = 4;
+  nativeMadvise(address, length, MADV_DONTNEED);
 }
 
 function mapped(address: number, length: number): Mapping {
