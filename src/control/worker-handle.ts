@@ -39,8 +39,8 @@ export class WorkerHandle {
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
     });
     this.worker.on('message', (message: ToControl) => {
-      if (message.type === 'stopped' || message.type === 'cannotStart') this.hasEnded = true;
-      if (message.type === 'dying') this.why = message.why;
+      if (message.type === 'stopped') this.hasEnded = true;
+      if (message.type === 'dying' || message.type === 'cannotStart') this.why = message.why;
       if (isAnswer(message)) this.answered(message.request, message);
       else events.onMessage(this.index, message);
     });
@@ -59,6 +59,12 @@ export class WorkerHandle {
     if (this.hasEnded) return;
     this.worker.postMessage(message, transferred);
     wake(this.wakeFd);
+  }
+
+  /** Ends a thread that does not come round any more, wherever its code is. */
+  end(why: string): void {
+    this.why = why;
+    void this.worker.terminate();
   }
 
   /** What there is in the worker now; null when it dies meanwhile. */

@@ -86,6 +86,8 @@ export class DataPlane implements Acceptor, TimerTarget {
   trace: ProtocolTrace | null = null;
   readonly failedLogins: FailedLogins;
   isShuttingDown = false;
+  /** Called every second. */
+  onSecond: () => void = () => undefined;
   /** Many clients have left and few are there: a good moment to give memory back. */
   onManyLeft: () => void = () => undefined;
   private clientsLeft = 0;
@@ -524,6 +526,7 @@ export class DataPlane implements Acceptor, TimerTarget {
   private everySecond(): void {
     this.reactor.setTimer(this.secondTimer, SECOND_MS);
     this.workerLog.everySecond(this.reactor.nowMs);
+    this.onSecond();
     let assignments = 0;
     for (const pool of this.pools.values()) {
       assignments += pool.counters.get(Counter.Assignments);
