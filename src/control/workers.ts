@@ -1,6 +1,5 @@
 /** All workers together: starts them, joins them with one another, and puts a new one in the place of one that died. */
 import { randomBytes } from 'node:crypto';
-import { availableParallelism } from 'node:os';
 import { MessageChannel } from 'node:worker_threads';
 import { Counter, Counters } from '../pooler/counters.js';
 import { socketOptions } from '../pooler/data-plane.js';
@@ -20,7 +19,7 @@ import {
 import { WorkerBoard } from '../pooler/worker-board.js';
 import { openWakeFd } from '../reactor/base-reactor.js';
 import { Descriptors } from '../reactor/descriptors.js';
-import { close, type Fd, type MappedRange, unmap } from '../reactor/libc.js';
+import { allowedProcessors, close, type Fd, type MappedRange, unmap } from '../reactor/libc.js';
 import { openListening } from '../reactor/listening.js';
 import type { ListeningSocket, SocketAddress } from '../reactor/reactor.js';
 import type { Resolved } from './data-plane-settings.js';
@@ -249,7 +248,7 @@ export class Workers implements PoolHolders {
       shared,
       listening: index === ACCEPTING_WORKER && this.isAccepting ? this.listening : null,
       wakeFd: this.wakeFdOf(index),
-      processor: settings.workerCpuAffinityPinning ? index % availableParallelism() : null,
+      processor: settings.workerCpuAffinityPinning ? processorOf(index) : null,
       statementKey: this.statementKey,
       cancelSigningKey: this.cancelSigningKey,
       hasPredecessor: this.hasPredecessor,
@@ -370,6 +369,12 @@ export class Workers implements PoolHolders {
       if (!this.isEnding) this.start(worker);
     }, REPLACE_AFTER_MS).unref();
   }
+}
+
+/** The processor of a worker; several may have to share one. */
+function processorOf(worker: number): number {
+  const allowed = allowedProcessors();
+  return allowed[worker % allowed.length] ?? 0;
 }
 
 /** What one worker gets. */

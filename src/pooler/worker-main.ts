@@ -4,7 +4,7 @@ import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { Descriptors } from '../reactor/descriptors.js';
-import { mappings, pinThread, wake } from '../reactor/libc.js';
+import { errnoName, mappings, pinThread, wake } from '../reactor/libc.js';
 import { openReactor } from '../reactor/open-reactor.js';
 import type { Reactor } from '../reactor/reactor.js';
 import { WorkerFailed } from '../wire/client-facing-error.js';
@@ -25,7 +25,7 @@ const collectGarbage: () => void = runInNewContext('gc');
 const HEAP_LEFT_MIN = 0.15;
 
 try {
-  if (start.processor !== null) pinThread(start.processor);
+  const pinned = start.processor === null ? 0 : pinThread(start.processor);
   const descriptors = new Descriptors(start.shared.descriptors, start.index);
   const { reactor, why } = openReactor(start.settings.ioBackend, start.wakeFd, descriptors);
   const plane = new DataPlane(start, reactor, post);
@@ -46,6 +46,7 @@ try {
       }
     }
   };
+  if (pinned < 0) plane.log('warn', `cannot be bound to processor ${start.processor}: ${errnoName(pinned)}`);
   plane.begin();
   post({ type: 'ready', backend: reactor.name, why, mappings });
   serve(plane, reactor);

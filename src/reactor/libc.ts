@@ -1,5 +1,6 @@
 /** The only door to the system: every call that is not Node.js's own is declared here, once.
  *  Each returns what its man page says, or the negative errno; pointers are plain numbers (addresses below 2^47). */
+import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import koffi from 'koffi';
 
@@ -277,6 +278,15 @@ const ONE = new Uint8Array(new BigUint64Array([1n]).buffer);
 /** Has the `onWake` of the reactor called that reads this eventfd. */
 export function wake(eventFd: Fd): void {
   write(eventFd, ONE); // full of wake-ups is as good
+}
+
+/** The processors that this process may use. proc_pid_status(5) */
+export function allowedProcessors(): number[] {
+  const list = /^Cpus_allowed_list:\s*(\S+)/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1] ?? '0';
+  return list.split(',').flatMap((range) => {
+    const [first = 0, last = first] = range.split('-').map(Number);
+    return Array.from({ length: last - first + 1 }, (_, at) => first + at);
+  });
 }
 
 /** sched_setaffinity(2): has the calling thread run on one processor. 0 or a negative errno. */
