@@ -405,7 +405,7 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
         this.lookUp = plane.lookUps.begin(this, database, user);
         return;
       }
-      this.secret = this.pool.clientSecret;
+      this.secret = this.pool.credentials.clientSecret;
     }
     if (this.verdict === Verdict.Trust) this.authenticated();
     else this.askForProof(startup);
@@ -537,7 +537,7 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
 
   /** The client has its secret; `clientKey` is what SCRAM has told of it. */
   private proved(clientKey: Uint8Array | null): void {
-    this.pool?.learn(this.secret, clientKey);
+    this.pool?.credentials.learn(this.secret, clientKey);
     this.authenticated();
   }
 
@@ -601,18 +601,18 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
     if (pool.isClosing) return this.refuse(new NoSuchPool(startup.database, startup.user)); // meanwhile
     if (this.lookUp !== null) this.lookUp.outcome = 'success';
     this.state = LoginState.Parameters;
-    if (pool.knowsParameters) return this.greet();
+    if (pool.greeting.isKnown) return this.greet();
     this.pause();
-    pool.wantParameters(this);
+    pool.greeting.await(this);
   }
 
   private greet(): void {
     const { pool, startup, plane, socket } = this;
     if (pool === null || startup === null) return;
-    const parameters = new Map([...pool.parameters, ['application_name', startup.applicationName]]);
+    const parameters = new Map([...pool.greeting.parameters, ['application_name', startup.applicationName]]);
     for (const [name, value] of startup.others) {
       const own = trackedName(name);
-      if (own !== undefined) parameters.set(own, spelledAs(own, value, pool.parameters.get(own)));
+      if (own !== undefined) parameters.set(own, spelledAs(own, value, pool.greeting.parameters.get(own)));
     }
     const seed = plane.newKeySeed(startup.minorVersion);
     const tracked = plane.settings.syncServerParameters ? new TrackedParameters() : null;
@@ -692,7 +692,7 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
     if (this.state === LoginState.Ended) return;
     this.state = LoginState.Ended;
     this.kept = Buffer.alloc(0);
-    this.pool?.leaveGreeters(this);
+    this.pool?.greeting.leave(this);
     this.lookUp?.over();
     this.plane.proofs.leave(this.proofRequest);
     this.plane.clientTls.handshakes.leave(this);

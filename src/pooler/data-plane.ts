@@ -478,19 +478,19 @@ export class DataPlane implements Acceptor, TimerTarget {
   onPeerMessage(from: number, message: ToPeer): void {
     switch (message.type) {
       case 'look':
-        return this.poolAt(message.pool)?.look();
+        return this.poolAt(message.pool)?.sharing.look();
       case 'server':
-        return this.poolAt(message.pool)?.takeOver(message.record, message.detached);
+        return this.poolAt(message.pool)?.sharing.takeOver(message.record, message.detached);
       case 'newClient':
         return this.takeNewClient(message.detached, message.isTooMany);
       case 'client':
         return this.takeClient(message.record, message.detached);
       case 'parameters':
-        return this.poolAt(message.pool)?.parametersCame(message.parameters);
+        return this.poolAt(message.pool)?.greeting.parametersCame(message.parameters);
       case 'clientKey':
-        return this.poolAt(message.pool)?.clientKeyCame(message.key);
+        return this.poolAt(message.pool)?.credentials.keyCame(message.key);
       case 'credentials':
-        return this.poolAt(message.pool)?.credentialsCame(message.secret, message.key);
+        return this.poolAt(message.pool)?.credentials.came(message.secret, message.key);
       case 'loginFailed':
         this.failedLogins.failed(message.address);
         return;

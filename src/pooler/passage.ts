@@ -47,7 +47,7 @@ export class Passage implements TimerTarget {
       case 'poolFacts':
         return plane.findPool(message.facts.database, message.facts.user)?.factsCame(message.facts);
       case 'roomCame':
-        return plane.poolAt(message.pool)?.look();
+        return plane.poolAt(message.pool)?.sharing.look();
       case 'cancelAsked': {
         const { request, key } = message;
         return cancelHere(plane, key, { cancelEnded: () => plane.post({ type: 'cancelEnded', request }) });

@@ -7,6 +7,7 @@ import { Counters, Gauge } from '../../src/pooler/counters.js';
 import { MemoryBudget } from '../../src/pooler/memory-budget.js';
 import { NameChanges } from '../../src/pooler/name-changes.js';
 import { Pool } from '../../src/pooler/pool.js';
+import { PoolGrowth } from '../../src/pooler/pool-growth.js';
 import { ServerSession } from '../../src/pooler/server-session.js';
 import { ServerStatements } from '../../src/pooler/server-statements.js';
 import { StreamSocket } from '../../src/reactor/stream-socket.js';
@@ -109,12 +110,13 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a server too many is opened when somebody waits',
     plant: instead(
-      Pool,
+      PoolGrowth,
       'grow',
       (original) =>
-        function (this: Pool) {
+        function (this: PoolGrowth) {
           original.call(this);
-          if (this.waiters.length > 0 && this.servers.size === this.settings.poolSize)
+          const pool: Pool = Reflect.get(this, 'pool');
+          if (pool.waiters.length > 0 && pool.servers.size === pool.settings.poolSize)
             Reflect.get(this, 'open').call(this);
         },
     ),
