@@ -603,7 +603,7 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
     this.state = LoginState.Parameters;
     if (pool.greeting.isKnown) return this.greet();
     this.pause();
-    pool.greeting.await(this);
+    pool.greeting.want(this);
   }
 
   private greet(): void {

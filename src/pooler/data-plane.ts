@@ -15,7 +15,7 @@ import type {
 } from '../reactor/reactor.js';
 import { nobody } from '../reactor/stream-socket.js';
 import { Timer, type TimerTarget } from '../reactor/timers.js';
-import { type ClientFacingError, ShuttingDown } from '../wire/client-facing-error.js';
+import type { ClientFacingError } from '../wire/client-facing-error.js';
 import { PROTOCOL_MINOR } from '../wire/startup.js';
 import { AccessRules } from './access.js';
 import type { AdminSession } from './admin-session.js';
@@ -29,6 +29,7 @@ import { ClientTls } from './client-tls.js';
 import type { CloseReason } from './close-reason.js';
 import { Connection, ConnectionCounts } from './connection-counts.js';
 import { Counter } from './counters.js';
+import { Ending } from './ending.js';
 import { FailedLogins } from './failed-logins.js';
 import type { ClientRecord } from './hand-over.js';
 import type { LogFields } from './log-fields.js';
@@ -57,8 +58,6 @@ import { WorkerLog } from './worker-log.js';
 
 /** A scratch large enough for the beginning of any Bind that is rewritten. */
 const SCRATCH_BYTES = 4096;
-const SHUTDOWN_CHECK_MS = 250;
-const DEPARTURE_CHECK_MS = 50;
 const SECOND_MS = 1000;
 /** So many clients leave enough garbage to be worth a collection. */
 const MANY_CLIENTS = 1000;
@@ -85,6 +84,7 @@ export class DataPlane implements Acceptor, TimerTarget {
   /** null but for log level debug. */
   trace: ProtocolTrace | null = null;
   readonly failedLogins: FailedLogins;
+  readonly ending = new Ending(this);
   isShuttingDown = false;
   /** Called every second. */
   onSecond: () => void = () => undefined;
@@ -100,15 +100,13 @@ export class DataPlane implements Acceptor, TimerTarget {
   private readonly clients = new Map<number, ClientSession>();
   private readonly admins = new Map<number, AdminSession>();
   private readonly scramRequests = new Map<number, ServerLogin>();
-  private readonly shutdownTimer: Timer = new Timer(this);
   private readonly secondTimer: Timer = new Timer(this);
   private listener: Listener | null = null;
-  private logins = 0;
+  logins = 0;
   private lastRequest = 0;
   private assignmentsBefore = 0;
   private cpuBeforeMs = 0;
   private countedMs = 0;
-  private shutdownDeadlineMs = 0;
   private scratchBytes = new Uint8Array(SCRATCH_BYTES);
   private readonly connections: ConnectionCounts;
 
@@ -227,6 +225,10 @@ export class DataPlane implements Acceptor, TimerTarget {
 
   allClients(): Iterable<ClientSession> {
     return this.clients.values();
+  }
+
+  allAdmins(): Iterable<AdminSession> {
+    return this.admins.values();
   }
 
   allPools(): Iterable<Pool> {
@@ -414,7 +416,7 @@ export class DataPlane implements Acceptor, TimerTarget {
   onMessage(message: ToWorker): void {
     switch (message.type) {
       case 'shutdown':
-        return this.shutDown(message.graceMs);
+        return this.ending.begin(message.graceMs);
       case 'stop':
         return this.stop();
       case 'snapshot':
@@ -516,9 +518,8 @@ export class DataPlane implements Acceptor, TimerTarget {
     }
   }
 
-  onTimer(timer: Timer): void {
-    if (timer === this.secondTimer) this.everySecond();
-    else this.checkShutdown();
+  onTimer(): void {
+    this.everySecond();
   }
 
   // ── periodic, and the end ──────────────────────────────────────────────────────────────────────────────────────
@@ -545,60 +546,8 @@ export class DataPlane implements Acceptor, TimerTarget {
     this.onManyLeft();
   }
 
-  shutDown(graceMs: number): void {
-    if (this.isShuttingDown) return;
-    this.isShuttingDown = true;
-    this.board.setAlive(this.start.index, false); // for new clients
-    this.shutdownDeadlineMs = this.reactor.nowMs + graceMs;
-    for (const pool of this.pools.values()) pool.shutDown();
-    this.proofs.giveUp(new ShuttingDown());
-    this.checkShutdown();
-  }
-
-  private checkShutdown(): void {
-    const { isDeparting } = this.passage;
-    if (isDeparting) this.letGo();
-    // The others may still need this worker: all stop together.
-    if (isDeparting ? this.board.clients === 0 : this.isDrained()) this.post({ type: 'drained' });
-    if (this.reactor.nowMs < this.shutdownDeadlineMs) {
-      this.reactor.setTimer(this.shutdownTimer, isDeparting ? DEPARTURE_CHECK_MS : SHUTDOWN_CHECK_MS);
-      return;
-    }
-    let active = 0;
-    for (const client of this.clients.values()) if (client.isActive) active++;
-    if (active > 0) this.log('error', `shutdown_timeout is over with ${active} clients in a transaction`);
-    if (isDeparting) this.tellClients(new ShuttingDown());
-    this.stop();
-  }
-
-  /** No client is left, and all have got what they were told last. Then those of the console are told. */
-  private isDrained(): boolean {
-    if (this.clients.size > 0 || this.logins > 0) return false;
-    this.endAdmins();
-    let servers = 0;
-    for (const pool of this.pools.values()) servers += pool.servers.size;
-    return this.admins.size === 0 && this.reactor.usage().sockets <= servers;
-  }
-
-  private endAdmins(): void {
-    for (const admin of [...this.admins.values()]) admin.endWith(new ShuttingDown());
-  }
-
-  /** Whoever can go to the other process goes. */
-  private letGo(): void {
-    for (const client of this.clients.values()) this.passage.consider(client);
-    this.endAdmins();
-  }
-
-  /** The other process has failed: as if nobody had been told to shut down. */
-  goOn(): void {
-    this.isShuttingDown = false;
-    this.reactor.clearTimer(this.shutdownTimer);
-    this.board.setAlive(this.start.index, true);
-    for (const pool of this.pools.values()) pool.goOn();
-  }
-
-  private stop(): void {
+  /** Ends at once. */
+  stop(): void {
     this.listener?.close();
     for (const pool of this.pools.values()) pool.closeAll();
     this.trace?.stop();

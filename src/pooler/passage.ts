@@ -108,12 +108,12 @@ export class Passage implements TimerTarget {
     for (const pool of pools) pool.shutDown();
     // Before any client goes: with what is known there it needs nothing from a server to begin with.
     plane.post({ type: 'departing', pools: pools.map((pool) => pool.facts()) });
-    plane.shutDown(graceMs);
+    plane.ending.begin(graceMs);
   }
 
   private remain(): void {
     this.isDeparting = false;
-    this.plane.goOn();
+    this.plane.ending.goOn();
     for (const client of this.putOff) client.socket.resume();
     this.putOff.clear();
   }

@@ -27,7 +27,7 @@ export class PoolGreeting {
   }
 
   /** Tells the client's login when it is known; a server is opened to ask if need be. */
-  await(login: ClientLogin): void {
+  want(login: ClientLogin): void {
     if (this.pool.isShutDown) return login.noParameters(new ShuttingDown());
     this.logins.add(login);
     this.pool.growth.grow();
