@@ -19,7 +19,7 @@ export interface WorkerEvents {
 }
 
 /** Serving queries allocates nothing, so there is no use for a large nursery; after many logins it would stay large. */
-const YOUNG_GENERATION_MB = 4;
+const YOUNG_GENERATION_MB = 1;
 
 export class WorkerHandle {
   readonly index: number;
