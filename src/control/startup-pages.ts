@@ -12,11 +12,19 @@ const UNCHANGED = /^Anonymous: +0 kB$/m;
 
 /** To be called when the process serves. */
 export function forgetStartupPages(): void {
-  const areas = readFileSync('/proc/self/smaps', 'latin1').split(/\n(?=[0-9a-f]+-[0-9a-f]+ )/);
-  for (const area of areas) {
+  for (const area of areasOfMemory()) {
     const [, begin = '', end = '', file = ''] = UNWRITABLE.exec(area) ?? [];
     if ((file !== process.execPath && !NODE.test(file)) || !UNCHANGED.test(area)) continue;
     const address = Number.parseInt(begin, 16);
     forgetPages({ address, length: Number.parseInt(end, 16) - address });
+  }
+}
+
+/** Each with its lines; none where /proc is hidden. */
+function areasOfMemory(): string[] {
+  try {
+    return readFileSync('/proc/self/smaps', 'latin1').split(/\n(?=[0-9a-f]+-[0-9a-f]+ )/);
+  } catch {
+    return [];
   }
 }
