@@ -1,7 +1,6 @@
 /** Very many active clients on a small pool: each sends its next query as soon as it has its answer. A pooler that is fair
  *  lets all wait alike, clients ÷ throughput: the ideal that the slowest hundredth is measured by. */
 
-import { setTimeout as sleep } from 'node:timers/promises';
 import { NotPossible } from '../errors.js';
 import { Load, loadProcesses } from '../load.js';
 import { withSeveralProcesses } from '../peers.js';
@@ -12,8 +11,9 @@ import { type Bench, cpuColumns, cpuFigures, type Figures, oneByOne, type Scenar
 export const ACTIVE_POOL_SIZE = 40;
 const SQL = 'SELECT 1';
 const LOGINS_AT_ONCE = 50;
-/** Several times as long as a client waits. */
-const WARM_UP_MS = 3_000;
+/** Before anything is counted each client has had so many answers: whatever the machine, caches and compilers are warm. */
+const WARM_UP_ANSWERS = 10;
+const WARM_UP_SECONDS_MAX = 30;
 const SPARE_DESCRIPTORS = 200;
 
 export const active: Scenario = {
@@ -56,7 +56,7 @@ async function measure(
     const clients = Array.from({ length: count }, (_, id) => id);
     const opened = await load.open({ address, clients, sql: SQL, atOnce: LOGINS_AT_ONCE });
     await load.run();
-    await sleep(WARM_UP_MS);
+    await warmUp(load, count);
     pooler.forgetPeak();
     const before = pooler.cpuTime();
     const begin = performance.now();
@@ -83,5 +83,13 @@ async function measure(
     };
   } finally {
     await load.end();
+  }
+}
+
+async function warmUp(load: Load, clients: number): Promise<void> {
+  let answered = 0;
+  for (let second = 0; second < WARM_UP_SECONDS_MAX && answered < WARM_UP_ANSWERS * clients; second++) {
+    const { windows } = await load.record(1000, 1);
+    for (const answers of windows[0]?.answers.values() ?? []) answered += answers;
   }
 }

@@ -41,7 +41,8 @@ export const fairness: Scenario = {
 
   async run(bench) {
     const { manyWorkers, poolSize, seconds, plotFile } = bench.options;
-    const setup = { workers: manyWorkers, poolSize, maxClients: 2 * CLIENTS };
+    // Each thread has its share from the start: as many clients as these would else be one thread's.
+    const setup = { workers: manyWorkers, poolSize, maxClients: 2 * CLIENTS, spreadsClients: true };
     const poolers = withSeveralProcesses(bench.contestants, manyWorkers).map((contestant) =>
       bench.newPooler(contestant, setup),
     );
@@ -96,7 +97,7 @@ async function chooseLeaving(
   pooler: Pooler,
   ports: ReadonlyMap<number, number>,
 ): Promise<{ readonly leaving: number[]; readonly who: string }> {
-  const rows = (await showOf(pooler, 'SHOW CLIENTS')) ?? [];
+  const rows = (await showOf(pooler, 'SHOW WAITS')) ?? [];
   const workerByPort = new Map(
     rows.map((row) => [Number(row.get('addr')?.split(':').at(-1)), row.get('worker')]),
   );

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The command pg_doorman. */
+import './small-heap.js';
 import { writeSync } from 'node:fs';
 import { ConfigurationError } from '../config/complaints.js';
 import { type LoadedConfiguration, loadConfiguration } from '../config/load.js';

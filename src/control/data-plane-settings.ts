@@ -153,7 +153,7 @@ export async function poolSettings(
     mode: mode === 'session' ? PoolMode.Session : PoolMode.Transaction,
     poolSize: user.poolSize,
     minPoolSize: user.minPoolSize,
-    maxConcurrentCreates: general.max_concurrent_creates,
+    maxConcurrentCreates: pool.max_concurrent_creates ?? general.max_concurrent_creates,
     scalingWarmPoolRatio: pool.scaling_warm_pool_ratio ?? general.scaling_warm_pool_ratio,
     scalingFastRetries: pool.scaling_fast_retries ?? general.scaling_fast_retries,
     scalingCooldownSleepMs: pool.scaling_cooldown_sleep ?? general.scaling_cooldown_sleep,

@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { ConfigurationError } from '../config/complaints.js';
 import type { LoadedConfiguration } from '../config/load.js';
 import { warningsOf } from '../config/warnings.js';
+import type { LogFields } from '../pooler/log-fields.js';
 import type { DataPlaneSettings } from '../pooler/settings.js';
 import type { ToControl } from '../pooler/thread-messages.js';
 import { SystemError } from '../reactor/libc.js';
@@ -11,7 +12,6 @@ import { AdminConsole } from './admin/console.js';
 import { Consoles } from './admin/consoles.js';
 import { AuthQueries } from './auth-query/auth-queries.js';
 import { databaseSettings } from './auth-query/database-auth-query.js';
-import { connectExecutor } from './auth-query/executor-connection.js';
 import { Proofs } from './authentication/proofs.js';
 import { addressOf, ClientSecrets, type Resolved, resolveSettings } from './data-plane-settings.js';
 import type { Log } from './logs.js';
@@ -24,12 +24,13 @@ import { changesText, nextClientTls, type ReadAnew, readAnew } from './reload.js
 import { fillPools, retainCycle } from './retain-cycle.js';
 import { openFilesMax, startLines, totals } from './run-report.js';
 import { listenToSignals, type SignalActions } from './signals.js';
+import { forgetStartupPages } from './startup-pages.js';
 import { Statistics } from './statistics.js';
 import { UpgradeFailed } from './upgrade/failure.js';
 import { Predecessor } from './upgrade/predecessor.js';
 import { INIT, Upgrade, type UpgradeHooks } from './upgrade/upgrade.js';
 import type { WorkerHandle } from './worker-handle.js';
-import { Workers } from './workers.js';
+import { type WorkerStatus, Workers } from './workers.js';
 
 const RESOLVE_INTERVAL_MS = 15_000;
 /** Descriptors beside those of clients and servers: log, libraries, rings, cancels. */
@@ -103,7 +104,11 @@ export class Supervisor implements SignalActions, UpgradeHooks {
         isEmpty: (pool) => all.isEmpty(pool),
       },
       sharedPool: (database, user) => all.numberOf({ database, user, isDynamic: true }),
-      connect: connectExecutor,
+      // Its driver is loaded when there is a query to ask.
+      connect: async (executor) => {
+        const { connectExecutor } = await import('./auth-query/executor-connection.js');
+        return connectExecutor(executor);
+      },
       clock: Date.now,
       warn: (text) => log.warn(text),
       post: (worker, message) => this.workers.post(worker, message),
@@ -183,6 +188,7 @@ export class Supervisor implements SignalActions, UpgradeHooks {
     this.service.serving();
     this.keepPools();
     this.predecessor?.ready();
+    forgetStartupPages();
   }
 
   /** From now on, at this pace. */
@@ -221,24 +227,39 @@ export class Supervisor implements SignalActions, UpgradeHooks {
       case 'forgetProof':
         return this.proofs.forget(worker, message.request);
       case 'stopped':
-        if (this.workers.count > 0) return;
-        return void this.upgrading.finished().then(() => {
-          this.log.info('stopped', totals(this.statistics, this.workers.pools.all()));
-          this.finish(0);
-        });
+        return this.stopped();
       default:
         this.upgrading.onMessage(worker, message);
     }
+  }
+
+  /** A worker has, which may be the last. */
+  private stopped(): void {
+    if (!this.workers.isOver) return;
+    void this.upgrading.finished().then(() => {
+      this.log.info('stopped', totals(this.statistics, this.workers.pools.all()));
+      this.finish(0);
+    });
   }
 
   onStarting(worker: WorkerHandle): void {
     this.administration.greet(worker);
   }
 
-  onDied(worker: number, why: string): void {
+  onDied(was: WorkerStatus, why: string): void {
+    const { worker } = was;
     this.consoles.forget(worker);
     this.authQueries.workerDied(worker);
-    this.log.error(`worker ${worker} has died, and its clients have lost their connections: ${why}`);
+    const fields = stateFields(was);
+    this.log.error(`worker ${worker} has died, and its clients have lost their connections: ${why}`, fields);
+    if (this.workers.isOver) this.stopped();
+  }
+
+  onSilent(is: WorkerStatus, seconds: number): void {
+    this.log.error(
+      `worker ${is.worker} has not come round for ${seconds} s: its clients wait`,
+      stateFields(is),
+    );
   }
 
   onReplaced(worker: number): void {
@@ -375,6 +396,10 @@ export class Supervisor implements SignalActions, UpgradeHooks {
       this.workers.pools.move(pool, await addressOf(host));
     }
   }
+}
+
+function stateFields({ clients, servers, requestsASecond }: WorkerStatus): LogFields {
+  return { clients, servers, requests_per_second: requestsASecond };
 }
 
 function warnOfDescriptors({ settings: { maxConnections }, pools }: Resolved, log: Log): void {

@@ -20,7 +20,7 @@ export interface WorkerEvents {
 }
 
 /** Serving queries allocates nothing, so there is no use for a large nursery; after many logins it would stay large. */
-const YOUNG_GENERATION_MB = 4;
+const YOUNG_GENERATION_MB = 1;
 
 export class WorkerHandle {
   readonly index: number;
@@ -40,8 +40,8 @@ export class WorkerHandle {
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
     });
     this.worker.on('message', (message: ToControl) => {
-      if (message.type === 'stopped' || message.type === 'cannotStart') this.hasEnded = true;
-      if (message.type === 'dying') this.why = message.why;
+      if (message.type === 'stopped') this.hasEnded = true;
+      if (message.type === 'dying' || message.type === 'cannotStart') this.why = message.why;
       if (isAnswer(message)) this.answered(message.request, message);
       else events.onMessage(this.index, message);
     });
@@ -60,6 +60,12 @@ export class WorkerHandle {
     if (this.hasEnded) return;
     this.worker.postMessage(message, transferred);
     wake(this.wakeFd);
+  }
+
+  /** Ends a thread that does not come round any more, wherever its code is. */
+  end(why: string): void {
+    this.why = why;
+    void this.worker.terminate();
   }
 
   /** What there is in the worker now; null when it dies meanwhile. */

@@ -1,6 +1,5 @@
 /** All workers together: starts them, joins them with one another, and puts a new one in the place of one that died. */
 import { randomBytes } from 'node:crypto';
-import { availableParallelism } from 'node:os';
 import { MessageChannel } from 'node:worker_threads';
 import { Counter, Counters } from '../pooler/counters.js';
 import { socketOptions } from '../pooler/data-plane.js';
@@ -20,7 +19,7 @@ import {
 import { WorkerBoard } from '../pooler/worker-board.js';
 import { openWakeFd } from '../reactor/base-reactor.js';
 import { Descriptors } from '../reactor/descriptors.js';
-import { close, type Fd, type MappedRange, unmap } from '../reactor/libc.js';
+import { allowedProcessors, close, type Fd, type MappedRange, unmap } from '../reactor/libc.js';
 import { openListening } from '../reactor/listening.js';
 import type { ListeningSocket, SocketAddress } from '../reactor/reactor.js';
 import type { Resolved } from './data-plane-settings.js';
@@ -29,6 +28,7 @@ import { type PoolHolders, Pools } from './pools.js';
 import { workerShare } from './tls-settings.js';
 import type { Heritage } from './upgrade/heritage.js';
 import { VERSION } from './version.js';
+import { Watchdog } from './watchdog.js';
 import { WorkerHandle } from './worker-handle.js';
 
 const STATEMENT_KEY_BYTES = 32;
@@ -38,12 +38,16 @@ const MOCK_KEY_BYTES = 32;
 const ACCEPTING_WORKER = 0;
 /** One that dies again and again is not to keep the processor busy. */
 const REPLACE_AFTER_MS = 1000;
+const LOOK_EVERY_MS = 1000;
 
 export interface WorkersEvents {
   /** All of them serve. `backend` and `why` as the first one says. */
   onReady(port: number, backend: string, why: string): void;
   onMessage(worker: number, message: ToControl): void;
-  onDied(worker: number, why: string): void;
+  /** `was`: what it had and did. */
+  onDied(was: WorkerStatus, why: string): void;
+  /** It has not come round for so many seconds. */
+  onSilent(is: WorkerStatus, seconds: number): void;
   /** It is being started, and is to be told what the others know. */
   onStarting(worker: WorkerHandle): void;
   /** Another one serves in its place. */
@@ -78,6 +82,10 @@ export class Workers implements PoolHolders {
   /** Workers that have died, and the others that may still be posting to them. */
   private readonly mourners = new Map<number, Set<number>>();
   private readonly drained = new Set<number>();
+  private readonly watchdog = new Watchdog({
+    onSilent: (worker, seconds) => this.events.onSilent(this.statusOf(worker), seconds),
+    onStuck: (worker, seconds) => this.handles.get(worker)?.end(`it has not come round for ${seconds} s`),
+  });
   private logLevel: LogLevel;
   private isEnding = false;
   /** How many have died since the start. */
@@ -108,6 +116,7 @@ export class Workers implements PoolHolders {
     this.listening =
       heritage?.listeningAt(address) ?? openListening(address, backlog, socketOptions(settings));
     for (let index = 0; index < workerThreads; index++) this.start(index);
+    setInterval(() => this.watch(), LOOK_EVERY_MS).unref();
   }
 
   /** Those that are started later, too. */
@@ -151,23 +160,24 @@ export class Workers implements PoolHolders {
 
   /** What each of them has and does now. */
   status(): WorkerStatus[] {
+    return Array.from({ length: this.settings.workerThreads }, (_, worker) => this.statusOf(worker));
+  }
+
+  private statusOf(worker: number): WorkerStatus {
     const { workerThreads } = this.settings;
-    const pools = [...this.pools.all()];
-    return Array.from({ length: workerThreads }, (_, worker) => {
-      const board = new WorkerBoard(this.shared.board, worker);
-      const rows = pools.map(([pool]) => ({
-        servers: new SharedPool(this.shared.pools, pool, workerThreads, worker).sizeOf(worker),
-      }));
-      const handOvers = this.countersOf(worker).map((row) => row.get(Counter.HandOvers));
-      return {
-        worker,
-        isAlive: board.isAlive(worker),
-        clients: board.clientsOf(worker),
-        requestsASecond: board.rate(worker),
-        servers: rows.reduce((sum, { servers }) => sum + servers, 0),
-        handOvers: handOvers.reduce((sum, each) => sum + each, 0),
-      };
-    });
+    const board = new WorkerBoard(this.shared.board, worker);
+    const servers = [...this.pools.all()].map(([pool]) =>
+      new SharedPool(this.shared.pools, pool, workerThreads, worker).sizeOf(worker),
+    );
+    const handOvers = this.countersOf(worker).map((row) => row.get(Counter.HandOvers));
+    return {
+      worker,
+      isAlive: board.isAlive(worker),
+      clients: board.clientsOf(worker),
+      requestsASecond: board.rate(worker),
+      servers: servers.reduce((sum, each) => sum + each, 0),
+      handOvers: handOvers.reduce((sum, each) => sum + each, 0),
+    };
   }
 
   // ── upgrade ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -238,7 +248,7 @@ export class Workers implements PoolHolders {
       shared,
       listening: index === ACCEPTING_WORKER && this.isAccepting ? this.listening : null,
       wakeFd: this.wakeFdOf(index),
-      processor: settings.workerCpuAffinityPinning ? index % availableParallelism() : null,
+      processor: settings.workerCpuAffinityPinning ? processorOf(index) : null,
       statementKey: this.statementKey,
       cancelSigningKey: this.cancelSigningKey,
       hasPredecessor: this.hasPredecessor,
@@ -283,6 +293,8 @@ export class Workers implements PoolHolders {
     if (message.type === 'drained') return this.isDrained(worker);
     if (message.type === 'poolClosed') return this.pools.closed(worker, message.pool, message.request);
     if (message.type === 'stopped') this.handles.delete(worker);
+    // One that takes another's place is tried again, see onDied.
+    if (message.type === 'cannotStart' && this.hasStarted) return;
     this.events.onMessage(worker, message);
   }
 
@@ -290,12 +302,29 @@ export class Workers implements PoolHolders {
     return this.handles.size;
   }
 
+  /** The process ends, and none is left. */
+  get isOver(): boolean {
+    return this.isEnding && this.count === 0;
+  }
+
   private isReady(worker: number, backend: string, why: string): void {
-    const wereAll = this.ready.size === this.settings.workerThreads;
+    const wereAll = this.hasStarted;
     this.ready.add(worker);
     if (wereAll) this.events.onReplaced(worker);
-    else if (this.ready.size === this.settings.workerThreads) {
+    else if (this.hasStarted) {
       this.events.onReady(this.listening.port, backend, why);
+    }
+  }
+
+  /** All of them have served. */
+  private get hasStarted(): boolean {
+    return this.ready.size === this.settings.workerThreads;
+  }
+
+  private watch(): void {
+    if (!this.hasStarted) return;
+    for (const worker of this.handles.keys()) {
+      this.watchdog.look(worker, new WorkerBoard(this.shared.board, worker).secondsOf(worker));
     }
   }
 
@@ -307,11 +336,13 @@ export class Workers implements PoolHolders {
   }
 
   private onDied(worker: number, why: string): void {
+    const was = this.statusOf(worker);
     new WorkerBoard(this.shared.board, worker).setAlive(worker, false);
     this.handles.delete(worker);
+    this.watchdog.forget(worker);
     this.pools.forgetCounts(worker);
     this.deaths++;
-    this.events.onDied(worker, why);
+    this.events.onDied(was, why);
     const others = new Set(this.handles.keys());
     this.mourners.set(worker, others);
     for (const mourners of this.mourners.values()) mourners.delete(worker);
@@ -339,6 +370,12 @@ export class Workers implements PoolHolders {
       if (!this.isEnding) this.start(worker);
     }, REPLACE_AFTER_MS).unref();
   }
+}
+
+/** The processor of a worker; several may have to share one. */
+function processorOf(worker: number): number {
+  const allowed = allowedProcessors();
+  return allowed[worker % allowed.length] ?? 0;
 }
 
 /** What one worker gets. */

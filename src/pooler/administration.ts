@@ -146,8 +146,9 @@ function whoIs({
   pool,
   applicationName,
   socket,
-}: ServedClient): Pick<WaitSnapshot, 'pool' | 'client' | 'applicationName' | 'address'> {
-  return { pool: pool.index, client: id, applicationName, address: peerText(socket.peerAddress()) };
+}: ServedClient): Pick<WaitSnapshot, 'worker' | 'pool' | 'client' | 'applicationName' | 'address'> {
+  const worker = pool.plane.start.index;
+  return { worker, pool: pool.index, client: id, applicationName, address: peerText(socket.peerAddress()) };
 }
 
 function stateOf({ queue, status }: ServerSession): WaitSnapshot['state'] {

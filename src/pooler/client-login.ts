@@ -69,7 +69,7 @@ import { Connection } from './connection-counts.js';
 import type { DataPlane } from './data-plane.js';
 import { Departure, type Traveller } from './departure.js';
 import type { Attempt } from './failed-logins.js';
-import { Greeting } from './greeting.js';
+import { GreetingMessages } from './greeting-messages.js';
 import type { HandshakeWaiter } from './handshake-queue.js';
 import { LOGIN_MESSAGE_MAX, LOGIN_TIMEOUT_MS, TOKEN_MESSAGE_MAX } from './limits.js';
 import type { LogFields } from './log-fields.js';
@@ -406,7 +406,7 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
         this.lookUp = plane.lookUps.begin(this, database, user);
         return;
       }
-      this.secret = this.pool.clientSecret;
+      this.secret = this.pool.credentials.clientSecret;
     }
     if (this.verdict === Verdict.Trust) this.authenticated();
     else this.askForProof(startup);
@@ -538,7 +538,7 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
 
   /** The client has its secret; `clientKey` is what SCRAM has told of it. */
   private proved(clientKey: Uint8Array | null): void {
-    this.pool?.learn(this.secret, clientKey);
+    this.pool?.credentials.learn(this.secret, clientKey);
     this.authenticated();
   }
 
@@ -602,9 +602,9 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
     if (pool.isClosing) return this.refuse(new NoSuchPool(startup.database, startup.user)); // meanwhile
     if (this.lookUp !== null) this.lookUp.outcome = 'success';
     this.state = LoginState.Parameters;
-    if (pool.knowsParameters) return this.greet();
+    if (pool.greeting.isKnown) return this.greet();
     this.pause();
-    pool.wantParameters(this);
+    pool.greeting.want(this);
   }
 
   private greet(): void {
@@ -614,16 +614,16 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
     const wanted = new Map<string, string>();
     for (const [name, value] of startup.others) {
       const own = trackedName(name);
-      if (own !== undefined) wanted.set(own, spelledAs(own, value, pool.parameters.get(own)));
+      if (own !== undefined) wanted.set(own, spelledAs(own, value, pool.greeting.parameters.get(own)));
     }
     const seed = plane.newKeySeed(startup.minorVersion);
     const tracked = plane.settings.syncServerParameters ? new TrackedParameters() : null;
-    for (const [name, value] of [...pool.parameters, ...wanted]) tracked?.set(name, value);
+    for (const [name, value] of [...pool.greeting.parameters, ...wanted]) tracked?.set(name, value);
     tracked?.set('application_name', applicationName);
     const who = { user, applicationName, address: this.address };
     const session = new ClientSession(plane, pool, socket, seed, who, tracked);
     pool.clientComes();
-    this.sendGreeting(pool.greeting.messages(applicationName, wanted), seed);
+    this.sendGreeting(pool.greeting.messages.of(applicationName, wanted), seed);
     const { secured, method } = this;
     plane.clientBegins(session, {
       ...(secured !== null && { tls: secured.version }),
@@ -639,7 +639,7 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
     const { user = '', database = '' } = startup ?? {};
     const session = new AdminSession(plane, socket, seed, user, database);
     const parameters = new Map([...ADMIN_PARAMETERS, ['server_version', plane.start.version]]);
-    this.sendGreeting(new Greeting(parameters).messages('pg_doorman', NOTHING_WANTED), seed);
+    this.sendGreeting(new GreetingMessages(parameters).of('pg_doorman', NOTHING_WANTED), seed);
     plane.adminBegins(session, this.ruleField);
     this.handOver(session);
   }
@@ -695,7 +695,7 @@ export class ClientLogin implements Receiver, TimerTarget, HandshakeWaiter, Trav
     if (this.state === LoginState.Ended) return;
     this.state = LoginState.Ended;
     this.kept = Buffer.alloc(0);
-    this.pool?.leaveGreeters(this);
+    this.pool?.greeting.leave(this);
     this.lookUp?.over();
     this.plane.proofs.leave(this.proofRequest);
     this.plane.clientTls.handshakes.leave(this);

@@ -29,6 +29,7 @@ import { ClientTls } from './client-tls.js';
 import type { CloseReason } from './close-reason.js';
 import { Connection, ConnectionCounts } from './connection-counts.js';
 import { Counter } from './counters.js';
+import { Ending } from './ending.js';
 import { FailedLogins } from './failed-logins.js';
 import type { ClientRecord } from './hand-over.js';
 import type { LogFields } from './log-fields.js';
@@ -58,8 +59,6 @@ import { WorkerLog } from './worker-log.js';
 
 /** A scratch large enough for the beginning of any Bind that is rewritten. */
 const SCRATCH_BYTES = 4096;
-const SHUTDOWN_CHECK_MS = 250;
-const DEPARTURE_CHECK_MS = 50;
 const SECOND_MS = 1000;
 /** So many clients leave enough garbage to be worth a collection. */
 const MANY_CLIENTS = 1000;
@@ -86,7 +85,10 @@ export class DataPlane implements Acceptor, TimerTarget {
   /** null but for log level debug. */
   trace: ProtocolTrace | null = null;
   readonly failedLogins: FailedLogins;
+  readonly ending = new Ending(this);
   isShuttingDown = false;
+  /** Called every second. */
+  onSecond: () => void = () => undefined;
   /** Many clients have left and few are there: a good moment to give memory back. */
   onManyLeft: () => void = () => undefined;
   private clientsLeft = 0;
@@ -99,15 +101,13 @@ export class DataPlane implements Acceptor, TimerTarget {
   private readonly clients = new Map<number, ServedClient>();
   private readonly admins = new Map<number, AdminSession>();
   private readonly scramRequests = new Map<number, ServerLogin>();
-  private readonly shutdownTimer: Timer = new Timer(this);
   private readonly secondTimer: Timer = new Timer(this);
   private listener: Listener | null = null;
-  private logins = 0;
+  logins = 0;
   private lastRequest = 0;
   private assignmentsBefore = 0;
   private cpuBeforeMs = 0;
   private countedMs = 0;
-  private shutdownDeadlineMs = 0;
   private scratchBytes = new Uint8Array(SCRATCH_BYTES);
   private readonly connections: ConnectionCounts;
 
@@ -226,6 +226,10 @@ export class DataPlane implements Acceptor, TimerTarget {
 
   allClients(): Iterable<ServedClient> {
     return this.clients.values();
+  }
+
+  allAdmins(): Iterable<AdminSession> {
+    return this.admins.values();
   }
 
   allPools(): Iterable<Pool> {
@@ -414,7 +418,7 @@ export class DataPlane implements Acceptor, TimerTarget {
   onMessage(message: ToWorker): void {
     switch (message.type) {
       case 'shutdown':
-        return this.shutDown(message.graceMs);
+        return this.ending.begin(message.graceMs);
       case 'stop':
         return this.stop();
       case 'snapshot':
@@ -478,19 +482,19 @@ export class DataPlane implements Acceptor, TimerTarget {
   onPeerMessage(from: number, message: ToPeer): void {
     switch (message.type) {
       case 'look':
-        return this.poolAt(message.pool)?.look();
+        return this.poolAt(message.pool)?.sharing.look();
       case 'server':
-        return this.poolAt(message.pool)?.takeOver(message.record, message.detached);
+        return this.poolAt(message.pool)?.sharing.takeOver(message.record, message.detached);
       case 'newClient':
         return this.takeNewClient(message.detached, message.isTooMany);
       case 'client':
         return this.takeClient(message.record, message.detached);
       case 'parameters':
-        return this.poolAt(message.pool)?.parametersCame(message.parameters);
+        return this.poolAt(message.pool)?.greeting.parametersCame(message.parameters);
       case 'clientKey':
-        return this.poolAt(message.pool)?.clientKeyCame(message.key);
+        return this.poolAt(message.pool)?.credentials.keyCame(message.key);
       case 'credentials':
-        return this.poolAt(message.pool)?.credentialsCame(message.secret, message.key);
+        return this.poolAt(message.pool)?.credentials.came(message.secret, message.key);
       case 'loginFailed':
         this.failedLogins.failed(message.address);
         return;
@@ -516,9 +520,8 @@ export class DataPlane implements Acceptor, TimerTarget {
     }
   }
 
-  onTimer(timer: Timer): void {
-    if (timer === this.secondTimer) this.everySecond();
-    else this.checkShutdown();
+  onTimer(): void {
+    this.everySecond();
   }
 
   // ── periodic, and the end ──────────────────────────────────────────────────────────────────────────────────────
@@ -526,6 +529,7 @@ export class DataPlane implements Acceptor, TimerTarget {
   private everySecond(): void {
     this.reactor.setTimer(this.secondTimer, SECOND_MS);
     this.workerLog.everySecond(this.reactor.nowMs);
+    this.onSecond();
     let assignments = 0;
     for (const pool of this.pools.values()) {
       assignments += pool.counters.get(Counter.Assignments);
@@ -544,77 +548,8 @@ export class DataPlane implements Acceptor, TimerTarget {
     this.onManyLeft();
   }
 
-  shutDown(graceMs: number): void {
-    if (this.isShuttingDown) return;
-    this.isShuttingDown = true;
-    this.board.setAlive(this.start.index, false); // for new clients
-    this.shutdownDeadlineMs = this.reactor.nowMs + graceMs;
-    for (const pool of this.pools.values()) pool.shutDown();
-    this.tellWaiters();
-    this.proofs.giveUp(new ShuttingDown());
-    if (!this.passage.isDeparting) this.endIdleClients();
-    this.checkShutdown();
-  }
-
-  /** Who is in no transaction has nothing to wait for. */
-  private endIdleClients(): void {
-    for (const client of [...this.clients.values()]) {
-      const isMoving = client.socket.receiver !== client; // the other worker ends it
-      if (client.isAtRest && !isMoving) client.fail(new ShuttingDown());
-    }
-  }
-
-  /** No server comes for those who wait for one: what comes back is closed. */
-  private tellWaiters(): void {
-    for (const client of [...this.clients.values()]) {
-      if (client.isWaiting) client.fail(new ShuttingDown());
-    }
-  }
-
-  private checkShutdown(): void {
-    const { isDeparting } = this.passage;
-    if (isDeparting) this.letGo();
-    // The others may still need this worker: all stop together.
-    if (isDeparting ? this.board.clients === 0 : this.isDrained()) this.post({ type: 'drained' });
-    if (this.reactor.nowMs < this.shutdownDeadlineMs) {
-      this.reactor.setTimer(this.shutdownTimer, isDeparting ? DEPARTURE_CHECK_MS : SHUTDOWN_CHECK_MS);
-      return;
-    }
-    let active = 0;
-    for (const client of this.clients.values()) if (client.isActive) active++;
-    if (active > 0) this.log('error', `shutdown_timeout is over with ${active} clients in a transaction`);
-    this.tellClients(new ShuttingDown());
-    this.stop();
-  }
-
-  /** No client is left, and all have got what they were told last. Then those of the console are told. */
-  private isDrained(): boolean {
-    if (this.clients.size > 0 || this.logins > 0) return false;
-    this.endAdmins();
-    let servers = 0;
-    for (const pool of this.pools.values()) servers += pool.servers.size;
-    return this.admins.size === 0 && this.reactor.usage().sockets <= servers;
-  }
-
-  private endAdmins(): void {
-    for (const admin of [...this.admins.values()]) admin.endWith(new ShuttingDown());
-  }
-
-  /** Whoever can go to the other process goes. */
-  private letGo(): void {
-    for (const client of this.clients.values()) this.passage.consider(client);
-    this.endAdmins();
-  }
-
-  /** The other process has failed: as if nobody had been told to shut down. */
-  goOn(): void {
-    this.isShuttingDown = false;
-    this.reactor.clearTimer(this.shutdownTimer);
-    this.board.setAlive(this.start.index, true);
-    for (const pool of this.pools.values()) pool.goOn();
-  }
-
-  private stop(): void {
+  /** Ends at once. */
+  stop(): void {
     this.listener?.close();
     for (const pool of this.pools.values()) pool.closeAll();
     this.trace?.stop();

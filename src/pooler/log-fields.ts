@@ -26,6 +26,10 @@ export interface LogFields {
   readonly errors?: number;
   /** How long whatever has ended has lasted. */
   readonly duration_ms?: number;
+  /** Of a worker. */
+  readonly clients?: number;
+  readonly servers?: number;
+  readonly requests_per_second?: number;
 }
 
 const RANKS: Readonly<Record<LogLevel, number>> = { error: 0, warn: 1, info: 2, debug: 3 };

@@ -51,6 +51,6 @@ export interface PoolFacts {
   readonly database: string;
   readonly user: string;
   readonly parameters: readonly (readonly [string, string])[];
-  /** See Pool.clientKey. */
+  /** See PoolCredentials. */
   readonly clientKey: Uint8Array | null;
 }

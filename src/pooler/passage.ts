@@ -48,7 +48,7 @@ export class Passage implements TimerTarget {
       case 'poolFacts':
         return plane.findPool(message.facts.database, message.facts.user)?.factsCame(message.facts);
       case 'roomCame':
-        return plane.poolAt(message.pool)?.look();
+        return plane.poolAt(message.pool)?.sharing.look();
       case 'cancelAsked': {
         const { request, key } = message;
         return cancelHere(plane, key, { cancelEnded: () => plane.post({ type: 'cancelEnded', request }) });
@@ -109,12 +109,12 @@ export class Passage implements TimerTarget {
     for (const pool of pools) pool.shutDown();
     // Before any client goes: with what is known there it needs nothing from a server to begin with.
     plane.post({ type: 'departing', pools: pools.map((pool) => pool.facts()) });
-    plane.shutDown(graceMs);
+    plane.ending.begin(graceMs);
   }
 
   private remain(): void {
     this.isDeparting = false;
-    this.plane.goOn();
+    this.plane.ending.goOn();
     for (const client of this.putOff) client.socket.resume();
     this.putOff.clear();
   }

@@ -151,14 +151,15 @@ export class ServerLogin {
   }
 
   private sendCleartext(): boolean {
-    const { serverSecret } = this.server.pool;
+    const { serverSecret } = this.server.pool.credentials;
     if (serverSecret.kind !== 'plain') return this.fail('asks for a cleartext password; set server_password');
     this.send(passwordMessage(Buffer.from(`${serverSecret.password}\0`)));
     return true;
   }
 
   private sendMd5(salt: Uint8Array): boolean {
-    const { serverSecret, settings } = this.server.pool;
+    const { credentials, settings } = this.server.pool;
+    const { serverSecret } = credentials;
     const { serverUser } = settings;
     if (serverSecret.kind !== 'plain' && serverSecret.kind !== 'md5') {
       return this.fail(
@@ -187,7 +188,7 @@ export class ServerLogin {
     if (scram === null) return this.fail('went on with a SASL exchange that had not begun');
     const { salt, iterations } = scram.serverFirst(message);
     const { pool } = this.server;
-    const { serverSecret, clientSecret } = pool;
+    const { serverSecret, clientSecret } = pool.credentials;
     if (serverSecret.kind === 'plain') {
       pool.plane.deriveScramKeys(serverSecret.password, salt, iterations, this);
       return true;
@@ -197,7 +198,7 @@ export class ServerLogin {
         'asks for a SCRAM password; set password to its verifier, or server_username and server_password',
       );
     }
-    if (pool.clientKey === null) {
+    if (pool.credentials.clientKey === null) {
       return this.fail('asks for a SCRAM password, which is known once a client has logged in with it');
     }
     if (iterations !== clientSecret.iterations || !Buffer.from(salt).equals(clientSecret.salt)) {
@@ -205,7 +206,7 @@ export class ServerLogin {
         "has another SCRAM verifier for this user than the pool's password: salt or iterations differ",
       );
     }
-    this.onScramKeys({ clientKey: pool.clientKey, serverKey: clientSecret.serverKey });
+    this.onScramKeys({ clientKey: pool.credentials.clientKey, serverKey: clientSecret.serverKey });
     return !this.hasFailed;
   }
 

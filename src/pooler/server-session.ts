@@ -247,7 +247,7 @@ export class ServerSession extends ServerStream implements TimerTarget, Leaver, 
     if (this.state !== ServerState.Leaving) return this.watchLargeMessage();
     this.socket.stay();
     this.moveTo(ServerState.Idle);
-    this.pool.stays(this);
+    this.pool.sharing.stays(this);
   }
 
   /** Everything that is owed, and the end of the transaction. */

@@ -44,6 +44,9 @@ const LONGER_BY_TICKS = 16; // 0.5 ms
 /** … and much longer by this. */
 const MUCH_LONGER_TIMES = 4;
 const MUCH_LONGER_TICKS = 1600; // 50 ms
+/** A queue that takes longer than this to go round answers late to a server more: there it also counts how many wait for
+ *  each server, or servers would go from worker to worker in a body. */
+const SLOW_TICKS = 1600; // 50 ms
 /** For so long it hopes for one of its own worker's servers, which come back by themselves. */
 export const HOPES_FOR_OWN_MS = 1;
 const HOPES_FOR_OWN_TICKS = 32;
@@ -193,12 +196,12 @@ export class SharedPool {
   }
 
   /** The worker that should have a server that is free here, NO_WORKER when it should stay: for ours, who has waited
-   *  for `ownWait` (ticks; NONE_WAITS when nobody does). `now` in ticks. `isMuch`: only when the need is much greater
+   *  for `ownWait` (ticks; NONE_WAITS when nobody does). `now` in ticks. `gaveLately`: only when the need is much greater
    *  than here. */
-  neediest(ownWait: number, now: number, isMuch: boolean): number {
+  neediest(ownWait: number, now: number, gaveLately: boolean): number {
     if (!this.othersWait) return NO_WORKER;
     const isWantedHere = ownWait !== NONE_WAITS;
-    let longest = longerThan(ownWait, isMuch);
+    let longest = isWantedHere ? ownWait * (1 + LONGER_BY_SHARE) + LONGER_BY_TICKS : NONE_WAITS;
     let neediest = NO_WORKER;
     for (let worker = 0; worker < this.workers; worker++) {
       if (worker === this.self) continue;
@@ -210,10 +213,22 @@ export class SharedPool {
       // It may have begun to wait since this worker has looked at the clock.
       const waited = Math.max(0, (now - Atomics.load(this.words, row + Part.WaitingSince)) | 0);
       if (waited <= longest || (waited < HOPES_FOR_OWN_TICKS && this.sizeOf(worker) > 0)) continue;
+      if (isWantedHere && !this.needsMore(worker, waited, ownWait, gaveLately)) continue;
       longest = waited;
       neediest = worker;
     }
     return neediest;
+  }
+
+  /** Whether a server that is wanted here as well is wanted more in that worker, where somebody has waited longer. */
+  private needsMore(worker: number, waited: number, ownWait: number, gaveLately: boolean): boolean {
+    if (waited > ownWait * MUCH_LONGER_TIMES + MUCH_LONGER_TICKS) return true;
+    if (waited < SLOW_TICKS) return !gaveLately;
+    const there = this.sizeOf(worker) * Atomics.load(this.words, this.mine + Part.Waiting) * ownWait;
+    const here = Atomics.load(this.words, rowOf(worker) + Part.Waiting) * waited;
+    const size = this.sizeOf(this.self);
+    // Not at once again if it makes this worker the poorer one.
+    return gaveLately ? size > 1 && (size - 1) * here >= there : size * here > there;
   }
 
   // ── servers on their way ───────────────────────────────────────────────────────────────────────────────────────
@@ -285,13 +300,6 @@ export class SharedPool {
 
 /** Shorter than any wait. */
 export const NONE_WAITS = -1;
-
-/** What a wait elsewhere must exceed. Ticks. */
-function longerThan(ownWait: number, isMuch: boolean): number {
-  if (ownWait === NONE_WAITS) return NONE_WAITS;
-  if (isMuch) return ownWait * MUCH_LONGER_TIMES + MUCH_LONGER_TICKS;
-  return ownWait * (1 + LONGER_BY_SHARE) + LONGER_BY_TICKS;
-}
 
 function rowOf(worker: number): number {
   return (1 + worker) * ROW;

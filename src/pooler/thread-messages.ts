@@ -285,6 +285,7 @@ export interface PoolSnapshot {
 
 /** A client that waits for a server, or has one. */
 export interface WaitSnapshot {
+  readonly worker: number;
   readonly pool: number;
   readonly client: number;
   readonly applicationName: string;

@@ -29,6 +29,8 @@ const enum Part {
   Newcomers,
   /** Of the memory of messages that are being gathered. */
   MemoryKb,
+  /** Seconds that it has seen go by. */
+  Seconds,
 }
 
 /** What a client may come to ask for is not known yet; its login alone is a part of a millisecond. */
@@ -101,11 +103,17 @@ export class WorkerBoard {
   setBusy(permille: number): void {
     Atomics.store(this.words, rowOf(this.self) + Part.Busy, permille);
     Atomics.store(this.words, rowOf(this.self) + Part.Newcomers, 0);
+    Atomics.add(this.words, rowOf(this.self) + Part.Seconds, 1);
   }
 
   /** Of a processor, in the last second. */
   busyPermille(worker: number): number {
     return Atomics.load(this.words, rowOf(worker) + Part.Busy);
+  }
+
+  /** Seconds that it has seen go by: one that is caught in a loop sees none. */
+  secondsOf(worker: number): number {
+    return Atomics.load(this.words, rowOf(worker) + Part.Seconds);
   }
 
   /** Requests in the last second. */

@@ -1,10 +1,10 @@
 /** The program of a worker thread: opens its reactor, serves, and returns when it is told to stop. It has no event
  *  loop of its own: the thread is in the reactor all the time, and looks for messages when it is woken. */
-import { setFlagsFromString } from 'node:v8';
+import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { Descriptors } from '../reactor/descriptors.js';
-import { mappings, pinThread, wake } from '../reactor/libc.js';
+import { errnoName, mappings, pinThread, wake } from '../reactor/libc.js';
 import { openReactor } from '../reactor/open-reactor.js';
 import type { Reactor } from '../reactor/reactor.js';
 import { WorkerFailed } from '../wire/client-facing-error.js';
@@ -20,17 +20,23 @@ const start: WorkerStart = workerData;
 // A thread without an event loop has no idle time in which V8 would collect by itself.
 setFlagsFromString('--expose-gc');
 const collectGarbage: () => void = runInNewContext('gc');
+/** With less than this left of the heap V8 soon ends the thread, without a word to anybody. */
+const HEAP_LEFT_MIN = 0.15;
 
 try {
-  if (start.processor !== null) pinThread(start.processor);
+  const pinned = start.processor === null ? 0 : pinThread(start.processor);
   const descriptors = new Descriptors(start.shared.descriptors, start.index);
   const { reactor, why } = openReactor(start.settings.ioBackend, start.wakeFd, descriptors);
   const plane = new DataPlane(start, reactor, post);
   plane.onManyLeft = collectGarbage;
+  plane.onSecond = () => {
+    if (isHeapFull()) reactor.stop();
+  };
   reactor.onBug = (error) =>
     plane.log('error', `bug: ${error instanceof Error ? error.stack : String(error)}`);
   const mail = new Mail(plane, mailboxOf<ToWorker>(port));
   reactor.onWake = () => mail.read((peer) => meet(plane, mail, descriptors, peer));
+  if (pinned < 0) plane.log('warn', `cannot be bound to processor ${start.processor}: ${errnoName(pinned)}`);
   plane.begin();
   post({ type: 'ready', backend: reactor.name, why, mappings });
   serve(plane, reactor);
@@ -38,10 +44,12 @@ try {
   post({ type: 'cannotStart', why: error instanceof Error ? error.message : String(error) });
 }
 
-/** An error that is no one session's ends the thread: the control plane puts another in its place. */
+/** An error that is no one session's ends the thread, and so does a heap without room: the control plane puts another in
+ *  its place. */
 function serve(plane: DataPlane, reactor: Reactor): void {
   try {
     reactor.run();
+    if (isHeapFull()) throw new RangeError('out of memory: the heap of its JavaScript is full');
   } catch (error) {
     post({ type: 'dying', why: error instanceof Error ? (error.stack ?? error.message) : String(error) });
     plane.tellClients(new WorkerFailed());
@@ -66,4 +74,16 @@ function meet(
 
 function mailboxOf<Message>(from: MessagePort): Mailbox<Message> {
   return { take: () => receiveMessageOnPort(from)?.message ?? null };
+}
+
+function isHeapFull(): boolean {
+  if (heapLeft() >= HEAP_LEFT_MIN) return false;
+  collectGarbage();
+  return heapLeft() < HEAP_LEFT_MIN;
+}
+
+/** A share of it. */
+function heapLeft(): number {
+  const { used_heap_size, heap_size_limit } = getHeapStatistics();
+  return 1 - used_heap_size / heap_size_limit;
 }

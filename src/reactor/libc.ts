@@ -1,5 +1,6 @@
 /** The only door to the system: every call that is not Node.js's own is declared here, once.
  *  Each returns what its man page says, or the negative errno; pointers are plain numbers (addresses below 2^47). */
+import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import koffi from 'koffi';
 
@@ -16,6 +17,7 @@ const syscall = (types: string[]): Call => libc.func('syscall', 'long', ['int64'
 
 const nativeMmap = declare('uintptr_t mmap(uintptr_t, uint64_t, int, int, int, int64_t)');
 const nativeMunmap = declare('int munmap(uintptr_t, uint64_t)');
+const nativeMadvise = declare('int madvise(uintptr_t, uint64_t, int)');
 const nativeSocket = declare('int socket(int, int, int)');
 const nativeBind = declare('int bind(int, const void*, uint32_t)');
 const nativeListen = declare('int listen(int, int)');
@@ -92,6 +94,13 @@ export interface MappedRange {
 /** munmap(2). Nobody may touch the memory any more: for that of a thread that has ended. */
 export function unmap({ address, length }: MappedRange): void {
   nativeMunmap(address, length);
+}
+
+/** madvise(2) MADV_DONTNEED: the pages are read again, from the file, when they are needed. Only for a mapping of a file
+ *  of which nothing has been changed. */
+export function forgetPages({ address, length }: MappedRange): void {
+  const MADV_DONTNEED = 4;
+  nativeMadvise(address, length, MADV_DONTNEED);
 }
 
 function mapped(address: number, length: number): Mapping {
@@ -269,6 +278,15 @@ const ONE = new Uint8Array(new BigUint64Array([1n]).buffer);
 /** Has the `onWake` of the reactor called that reads this eventfd. */
 export function wake(eventFd: Fd): void {
   write(eventFd, ONE); // full of wake-ups is as good
+}
+
+/** The processors that this process may use. proc_pid_status(5) */
+export function allowedProcessors(): number[] {
+  const list = /^Cpus_allowed_list:\s*(\S+)/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1] ?? '0';
+  return list.split(',').flatMap((range) => {
+    const [first = 0, last = first] = range.split('-').map(Number);
+    return Array.from({ length: last - first + 1 }, (_, at) => first + at);
+  });
 }
 
 /** sched_setaffinity(2): has the calling thread run on one processor. 0 or a negative errno. */

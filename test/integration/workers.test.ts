@@ -1,5 +1,7 @@
 /** Several worker threads, one pool: from the outside. */
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { after, describe, test } from 'node:test';
 import type pg from 'pg';
 import { Doorman } from '../support/doorman.js';
@@ -100,12 +102,44 @@ test('with worker_fill_percent the clients of a process that has little to do sh
   await postgres.remove();
 });
 
-async function start(user = {}, general = {}): Promise<{ doorman: Doorman; postgres: Postgres }> {
+describe('worker_cpu_affinity_pinning', () => {
+  async function processorsOfThreads(under: readonly string[]): Promise<string[]> {
+    const { doorman, postgres } = await start({}, { worker_cpu_affinity_pinning: true }, under);
+    const tasks = `/proc/${doorman.pid}/task`;
+    const statuses = readdirSync(tasks).map((task) => readFileSync(`${tasks}/${task}/status`, 'latin1'));
+    await doorman.stop();
+    await postgres.remove();
+    return statuses.map((status) => /^Cpus_allowed_list:\s*(\S+)/m.exec(status)?.[1] ?? '');
+  }
+
+  test('each worker has a processor of its own, as long as there are enough', async (t) => {
+    if (availableParallelism() < 2) return t.skip('there is one processor only');
+    const pinned = (await processorsOfThreads([])).filter((list) => /^\d+$/.test(list));
+    assert.equal(pinned.length, WORKERS);
+    assert.equal(new Set(pinned).size, Math.min(WORKERS, availableParallelism()));
+  });
+
+  test('it is one of those that the process may use', async (t) => {
+    const last = availableParallelism() - 1;
+    if (last === 0) return t.skip('there is one processor only');
+    assert.deepEqual(
+      new Set(await processorsOfThreads(['taskset', '-c', String(last)])),
+      new Set([String(last)]),
+    );
+  });
+});
+
+async function start(
+  user = {},
+  general = {},
+  under: readonly string[] = [],
+): Promise<{ doorman: Doorman; postgres: Postgres }> {
   const postgres = await Postgres.create();
   const users = [{ username: 'postgres', password: '', pool_size: POOL_SIZE, ...user }];
   const doorman = await Doorman.start({
     general: { worker_threads: WORKERS, ...general },
     pools: { postgres: { server_host: '127.0.0.1', server_port: postgres.port, users } },
+    under,
   });
   return { doorman, postgres };
 }

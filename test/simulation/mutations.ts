@@ -1,15 +1,17 @@
 /** Bugs planted on purpose, the historical ones of poolers among them: a simulator that does not find them proves
  *  nothing. Each takes the place of a method for a while. */
 import { AnswerQueue } from '../../src/pooler/answer-queue.js';
-import { ClientSession } from '../../src/pooler/client-session.js';
 import { ClientStatements } from '../../src/pooler/client-statements.js';
 import { ClientStream } from '../../src/pooler/client-stream.js';
 import { Counters, Gauge } from '../../src/pooler/counters.js';
-import { DataPlane } from '../../src/pooler/data-plane.js';
+import { Ending } from '../../src/pooler/ending.js';
 import { Mail } from '../../src/pooler/mail.js';
 import { MemoryBudget } from '../../src/pooler/memory-budget.js';
 import { NameChanges } from '../../src/pooler/name-changes.js';
 import { Pool } from '../../src/pooler/pool.js';
+import { PoolGrowth } from '../../src/pooler/pool-growth.js';
+import { PoolSharing } from '../../src/pooler/pool-sharing.js';
+import { ServedClient } from '../../src/pooler/served-client.js';
 import { ServerSession } from '../../src/pooler/server-session.js';
 import { ServerStatements } from '../../src/pooler/server-statements.js';
 import { SharedPool } from '../../src/pooler/shared-pool.js';
@@ -124,12 +126,13 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a server too many is opened when somebody waits',
     plant: instead(
-      Pool,
+      PoolGrowth,
       'grow',
       (original) =>
-        function (this: Pool) {
+        function (this: PoolGrowth) {
           original.call(this);
-          if (this.waiters.length > 0 && this.servers.size === this.settings.poolSize)
+          const pool: Pool = Reflect.get(this, 'pool');
+          if (pool.waiters.length > 0 && pool.servers.size === pool.settings.poolSize)
             Reflect.get(this, 'open').call(this);
         },
     ),
@@ -144,10 +147,10 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a BEGIN that was put off is lost',
     plant: instead(
-      ClientSession,
+      ServedClient,
       'gotServer',
       (original) =>
-        function (this: ClientSession, server: ServerSession) {
+        function (this: ServedClient, server: ServerSession) {
           Reflect.set(this, 'beginIsDeferred', false);
           original.call(this, server);
         },
@@ -184,10 +187,10 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'some clients keep their server after the transaction',
     plant: instead(
-      ClientSession,
+      ServedClient,
       'answersCame',
       (original) =>
-        function (this: ClientSession, server: ServerSession) {
+        function (this: ServedClient, server: ServerSession) {
           if (this.id % 3 !== 0) original.call(this, server);
         },
     ),
@@ -225,7 +228,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'a client waits at SHUTDOWN for a server that never comes',
-    plant: instead(DataPlane, 'tellWaiters', nothing),
+    plant: instead(Ending, 'endIdleClients', nothing),
   },
   {
     name: 'PAUSE does not close servers that come back',
@@ -277,14 +280,15 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'who waits in another worker is forgotten',
     plant: together(
-      instead(Pool, 'look', nothing),
-      instead(Pool, 'handOver', () => () => false),
+      instead(PoolSharing, 'look', nothing),
+      instead(PoolSharing, 'handOver', () => () => false),
       instead(
-        Pool,
+        PoolSharing,
         'keep',
         () =>
-          function (this: Pool, server: ServerSession) {
-            Reflect.get(this, 'idle').push(server);
+          function (this: PoolSharing, server: ServerSession) {
+            const pool: Pool = Reflect.get(this, 'pool');
+            pool.idle.push(server);
           },
       ),
     ),
@@ -315,10 +319,10 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a client that moves leaves its statements behind',
     plant: instead(
-      ClientSession,
+      ServedClient,
       'record',
       (original) =>
-        function (this: ClientSession) {
+        function (this: ServedClient) {
           return { ...original.call(this), statements: [] };
         },
     ),
@@ -326,10 +330,10 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a client that moves is still counted where it was',
     plant: instead(
-      ClientSession,
+      ServedClient,
       'hasLeft',
       (original) =>
-        function (this: ClientSession, ...rest: unknown[]) {
+        function (this: ServedClient, ...rest: unknown[]) {
           original.apply(this, rest);
           this.pool.clientArrives();
         },
@@ -354,10 +358,10 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a client is told that there is no descriptor for its server before it begins to wait',
     plant: instead(
-      Pool,
+      PoolGrowth,
       'open',
       (original) =>
-        function (this: Pool) {
+        function (this: PoolGrowth) {
           const isOpen = original.call(this);
           if (!isOpen) this.onTimer(Reflect.get(this, 'failTimer'));
           return isOpen;
@@ -379,18 +383,10 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'a login waits for what another worker could not find out',
-    plant: instead(Pool, 'hopeForParameters', nothing),
+    plant: instead(PoolGrowth, 'hopeForParameters', nothing),
   },
   {
     name: 'a pool that is closed leaves its timers behind',
-    plant: instead(
-      Pool,
-      'mayBeClosed',
-      (original) =>
-        function (this: Pool) {
-          Reflect.set(this, 'timers', []);
-          original.call(this);
-        },
-    ),
+    plant: together(instead(PoolGrowth, 'stop', nothing), instead(PoolSharing, 'stop', nothing)),
   },
 ];

@@ -26,6 +26,7 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, unknown>>
     server_tls_ca_cert: '/etc/pg_doorman/postgresql-ca.crt',
     server_tls_certificate: '/etc/pg_doorman/pooler.crt',
     server_tls_private_key: '/etc/pg_doorman/pooler.key',
+    max_concurrent_creates: 4,
     scaling_warm_pool_ratio: 20,
     scaling_fast_retries: 10,
     scaling_cooldown_sleep: '10ms',

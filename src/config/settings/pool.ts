@@ -187,6 +187,10 @@ export const pool = z.strictObject({
     en: 'Reset what a client has changed in its session before another gets the server.',
     reload: 'at once',
   }),
+  max_concurrent_creates: integer(1, 10_000).optional().register(docs, {
+    en: 'max_concurrent_creates of this pool.',
+    reload: 'at once',
+  }),
   scaling_warm_pool_ratio: integer(0, 100).optional().register(docs, {
     en: 'scaling_warm_pool_ratio of this pool.',
     reload: 'at once',

@@ -107,6 +107,7 @@ export const RUSSIAN: Readonly<Record<string, Readonly<Record<string, string>>>>
       'Записывать в журнал, как клиенты меняют параметры, о которых сообщает PostgreSQL, например TimeZone.',
     cleanup_server_connections:
       'Сбрасывать то, что клиент изменил в своём сеансе, прежде чем соединение достанется другому.',
+    max_concurrent_creates: 'max_concurrent_creates этого пула.',
     scaling_warm_pool_ratio: 'scaling_warm_pool_ratio этого пула.',
     scaling_fast_retries: 'scaling_fast_retries этого пула.',
     scaling_cooldown_sleep: 'scaling_cooldown_sleep этого пула.',

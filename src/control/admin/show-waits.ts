@@ -17,6 +17,7 @@ export const SHOW_WAITS: ShowCommand = {
     text('server_id'),
     numeric('server_process_id'),
     text('statement'),
+    numeric('worker'),
   ],
   rows: async ({ pools, snapshot }) => {
     const { waits } = await snapshot();
@@ -42,6 +43,7 @@ export const SHOW_WAITS: ShowCommand = {
           each.server === 0 ? null : `#s${each.server}`,
           each.server === 0 ? null : each.processId,
           withoutLiterals(each.statement),
+          each.worker,
         ];
       });
   },

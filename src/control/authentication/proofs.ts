@@ -6,7 +6,7 @@ import type { ClientProof, ProofRefused, ProofVerdict } from '../../pooler/clien
 import type { Log } from '../logs.js';
 import { PamUnavailable } from './pam-process.js';
 import { PamService } from './pam-service.js';
-import { TokenRefused, talosBearer, userOfToken } from './tokens.js';
+import { TokenRefused } from './token-refused.js';
 
 /** Characters of a name that a token has: a longer one is cut. */
 const NAME_LENGTH_MAX = 128;
@@ -65,6 +65,7 @@ export class Proofs {
     if (token === null) return refused('jwt_malformed', 'it is no text');
     const keys = this.keys.ofUsers.get(userKey(database, user)) ?? [];
     try {
+      const { userOfToken } = await tokens();
       const named = await userOfToken(token, keys);
       if (named === user) return accepted(user);
       const told = printable(named);
@@ -79,6 +80,7 @@ export class Proofs {
       return refused('talos', 'the database is not one of general.talos.databases', 'not for this database');
     }
     try {
+      const { talosBearer } = await tokens();
       const { role, clientId } = await talosBearer(textOf(secret) ?? '', this.keys.talos, database);
       return accepted(role, printable(clientId));
     } catch (error) {
@@ -121,6 +123,11 @@ export class Proofs {
       `${user}@${database} from ${address} has sent its password or token in the clear: use TLS (this is said once)`,
     );
   }
+}
+
+/** Loaded when the first token comes: few pools have any. */
+function tokens(): Promise<typeof import('./tokens.js')> {
+  return import('./tokens.js');
 }
 
 function accepted(user: string, applicationName = ''): ProofVerdict {

@@ -3,11 +3,7 @@
 import { decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from 'jose';
 import { z } from 'zod';
 import type { TokenKey } from '../../config/token-keys.js';
-
-/** The token is not accepted. The message is for the log and contains nothing of the token that is not of its header. */
-export class TokenRefused extends Error {
-  override readonly name = 'TokenRefused';
-}
+import { TokenRefused } from './token-refused.js';
 
 /** What is in a token that one of the keys has signed and whose time it is. Throws TokenRefused. */
 async function claimsOf(token: string, keys: readonly TokenKey[]): Promise<JWTPayload> {

@@ -87,6 +87,7 @@ const POOL: Readonly<Record<string, unknown>> = {
   server_tls_private_key: undefined,
   log_client_parameter_status_changes: false,
   cleanup_server_connections: true,
+  max_concurrent_creates: undefined,
   scaling_warm_pool_ratio: undefined,
   scaling_fast_retries: undefined,
   scaling_cooldown_sleep: undefined,

@@ -234,9 +234,14 @@ test('how a pool grows is written in general or in the pool, and min_pool_size w
     scaling_fast_retries: 3,
     scaling_cooldown_sleep: '4ms',
   };
-  const own = { scaling_warm_pool_ratio: 5, scaling_fast_retries: 6, scaling_cooldown_sleep: '7ms' };
+  const own = {
+    max_concurrent_creates: 8,
+    scaling_warm_pool_ratio: 5,
+    scaling_fast_retries: 6,
+    scaling_cooldown_sleep: '7ms',
+  };
   assert.deepEqual(growth(await poolOf({ general })), [1, 2, 3, 4]);
-  assert.deepEqual(growth(await poolOf({ general, pool: own })), [1, 5, 6, 7]);
+  assert.deepEqual(growth(await poolOf({ general, pool: own })), [8, 5, 6, 7]);
   assert.equal((await poolOf({ user: { min_pool_size: 8 } })).minPoolSize, 8);
 });
 

@@ -78,6 +78,33 @@ test('one that is wanted here goes only to who has waited clearly longer', () =>
   assert.equal(one.neediest(10 * MS, 100 * MS, true), 1);
 });
 
+test('where waits are long it counts how many wait for each server', () => {
+  const [one, other] = pairOf();
+  const waitAt = (pool: SharedPool, clients: number, since: number): void => {
+    for (let i = 0; i < clients; i++) pool.waits(1, since);
+  };
+  const opened = (pool: SharedPool, servers: number): void => {
+    for (let i = 0; i < servers; i++) assert.ok(pool.reserve(40, 40));
+  };
+  opened(one, 4);
+  opened(other, 12);
+  waitAt(one, 100, 100 * MS);
+  waitAt(other, 100, 0);
+  // There they have waited twice as long, with three times the servers: theirs come back soon.
+  assert.equal(one.neediest(100 * MS, 200 * MS, false), NO_WORKER);
+  // With twice the clients to three times the servers more is needed there, but not two at once.
+  waitAt(other, 100, 0);
+  assert.equal(one.neediest(100 * MS, 200 * MS, false), 1);
+  assert.equal(one.neediest(100 * MS, 200 * MS, true), 1);
+  waitAt(one, 30, 100 * MS);
+  assert.equal(one.neediest(100 * MS, 200 * MS, false), 1);
+  assert.equal(one.neediest(100 * MS, 200 * MS, true), NO_WORKER);
+  // Whoever has waited very much longer gets it whatever the counts.
+  opened(other, 20);
+  assert.equal(one.neediest(100 * MS, 300 * MS, false), NO_WORKER);
+  assert.equal(one.neediest(100 * MS, 500 * MS, true), 1);
+});
+
 test('a wait that began after this worker looked at the clock is none, not a very long one', () => {
   const [one, other] = pairOf();
   other.waits(1, 100);

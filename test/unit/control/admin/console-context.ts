@@ -100,6 +100,7 @@ const POOL: PoolSnapshot = {
 };
 
 const WAIT: WaitSnapshot = {
+  worker: 2,
   pool: 0,
   client: 5,
   applicationName: 'till',

@@ -88,6 +88,7 @@ const COLUMNS: Readonly<Record<string, Table['columns']>> = {
     'server_id',
     'server_process_id:n',
     'statement',
+    'worker:n',
   ),
   DATABASES: columns(
     'name',
@@ -258,10 +259,11 @@ test('SHOW WAITS names the server that is held, and none for those who wait', as
   const [waiting, , , active] = await rows('WAITS');
   assert.deepEqual(waiting?.slice(5, 9), ['till', '10.1.2.3:4567', null, null]);
   assert.deepEqual(active?.slice(5, 9), ['till', '10.1.2.3:4567', '#s8', '4242']);
+  assert.deepEqual([waiting?.at(-1), active?.at(-1)], ['2', '2']);
 });
 
 test('SHOW WAITS and SHOW PREPARED_STATEMENTS hide what stands in quotes', async () => {
-  assert.equal((await rows('WAITS'))[0]?.at(-1), "select * from t where name = '***'");
+  assert.equal((await rows('WAITS'))[0]?.[9], "select * from t where name = '***'");
   assert.equal((await rows('PREPARED_STATEMENTS'))[0]?.[3], "select '***' from t where i = $1");
 });
 

@@ -4,7 +4,7 @@ import { parameterStatus } from '../wire/message-builder.js';
 
 const APPLICATION_NAME = 'application_name';
 
-export class Greeting {
+export class GreetingMessages {
   private readonly parameters: ReadonlyMap<string, string>;
   /** Of all parameters but the application's name; null: not made yet. */
   private made: Uint8Array | null = null;
@@ -19,7 +19,7 @@ export class Greeting {
   }
 
   /** `wanted`: what the client has values of its own for. */
-  messages(applicationName: string, wanted: ReadonlyMap<string, string>): Uint8Array {
+  of(applicationName: string, wanted: ReadonlyMap<string, string>): Uint8Array {
     const others = wanted.size === 0 ? this.common() : messagesOf(new Map([...this.parameters, ...wanted]));
     return Buffer.concat([others, parameterStatus(APPLICATION_NAME, applicationName)]);
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Greeting } from '../../../src/pooler/greeting.js';
+import { GreetingMessages } from '../../../src/pooler/greeting-messages.js';
 import { takeMessages } from '../../support/messages.js';
 
 const NOTHING: ReadonlyMap<string, string> = new Map();
@@ -13,39 +13,36 @@ function told(messages: Uint8Array): string[] {
 }
 
 test('a client is told all parameters of its servers once, and its own application_name', () => {
-  const greeting = new Greeting(
+  const greeting = new GreetingMessages(
     new Map([
       ['TimeZone', 'UTC'],
       ['application_name', 'a server'],
     ]),
   );
   for (const name of ['one', 'two']) {
-    assert.deepEqual(told(greeting.messages(name, NOTHING)), [
-      'S TimeZone=UTC',
-      `S application_name=${name}`,
-    ]);
+    assert.deepEqual(told(greeting.of(name, NOTHING)), ['S TimeZone=UTC', `S application_name=${name}`]);
   }
 });
 
 test('what a client wants is told to this client only', () => {
-  const greeting = new Greeting(new Map([['TimeZone', 'UTC']]));
+  const greeting = new GreetingMessages(new Map([['TimeZone', 'UTC']]));
   const wanted = new Map([
     ['TimeZone', 'Europe/Moscow'],
     ['DateStyle', 'German'],
   ]);
-  assert.deepEqual(told(greeting.messages('x', wanted)), [
+  assert.deepEqual(told(greeting.of('x', wanted)), [
     'S TimeZone=Europe/Moscow',
     'S DateStyle=German',
     'S application_name=x',
   ]);
-  assert.deepEqual(told(greeting.messages('x', NOTHING)), ['S TimeZone=UTC', 'S application_name=x']);
+  assert.deepEqual(told(greeting.of('x', NOTHING)), ['S TimeZone=UTC', 'S application_name=x']);
 });
 
 test('parameters that have changed are told when the old ones are forgotten', () => {
   const parameters = new Map([['server_version', '17']]);
-  const greeting = new Greeting(parameters);
-  greeting.messages('x', NOTHING);
+  const greeting = new GreetingMessages(parameters);
+  greeting.of('x', NOTHING);
   parameters.set('server_version', '18');
   greeting.forget();
-  assert.deepEqual(told(greeting.messages('x', NOTHING)), ['S server_version=18', 'S application_name=x']);
+  assert.deepEqual(told(greeting.of('x', NOTHING)), ['S server_version=18', 'S application_name=x']);
 });

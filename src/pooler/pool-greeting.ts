@@ -1,0 +1,93 @@
+/** What the servers of a pool say of themselves, which clients are greeted with, and the logins that wait until the first
+ *  server has said it. */
+import type { ClientFacingError } from '../wire/client-facing-error.js';
+import { ShuttingDown } from '../wire/client-facing-error.js';
+import type { ClientLogin } from './client-login.js';
+import { GreetingMessages } from './greeting-messages.js';
+import { PARAMETERS_MAX } from './limits.js';
+import type { PeerLink, ToPeer } from './peers.js';
+import type { Pool } from './pool.js';
+
+export class PoolGreeting {
+  /** ParameterStatus by name. Empty until a server has logged in. */
+  readonly parameters = new Map<string, string>();
+  /** … as a client is told. */
+  readonly messages = new GreetingMessages(this.parameters);
+  private readonly pool: Pool;
+  private readonly logins = new Set<ClientLogin>();
+  private hasToldOthers = false;
+
+  constructor(pool: Pool) {
+    this.pool = pool;
+  }
+
+  get isKnown(): boolean {
+    return this.parameters.size > 0;
+  }
+
+  get isAwaited(): boolean {
+    return this.logins.size > 0;
+  }
+
+  /** Tells the client's login when it is known; a server is opened to ask if need be. */
+  want(login: ClientLogin): void {
+    if (this.pool.isShutDown) return login.noParameters(new ShuttingDown());
+    this.logins.add(login);
+    this.pool.growth.grow();
+  }
+
+  /** The login does not want it any more. */
+  leave(login: ClientLogin): void {
+    this.logins.delete(login);
+  }
+
+  /** Those whose login waits for it. */
+  greet(): void {
+    for (const each of this.takeLogins()) each.parametersCame();
+  }
+
+  giveUp(error: ClientFacingError): void {
+    for (const each of this.takeLogins()) each.noParameters(error);
+  }
+
+  /** ParameterStatus of a server that logs in. */
+  parameterCame(name: string, value: string): void {
+    const isRoom = this.parameters.size < PARAMETERS_MAX;
+    if (!isRoom || this.parameters.has(name)) return;
+    this.parameters.set(name, value);
+    this.messages.forget();
+  }
+
+  /** … of a server of another worker. */
+  parametersCame(parameters: readonly (readonly [string, string])[]): void {
+    for (const [name, value] of parameters) this.parameterCame(name, value);
+    this.greet();
+  }
+
+  /** Other servers are to be asked: they may say something else. */
+  forget(): void {
+    this.parameters.clear();
+    this.messages.forget();
+    this.hasToldOthers = false;
+  }
+
+  /** Once a server has logged in. */
+  tellOthers(): void {
+    if (!this.hasToldOthers) this.pool.plane.peers.postToAll(this.message);
+    this.hasToldOthers = true;
+  }
+
+  introduceTo(peer: PeerLink): void {
+    if (this.isKnown) peer.post(this.message);
+  }
+
+  private get message(): ToPeer {
+    return { type: 'parameters', pool: this.pool.index, parameters: [...this.parameters] };
+  }
+
+  private takeLogins(): ClientLogin[] {
+    const logins = [...this.logins];
+    this.logins.clear();
+    return logins;
+  }
+}

@@ -1,0 +1,96 @@
+/** A worker thread that fails, in whatever way: its clients are told, nobody else notices, and another takes its place. */
+import assert from 'node:assert/strict';
+import { after, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { Doorman } from '../support/doorman.js';
+import { pool } from '../support/shared-postgres.js';
+import { sqlstateOf, WireClient } from '../support/wire-client.js';
+
+const WORKERS = 3;
+const POOL_SIZE = 20;
+/** As the console writes it. */
+const FAILING = '1';
+const FAULT = fileURLToPath(new URL('../support/worker-fault.mjs', import.meta.url));
+/** Each worker's, so that it is full soon. Megabytes. */
+const HEAP_MB = 128;
+
+/** What is asked of worker-fault.mjs. */
+const enum Fault {
+  Assertion = 2_000_000_001,
+  Loop = 2_000_000_002,
+  HeapGone = 2_000_000_003,
+  HeapFull = 2_000_000_004,
+}
+
+describe('a worker of three fails', async () => {
+  const doorman = await Doorman.start({
+    general: { worker_threads: WORKERS, worker_fill_percent: 0 },
+    pools: { postgres: pool({ pool_size: POOL_SIZE }) },
+    environment: { NODE_OPTIONS: `--import=${FAULT} --max-old-space-size=${HEAP_MB}` },
+  });
+  after(() => doorman.stop());
+
+  /** Returns what the clients of the worker that fails are told: SQLSTATEs, '' for nothing but the end. */
+  async function fails(fault: Fault, ...logged: RegExp[]): Promise<string[]> {
+    while (!(await allServe()));
+    doorman.takeLog();
+    const [lost, others]: [WireClient[], WireClient[]] = [[], []];
+    // Where a client goes depends on how busy the workers are.
+    while (lost.length === 0 || others.length === 0) {
+      const client = await login();
+      await client.query('begin; select 1');
+      const port = String(client.socket.localPort);
+      const waits = await doorman.admin('show waits');
+      const isLost = waits.some(({ addr = '', worker }) => addr.endsWith(`:${port}`) && worker === FAILING);
+      (isLost ? lost : others).push(client);
+    }
+    doorman.admin(`kill_client ${fault}`).catch(() => undefined); // the console's client may be of that worker
+    const told = await Promise.all(lost.map(async (client) => sqlstateOf(await client.closed())));
+    for (const each of logged) await doorman.logged(each);
+    await doorman.logged(/worker 1 serves again/);
+    for (const client of others) {
+      await client.query('commit');
+      assert.equal(await client.value('select 2'), '2');
+      client.close();
+    }
+    // What the dead one had is there again for others: all of the pool can be used.
+    const next = await Promise.all(Array.from({ length: POOL_SIZE }, () => login()));
+    for (const client of next) await client.query('begin; select 1');
+    for (const client of next) client.close();
+    return told;
+  }
+
+  function login(): Promise<WireClient> {
+    return WireClient.login(doorman.port, 'postgres', 'postgres');
+  }
+
+  async function allServe(): Promise<boolean> {
+    const workers = await doorman.admin('show workers');
+    return workers.every(({ state }) => state === 'serving');
+  }
+
+  test('by an assertion: they get an error', async () => {
+    const told = await fails(
+      Fault.Assertion,
+      /worker 1 has died.*an assertion of the test(.|\n)*clients=\d servers=\d/,
+    );
+    assert.deepEqual(new Set(told), new Set(['57P02']));
+  });
+
+  test('by a heap that is nearly full: they get an error', async () => {
+    const told = await fails(Fault.HeapFull, /worker 1 has died.*out of memory/);
+    assert.deepEqual(new Set(told), new Set(['57P02']));
+  });
+
+  test('by a heap that fills at once: they lose their connections', async () => {
+    await fails(Fault.HeapGone, /worker 1 has died.*out of memory|memory limit/);
+  });
+
+  test('by a loop without an end: that is noticed, said, and ended', async () => {
+    await fails(
+      Fault.Loop,
+      /worker 1 has not come round for 5 s: its clients wait.*clients=\d servers=\d/,
+      /worker 1 has died.*it has not come round for 15 s/,
+    );
+  });
+});

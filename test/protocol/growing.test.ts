@@ -1,0 +1,193 @@
+/** How a pool grows and shrinks, and which of its servers a client gets: the settings, each with its effect. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { Doorman, type Section } from '../support/doorman.js';
+import { FakePostgres, type FakeSession, greet, ONE_ROW, READY } from '../support/fake-postgres.js';
+import { query } from '../support/messages.js';
+import { pool, poolAt } from '../support/shared-postgres.js';
+import { WireClient } from '../support/wire-client.js';
+
+const LONG = '1m';
+
+interface Scene {
+  readonly doorman: Doorman;
+  login(): Promise<WireClient>;
+  count(column: string): Promise<number>;
+}
+
+async function withPool(
+  options: { readonly general?: Section; readonly pool: Section },
+  act: (scene: Scene) => Promise<void>,
+): Promise<void> {
+  const doorman = await Doorman.start({ general: options.general ?? {}, pools: { postgres: options.pool } });
+  const login = (): Promise<WireClient> => WireClient.login(doorman.port, 'postgres', 'postgres');
+  const count = async (column: string): Promise<number> =>
+    Number((await doorman.admin('show pools'))[0]?.[column] ?? 0);
+  await act({ doorman, login, count });
+  await doorman.stop();
+}
+
+/** Clients that each hold a server. */
+async function holders({ login }: Scene, count: number): Promise<WireClient[]> {
+  const clients = await Promise.all(Array.from({ length: count }, () => login()));
+  for (const client of clients) await client.query('begin; select 1');
+  return clients;
+}
+
+describe('who waits for a server hopes for one to come back before another is opened', () => {
+  // 20% of 10 servers are opened at once.
+  const warm = { scaling_warm_pool_ratio: 20, scaling_fast_retries: 0 };
+  const own = { general: { query_wait_timeout: LONG }, pool: pool({ pool_size: 10 }, warm) };
+
+  test('up to scaling_warm_pool_ratio at once, then after scaling_cooldown_sleep', async () => {
+    const options = { ...own, pool: { ...own.pool, scaling_cooldown_sleep: LONG } };
+    await withPool(options, async (scene) => {
+      const [one, other] = await holders(scene, 2);
+      const client = await scene.login();
+      client.send(query('select pg_backend_pid()'));
+      while ((await scene.count('cl_waiting')) === 0);
+      assert.equal((await scene.doorman.admin('show servers')).length, 2);
+      await one?.query('commit');
+      assert.match((await client.until('Z')).map(({ tag }) => tag).join(''), /D/);
+      assert.equal((await scene.doorman.admin('show servers')).length, 2);
+      for (const each of [one, other, client]) each?.close();
+    });
+  });
+
+  test('at once with a scaling_cooldown_sleep of 0, in general or of the pool', async () => {
+    const general = { scaling_cooldown_sleep: LONG, query_wait_timeout: LONG };
+    await withPool({ general, pool: { ...own.pool, scaling_cooldown_sleep: 0 } }, async (scene) => {
+      const clients = await holders(scene, 5);
+      assert.equal((await scene.doorman.admin('show servers')).length, 5);
+      for (const each of clients) each.close();
+    });
+  });
+});
+
+test('max_concurrent_creates of a pool wins: no more of its servers log in at a time', async () => {
+  const silent: FakeSession[] = [];
+  let isFirst = true;
+  const postgres = await FakePostgres.start({
+    onStartup: (session) => {
+      if (!isFirst) return void silent.push(session);
+      isFirst = false;
+      greet(session);
+    },
+  });
+  const more = { max_concurrent_creates: 2, scaling_cooldown_sleep: 0 };
+  const options = {
+    general: { max_concurrent_creates: 9, connect_timeout: LONG, query_wait_timeout: LONG },
+    pool: poolAt(postgres.port, { pool_size: 9 }, more),
+  };
+  await withPool(options, async ({ login, count }) => {
+    const clients = await Promise.all(Array.from({ length: 6 }, () => login()));
+    // The one server that there is answers nobody.
+    for (const client of clients) client.send(query('begin'), query('select 1'));
+    while ((await count('sv_login')) < 2 || silent.length < 2);
+    assert.equal(await count('sv_login'), 2);
+    const [first] = silent;
+    assert.ok(first);
+    greet(first);
+    while (silent.length < 3) await count('sv_login');
+    assert.equal(await count('sv_login'), 2);
+    for (const client of clients) client.close();
+  });
+  await postgres.stop();
+});
+
+describe('servers that are past their time', () => {
+  test('idle_timeout: the oldest go first, retain_connections_max at a time; a pool’s 0 is never', async () => {
+    const general = {
+      idle_timeout: '50ms',
+      retain_connections_time: '20ms',
+      retain_connections_max: 1,
+      scaling_cooldown_sleep: 0,
+    };
+    await withPool({ general, pool: pool() }, async (scene) => {
+      for (const client of await holders(scene, 3)) client.close();
+      const closed = await scene.doorman.logged(
+        /(?:server closed: idle_timeout \[server_id=\d(?:.|\n)*?){3}/,
+      );
+      assert.deepEqual(
+        [...closed[0].matchAll(/idle_timeout \[server_id=(\d)/g)].map(([, id]) => id),
+        ['1', '2', '3'],
+      );
+      assert.equal((await scene.doorman.admin('show servers')).length, 0);
+    });
+    await withPool({ general, pool: pool({}, { idle_timeout: 0, server_lifetime: '1s' }) }, async (scene) => {
+      for (const client of await holders(scene, 1)) client.close();
+      await scene.doorman.logged(/server closed: server_lifetime/);
+      assert.doesNotMatch(scene.doorman.log, /server closed: idle_timeout/);
+    });
+  });
+
+  test('server_lifetime of the user wins, give or take a fifth of it', async () => {
+    const general = {
+      server_lifetime: LONG,
+      retain_connections_time: '10ms',
+      retain_connections_max: 0,
+      scaling_cooldown_sleep: 0,
+      max_concurrent_creates: 20,
+    };
+    const user = { pool_size: 20, server_lifetime: '1s' };
+    await withPool({ general, pool: pool(user, { server_lifetime: LONG }) }, async (scene) => {
+      for (const client of await holders(scene, 20)) client.close();
+      await scene.doorman.logged(/(?:server closed: server_lifetime(?:.|\n)*?){20}/);
+      const ages = [...scene.doorman.log.matchAll(/server_lifetime \[.*duration_ms=(\d+)/g)].map(([, age]) =>
+        Number(age),
+      );
+      assert.ok(Math.min(...ages) >= 800, `${ages}`);
+      // Of twenty, all within a tenth of the range: that is no chance.
+      assert.ok(Math.max(...ages) - Math.min(...ages) > 40, `${ages}`);
+    });
+  });
+});
+
+test('server_idle_check_timeout: one that has idled for longer is asked first, and replaced if it is silent', async () => {
+  const asked: string[] = [];
+  const postgres = await FakePostgres.start({
+    onMessage: ({ tag, body }, { socket }) => {
+      if (tag !== 'Q') return;
+      asked.push(body.toString('latin1'));
+      if (body.toString('latin1') !== ';\0') socket.write(Buffer.concat([ONE_ROW, READY]));
+    },
+  });
+  const general = { server_idle_check_timeout: 1, connect_timeout: 200 };
+  await withPool({ general, pool: poolAt(postgres.port, { pool_size: 1 }) }, async ({ doorman, login }) => {
+    const client = await login();
+    while (postgres.sessions.length < 2) assert.equal(await client.value('select 1'), 'fake');
+    assert.equal(asked.at(-2), ';\0');
+    assert.match(doorman.log, /server closed: (?!idle_timeout).*server_id=1/);
+    client.close();
+  });
+  await postgres.stop();
+});
+
+for (const isRoundRobin of [false, true]) {
+  test(`server_round_robin: ${isRoundRobin}`, async () => {
+    const general = { server_round_robin: isRoundRobin, scaling_cooldown_sleep: 0, worker_threads: 1 };
+    await withPool({ general, pool: pool({ pool_size: 3 }) }, async (scene) => {
+      const [client, ...others] = await holders(scene, 3);
+      assert.ok(client);
+      for (const each of [client, ...others]) await each.query('commit');
+      const pids: (string | null)[] = [];
+      while (pids.length < 6) pids.push(await client.value('select pg_backend_pid()'));
+      assert.equal(new Set(pids).size, isRoundRobin ? 3 : 1);
+      assert.deepEqual(pids.slice(3), pids.slice(0, 3));
+      for (const each of [client, ...others]) each.close();
+    });
+  });
+}
+
+test('a query_wait_timeout of 0 is no wait at all', async () => {
+  await withPool({ general: { query_wait_timeout: 0 }, pool: pool({ pool_size: 1 }) }, async (scene) => {
+    const client = await scene.login();
+    const tags = async (): Promise<string> => (await client.query('select 1')).map(({ tag }) => tag).join('');
+    assert.equal(await tags(), 'TDCZ');
+    const [holder] = await holders(scene, 1);
+    assert.equal(await tags(), 'EZ');
+    await holder?.query('commit');
+    assert.equal(await tags(), 'TDCZ');
+    for (const each of [client, holder]) each?.close();
+  });
+});
