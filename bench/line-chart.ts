@@ -36,7 +36,7 @@ export function lineChart(chart: Chart): string {
   const axes = new Axes(chart.firstX, lastX, yTicks);
   const width = LEFT + chart.panels.length * (PLOT.width + GAP);
   const height = TOP + PLOT.height + BOTTOM;
-  return svg(width, height, [
+  return svg(chart.title, width, height, [
     text(LEFT, 26, chart.title, 'font-size="16" font-weight="600"'),
     text(
       0,

@@ -4,11 +4,12 @@ export const INK = '#1f2933';
 export const GRID = '#dfe3e8';
 const TICKS_ABOUT = 6;
 
-/** The text of a file. */
-export function svg(width: number, height: number, parts: readonly string[]): string {
+/** The text of a file; its title is for those who do not see it. */
+export function svg(title: string, width: number, height: number, parts: readonly string[]): string {
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}"`,
     ` font-family="system-ui, sans-serif" font-size="12" fill="${INK}">\n`,
+    `<title>${escaped(title)}</title>\n`,
     `<rect width="100%" height="100%" fill="#ffffff"/>\n`,
     ...parts,
     '</svg>\n',
