@@ -31,7 +31,7 @@ export function barChart({ title, xTitle, yTitle, groups, series, panels }: BarC
   const ticks = ticksUpTo(Math.max(1e-9, ...values));
   const height = (value: number): number => (value / (ticks.at(-1) ?? 1)) * PLOT.height;
   const middle = `translate(14 ${TOP + PLOT.height / 2}) rotate(-90)`;
-  return svg(chart.title, LEFT + panels.length * (PLOT.width + GAP), TOP + PLOT.height + BOTTOM, [
+  return svg(title, LEFT + panels.length * (PLOT.width + GAP), TOP + PLOT.height + BOTTOM, [
     text(LEFT, 26, title, 'font-size="16" font-weight="600"'),
     ...series.map((name, at) => legend(name, at)),
     text(0, 0, yTitle, `text-anchor="middle" transform="${middle}"`),

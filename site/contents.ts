@@ -21,6 +21,7 @@ export const CONTENTS: Readonly<Record<string, Readonly<Record<string, string>>>
     'Logs, signals, daemon mode': 'logs-and-signals',
     'Binary upgrade': 'upgrade',
     patroni_proxy: 'patroni-proxy',
+    Packages: 'packages',
     Troubleshooting: 'troubleshooting',
   },
   Reference: {
@@ -32,6 +33,12 @@ export const CONTENTS: Readonly<Record<string, Readonly<Record<string, string>>>
     Errors: 'errors',
     'Settings of PgBouncer': 'reference/pgbouncer',
   },
-  Evidence: { Benchmarks: 'benchmarks', Soak: 'soak', 'How it is tested': 'testing' },
+  Evidence: {
+    Benchmarks: 'benchmarks',
+    Threads: 'threads',
+    'TLS and logins': 'tls',
+    Soak: 'soak',
+    'How it is tested': 'testing',
+  },
   Project: { Architecture: 'ARCHITECTURE', Contributing: 'CONTRIBUTING', Changes: 'CHANGELOG' },
 };

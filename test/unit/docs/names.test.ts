@@ -29,6 +29,7 @@ const FOREIGN = new Set([
   ...['channel_binding', 'data_directory', 'pg_advisory_lock', 'pg_advisory_xact_lock', 'pg_backend_pid'],
   ...['pg_locks', 'pg_terminate_backend', 'pam_unix', 'unix_chkpwd', 'io_uring_disabled', 'on_role_change'],
   ...['histogram_quantile', 'rule_files', 'statement_cache_size', 'shop_app'],
+  ...['loop_wait', 'max_lifetime'],
 ]);
 const { scripts } = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8'));
 
@@ -76,7 +77,7 @@ for (const { name, text } of PAGES) {
     const unknown = [...text.matchAll(/(?:^|`)pg_doorman [^\n`|;)]*/gm)].flatMap(([command]) =>
       (command.match(/(?<= )--?[a-z-]+/gi) ?? []).filter((option) => !OPTIONS.has(option)),
     );
-    const runs = [...text.matchAll(/npm run (?:--silent )?([\w:]+)/g)].filter(
+    const runs = [...text.matchAll(/npm run (?:--silent )?([\w:-]+)/g)].filter(
       ([, script = '']) => !(script in scripts),
     );
     const tests = [...text.matchAll(/npm test -- (test\/[\w./-]+)/g)].filter(
