@@ -484,7 +484,9 @@ export class DataPlane implements Acceptor, TimerTarget {
       case 'client':
         return this.takeClient(message.record, message.detached);
       case 'parameters':
-        return this.poolAt(message.pool)?.parametersCame(message.parameters);
+        return this.poolAt(message.pool)?.parametersToldBy(message.origin, message.parameters);
+      case 'askParameters':
+        return this.poolAt(message.pool)?.tellParameters(from);
       case 'clientKey':
         return this.poolAt(message.pool)?.clientKeyCame(message.key);
       case 'credentials':

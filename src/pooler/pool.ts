@@ -62,6 +62,8 @@ export class Pool implements TimerTarget, Serials {
   clientKey: Uint8Array | null = null;
   cancelRequests = 0;
   address: SocketAddress;
+  /** Where its servers are and what they are like: parameters are of servers of one origin. */
+  origin: string;
   private readonly idle: IdleServers;
   /** Logins that wait until a server has told its parameters. */
   private readonly greeters = new Set<ClientLogin>();
@@ -105,6 +107,7 @@ export class Pool implements TimerTarget, Serials {
     this.index = index;
     this.settings = settings;
     this.address = settings.address;
+    this.origin = originText(settings);
     this.isPaused = plane.administration.isPaused(settings.database);
     this.clientSecret = settings.clientSecret;
     const { start, settings: general } = plane;
@@ -151,6 +154,7 @@ export class Pool implements TimerTarget, Serials {
     }
     if (!isDeepStrictEqual(originOf(before), originOf(settings))) {
       this.address = settings.address;
+      this.origin = originText(settings);
       this.parameters.clear();
       this.hasToldParameters = false;
       this.renewServers('reloaded');
@@ -265,7 +269,13 @@ export class Pool implements TimerTarget, Serials {
   }
 
   private parametersMessage(): ToPeer {
-    return { type: 'parameters', pool: this.index, parameters: [...this.parameters] };
+    const { index: pool, origin, parameters } = this;
+    return { type: 'parameters', pool, origin, parameters: [...parameters] };
+  }
+
+  /** Another worker asks for them. */
+  tellParameters(worker: number): void {
+    if (this.knowsParameters) this.plane.peers.post(worker, this.parametersMessage());
   }
 
   /** Those whose login waits for the parameters. */
@@ -393,7 +403,11 @@ export class Pool implements TimerTarget, Serials {
     if (isRoom && !this.parameters.has(name)) this.parameters.set(name, value);
   }
 
-  /** … of a server of another worker. */
+  /** … of servers of another worker. */
+  parametersToldBy(origin: string, parameters: readonly (readonly [string, string])[]): void {
+    if (origin === this.origin) this.parametersCame(parameters);
+  }
+
   parametersCame(parameters: readonly (readonly [string, string])[]): void {
     for (const [name, value] of parameters) this.parameterCame(name, value);
     this.greet();
@@ -565,10 +579,12 @@ export class Pool implements TimerTarget, Serials {
     if (this.greeters.size > 0) this.hopeForParameters();
   }
 
-  /** Those of other workers' servers come by themselves, but nobody tells when such a server could not be opened. */
+  /** Those of other workers' servers come by themselves, but too early for a worker that hears of a reload after them;
+   *  and nobody tells when such a server could not be opened. */
   private hopeForParameters(): void {
-    if (this.mayOpen && this.opening === 0 && !this.growTimer.isSet)
-      this.plane.reactor.setTimer(this.growTimer, CREATE_PAUSE_MS);
+    if (this.opening > 0 || this.isShutDown || this.growTimer.isSet) return;
+    this.plane.reactor.setTimer(this.growTimer, CREATE_PAUSE_MS);
+    this.plane.peers.postToAll({ type: 'askParameters', pool: this.index });
   }
 
   private get mayOpen(): boolean {
@@ -760,10 +776,15 @@ function isSameKey(key: Uint8Array, known: Uint8Array | null): boolean {
 
 /** What makes a server what it is. */
 function originOf(settings: PoolSettings): unknown[] {
-  const { address, serverHost, serverTls, serverDatabase, serverUser, serverSecret } = settings;
+  return [originText(settings), settings.serverSecret];
+}
+
+/** … without secrets. */
+function originText({ address, serverHost, serverTls, applicationName, ...settings }: PoolSettings): string {
   // A host name may come to stand for another address at any time: see moveTo.
   const place = address.kind === 'tcp' ? [serverHost, address.port] : [address.path];
-  return [...place, serverTls.id, serverDatabase, serverUser, serverSecret, settings.applicationName];
+  const { serverDatabase, serverUser } = settings;
+  return JSON.stringify([...place, serverTls.id, serverDatabase, serverUser, applicationName]);
 }
 
 function warmSizeOf({ poolSize, scalingWarmPoolRatio }: PoolSettings): number {
