@@ -490,7 +490,9 @@ export class DataPlane implements Acceptor, TimerTarget {
       case 'client':
         return this.takeClient(message.record, message.detached);
       case 'parameters':
-        return this.poolAt(message.pool)?.greeting.parametersCame(message.parameters);
+        return this.poolAt(message.pool)?.greeting.toldBy(message.origin, message.parameters);
+      case 'askParameters':
+        return this.poolAt(message.pool)?.greeting.tell(from);
       case 'clientKey':
         return this.poolAt(message.pool)?.credentials.keyCame(message.key);
       case 'credentials':

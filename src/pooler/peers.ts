@@ -21,8 +21,12 @@ export type ToPeer =
   | {
       readonly type: 'parameters';
       readonly pool: number;
+      /** See Pool.origin: the two workers may not have heard of a change at the same time. */
+      readonly origin: string;
       readonly parameters: readonly (readonly [string, string])[];
     }
+  /** What do they say? Answered with parameters by whoever knows. */
+  | { readonly type: 'askParameters'; readonly pool: number }
   /** From a client that logged in with SCRAM; signs for us at the server. */
   | { readonly type: 'clientKey'; readonly pool: number; readonly key: Uint8Array }
   /** What the clients of a pool that passes everything through log in with now; no key with MD5. */

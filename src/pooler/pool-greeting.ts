@@ -58,7 +58,11 @@ export class PoolGreeting {
     this.messages.forget();
   }
 
-  /** … of a server of another worker. */
+  /** … of servers of another worker. */
+  toldBy(origin: string, parameters: readonly (readonly [string, string])[]): void {
+    if (origin === this.pool.origin) this.parametersCame(parameters);
+  }
+
   parametersCame(parameters: readonly (readonly [string, string])[]): void {
     for (const [name, value] of parameters) this.parameterCame(name, value);
     this.greet();
@@ -77,12 +81,18 @@ export class PoolGreeting {
     this.hasToldOthers = true;
   }
 
+  /** Another worker asks for it. */
+  tell(worker: number): void {
+    if (this.isKnown) this.pool.plane.peers.post(worker, this.message);
+  }
+
   introduceTo(peer: PeerLink): void {
     if (this.isKnown) peer.post(this.message);
   }
 
   private get message(): ToPeer {
-    return { type: 'parameters', pool: this.pool.index, parameters: [...this.parameters] };
+    const { index: pool, origin } = this.pool;
+    return { type: 'parameters', pool, origin, parameters: [...this.parameters] };
   }
 
   private takeLogins(): ClientLogin[] {

@@ -55,10 +55,13 @@ export class PoolGrowth implements TimerTarget {
     if (this.pool.greeting.isAwaited) this.hopeForParameters();
   }
 
-  /** Those of other workers' servers come by themselves, but nobody tells when such a server could not be opened. */
+  /** Those of other workers' servers come by themselves, but too early for a worker that hears of a reload after them;
+   *  and nobody tells when such a server could not be opened. */
   private hopeForParameters(): void {
-    if (this.mayOpen && this.opening === 0 && !this.growTimer.isSet)
-      this.pool.plane.reactor.setTimer(this.growTimer, CREATE_PAUSE_MS);
+    const { isShutDown, plane, index: pool } = this.pool;
+    if (this.opening > 0 || isShutDown || this.growTimer.isSet) return;
+    plane.reactor.setTimer(this.growTimer, CREATE_PAUSE_MS);
+    plane.peers.postToAll({ type: 'askParameters', pool });
   }
 
   /** The pool is closed. */

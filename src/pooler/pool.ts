@@ -42,6 +42,8 @@ export class Pool implements TimerTarget, Serials {
   readonly credentials: PoolCredentials;
   cancelRequests = 0;
   address: SocketAddress;
+  /** Where its servers are and what they are like: parameters are of servers of one origin. */
+  origin: string;
   readonly idle: IdleServers;
   /** Idle for long, being asked whether they are alive. */
   readonly checking = new Set<ServerSession>();
@@ -62,6 +64,7 @@ export class Pool implements TimerTarget, Serials {
     this.index = index;
     this.settings = settings;
     this.address = settings.address;
+    this.origin = originText(settings);
     this.isPaused = plane.administration.isPaused(settings.database);
     this.credentials = new PoolCredentials(this);
     const { start, settings: general } = plane;
@@ -99,6 +102,7 @@ export class Pool implements TimerTarget, Serials {
     this.credentials.settingsChanged(before);
     if (!isDeepStrictEqual(originOf(before), originOf(settings))) {
       this.address = settings.address;
+      this.origin = originText(settings);
       this.greeting.forget();
       this.renewServers('reloaded');
     }
@@ -444,10 +448,15 @@ export class Pool implements TimerTarget, Serials {
 
 /** What makes a server what it is. */
 function originOf(settings: PoolSettings): unknown[] {
-  const { address, serverHost, serverTls, serverDatabase, serverUser, serverSecret } = settings;
+  return [originText(settings), settings.serverSecret];
+}
+
+/** … without secrets. */
+function originText({ address, serverHost, serverTls, applicationName, ...settings }: PoolSettings): string {
   // A host name may come to stand for another address at any time: see moveTo.
   const place = address.kind === 'tcp' ? [serverHost, address.port] : [address.path];
-  return [...place, serverTls.id, serverDatabase, serverUser, serverSecret, settings.applicationName];
+  const { serverDatabase, serverUser } = settings;
+  return JSON.stringify([...place, serverTls.id, serverDatabase, serverUser, applicationName]);
 }
 
 function isTooOld(server: ServerSession, now: number): boolean {

@@ -386,6 +386,24 @@ export const MUTATIONS: readonly Mutation[] = [
     plant: instead(PoolGrowth, 'hopeForParameters', nothing),
   },
   {
+    name: 'a worker that hears late of a RELOAD never hears the parameters',
+    plant: instead(Pool, 'tellParameters', nothing),
+  },
+  {
+    name: 'an answer of the pooler is put into the middle of a notice',
+    plant: instead(
+      ServerSession,
+      'sendSynthetics',
+      (original) =>
+        function (this: ServerSession) {
+          const isInside = Reflect.get(this, 'isInside');
+          Reflect.set(this, 'isInside', false); // so that nothing is held back
+          original.call(this);
+          Reflect.set(this, 'isInside', isInside);
+        },
+    ),
+  },
+  {
     name: 'a pool that is closed leaves its timers behind',
     plant: together(instead(PoolGrowth, 'stop', nothing), instead(PoolSharing, 'stop', nothing)),
   },

@@ -126,6 +126,27 @@ export async function scenarioOf(seed: number): Promise<Scenario> {
     tokenKeys: NO_TOKEN_KEYS,
     files: [],
   });
+  const luck: BadLuck = {
+    ...(isFair || random.chance(0.4)
+      ? NO_BAD_LUCK
+      : {
+          refused: rate(0.1),
+          hangs: rate(0.03),
+          sessionEnds: rate(0.005),
+          noDescriptors: rate(0.05, 0.3),
+        }),
+    notices: rate(0.02),
+  };
+  const trouble: Trouble = {
+    ...(isFair || random.chance(0.4)
+      ? NO_TROUBLE
+      : { ...NO_TROUBLE, kills: rate(0.5), removals: rate(0.3), deaths: rate(0.2) }),
+    upgrades: isFair && isSession ? 0 : rate(0.05, 0.3),
+    reloads: rate(1, 0.4),
+    pauses: rate(0.5, 0.3),
+    reconnects: rate(0.5, 0.3),
+  };
+  const isCalm = luck.refused + luck.hangs + luck.sessionEnds + luck.noDescriptors + trouble.deaths === 0;
   return {
     clients,
     manners: {
@@ -138,35 +159,17 @@ export async function scenarioOf(seed: number): Promise<Scenario> {
       thinks: random.pick([1, 5, 30]),
       keepsItsSession: isSession,
       keepsItsParameters: syncs,
+      cancelsAreExact: isCalm && trouble.upgrades + trouble.reloads === 0,
       expectsBadNews: !isFair,
     },
-    luck: {
-      ...(isFair || random.chance(0.4)
-        ? NO_BAD_LUCK
-        : {
-            refused: rate(0.1),
-            hangs: rate(0.03),
-            sessionEnds: rate(0.005),
-            noDescriptors: rate(0.05, 0.3),
-            notices: 0,
-          }),
-      notices: rate(0.02),
-    },
+    luck,
     network: {
       splits: random.pick([0.05, 0.3, 0.6, 0.9]),
       joins: random.pick([0.1, 0.5, 0.9]),
       partial: rate(0.2),
       late: rate(0.03),
     },
-    trouble: {
-      ...(isFair || random.chance(0.4)
-        ? NO_TROUBLE
-        : { ...NO_TROUBLE, kills: rate(0.5), removals: rate(0.3), deaths: rate(0.2) }),
-      upgrades: isFair && isSession ? 0 : rate(0.05, 0.3),
-      reloads: rate(1, 0.4),
-      pauses: rate(0.5, 0.3),
-      reconnects: rate(0.5, 0.3),
-    },
+    trouble,
     resolved: { settings: { ...resolved.settings, accessRules: rules }, pools: resolved.pools },
   };
 }

@@ -30,12 +30,16 @@ import { Broken, type World } from './world.js';
 
 const READ_MAX = 65_536;
 const HEADER_LENGTH = 5;
+/** ErrorResponse. */
+const ERROR = 0x45;
 /** NoticeResponse. */
 const NOTICE = 0x4e;
 const NOTHING = Buffer.alloc(0);
 /** What the pooler may say when the world has bad luck: the connection ends with it, or the client ends it. */
 const BAD_NEWS = new Set(['08006', '57P01', '53300', '53000', '53200', '58006', '3D000']);
 const CANCELED = '57014';
+/** What a cancel is told by; COPY that its own client has failed has the same SQLSTATE. */
+const CANCELING = 'canceling statement';
 
 const SHOWN = [
   'show timezone',
@@ -63,6 +67,8 @@ export interface ClientManners {
   readonly thinks: number;
   /** Session mode: what it has set stays. */
   readonly keepsItsSession: boolean;
+  /** Nothing comes between a CancelRequest and its delivery: it hits nothing that is said behind that. */
+  readonly cancelsAreExact: boolean;
   /** sync_server_parameters: what it has set of some parameters stays. */
   readonly keepsItsParameters: boolean;
   /** Whether the world may have bad luck. */
@@ -88,7 +94,8 @@ export class SimulatedClient implements EndUser {
   private isLeaving = false;
   /** It has broken the protocol: what it hears now does not matter, but that its connection ends. */
   private isOutlaw = false;
-  private hasCancelled = false;
+  /** What it had said last when its last CancelRequest was known to have been delivered: nothing behind that is hit. */
+  private cancelledUpTo = -1;
   private acts = 0;
   private serial = 0;
 
@@ -186,6 +193,8 @@ export class SimulatedClient implements EndUser {
     if (this.isOutlaw) return;
     if (bytes[begin] === NOTICE && bytes.subarray(begin, end).includes(UNASKED_NOTICE)) return;
     if (!this.hasLoggedIn) return this.greeted(messageAt(bytes, begin, end));
+    if (bytes[begin] === ERROR && !this.mayBeCancelled && bytes.subarray(begin, end).includes(CANCELING))
+      throw new Broken(`client ${this.number} is cancelled, and has not asked for it`);
     const expected = this.expectation.differs(bytes, begin, end);
     if (expected !== null) this.surprised(messageAt(bytes, begin, end), expected);
   }
@@ -200,7 +209,7 @@ export class SimulatedClient implements EndUser {
 
   private surprised(message: Message, expected: string): void {
     const { C: sqlstate = '' } = message.tag === 'E' ? errorFields(message) : {};
-    const isOwnDoing = sqlstate === CANCELED && this.hasCancelled;
+    const isOwnDoing = sqlstate === CANCELED && this.mayBeCancelled;
     if (!isOwnDoing && !(this.manners.expectsBadNews && BAD_NEWS.has(sqlstate))) {
       throw new Broken(
         `client ${this.number} hears ${lineOf(message).slice(0, 200)} instead of ${expected.slice(0, 200)}`,
@@ -430,17 +439,26 @@ export class SimulatedClient implements EndUser {
     });
   }
 
+  private get mayBeCancelled(): boolean {
+    return this.cancelledUpTo >= this.acts;
+  }
+
   private cancel(): void {
     if (this.hasEnded || this.cancelKey === null) return;
     const { world } = this;
     const { random } = world;
     const end = this.connect();
-    this.hasCancelled = true;
+    const cancelledBefore = this.cancelledUpTo;
+    this.cancelledUpTo = Number.POSITIVE_INFINITY;
     this.tell(() => 'cancels');
     const close = (): void => end.close();
     end.user = {
       onReadable: () => {
-        if (typeof end.read(READ_MAX) === 'number') close();
+        if (typeof end.read(READ_MAX) !== 'number') return;
+        close();
+        // It has been delivered, unless another one may still be on its way.
+        if (this.manners.cancelsAreExact && cancelledBefore < Number.POSITIVE_INFINITY)
+          this.cancelledUpTo = this.acts;
       },
       onWritable: () => undefined,
     };

@@ -218,7 +218,7 @@ interface Underway {
   readonly end: End;
   readonly resets: boolean;
   /** In whose table of descriptors it is. */
-  readonly owner: SimulatedReactor;
+  readonly owner: SimulatedReactor | null;
 }
 
 /** Connections between two reactors, by the number that stands for them. */
@@ -231,8 +231,8 @@ export class SimulatedKernel {
     return this.lastFd;
   }
 
-  /** From now on it is the other's to close. */
-  give(fd: number, owner: SimulatedReactor): void {
+  /** From now on it is the other's to close; null: it is on its way between processes. */
+  give(fd: number, owner: SimulatedReactor | null): void {
     const given = this.underway.get(fd);
     if (given === undefined) throw new Broken(`descriptor ${fd} is given away that was not detached`);
     this.underway.set(fd, { ...given, owner });

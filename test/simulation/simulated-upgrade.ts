@@ -3,6 +3,7 @@
 import type { PassageToControl } from '../../src/pooler/passage-messages.js';
 import type { CancelKey } from '../../src/wire/startup.js';
 import type { Departing, SimulatedProcess } from './simulated-process.js';
+import type { SimulatedKernel } from './simulated-reactor.js';
 import type { World } from './world.js';
 
 /** Between the ids of the process before and those here. */
@@ -15,6 +16,7 @@ const TRANSFER_MS = 5;
 
 export class SimulatedUpgrade implements Departing {
   private readonly world: World;
+  private readonly kernel: SimulatedKernel;
   private readonly old: SimulatedProcess;
   private next: SimulatedProcess | null = null;
   private awaited: number;
@@ -24,8 +26,9 @@ export class SimulatedUpgrade implements Departing {
   private readonly cancels = new Map<number, { left: number; readonly answered: () => void }>();
   private lastCancel = 0;
 
-  constructor(world: World, old: SimulatedProcess) {
+  constructor(world: World, kernel: SimulatedKernel, old: SimulatedProcess) {
     this.world = world;
+    this.kernel = kernel;
     this.old = old;
     this.awaited = [...old.living()].length;
   }
@@ -55,6 +58,8 @@ export class SimulatedUpgrade implements Departing {
         return this.tellCounts();
       case 'clientGoes':
       case 'loginGoes':
+        // Its process may end before the other has it.
+        this.kernel.give(message.detached.fd, null);
         return world.after((world.random.below(1000) / 1000) * TRANSFER_MS, () => next.welcome(message));
       case 'cancelEnded': {
         const asked = this.cancels.get(message.request);

@@ -133,9 +133,9 @@ export class Simulation {
     if (random.chance(pauses)) this.pause();
     if (random.chance(reconnects)) process.administer('reconnect', this.someDatabase());
     if (random.chance(kills)) this.kill();
-    if (!this.isUpgrading && !process.isSettling && random.chance(upgrades)) this.replaceProcess();
-    const living = [...this.process.living()];
+    const living = [...process.living()];
     if (living.length > 0 && random.chance(deaths)) process.kill(random.pick(living));
+    if (!this.isUpgrading && !process.isSettling && random.chance(upgrades)) this.replaceProcess();
     world.after(TROUBLE_MS + random.below(TROUBLE_MS), () => this.trouble());
   }
 
@@ -148,7 +148,7 @@ export class Simulation {
     const old = this.process;
     this.world.tell(() => 'UPGRADE');
     this.upgrades++;
-    this.upgrade = new SimulatedUpgrade(this.world, old);
+    this.upgrade = new SimulatedUpgrade(this.world, this.kernel, old);
     this.process = new SimulatedProcess(this.around, this.upgrade);
     this.processes = [...this.processes, this.process];
     this.upgrade.begin(this.process);
