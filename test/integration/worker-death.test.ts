@@ -34,16 +34,15 @@ describe('a worker of three fails', async () => {
   async function fails(fault: Fault, ...logged: RegExp[]): Promise<string[]> {
     while (!(await allServe()));
     doorman.takeLog();
-    const [lost, others]: [WireClient[], WireClient[]] = [[], []];
-    // Where a client goes depends on how busy the workers are.
-    while (lost.length === 0 || others.length === 0) {
-      const client = await login();
-      await client.query('begin; select 1');
-      const port = String(client.socket.localPort);
-      const waits = await doorman.admin('show waits');
-      const isLost = waits.some(({ addr = '', worker }) => addr.endsWith(`:${port}`) && worker === FAILING);
-      (isLost ? lost : others).push(client);
-    }
+    // A new client goes where there are fewest: of twice as many as there are workers each gets some.
+    const clients = await Promise.all(Array.from({ length: 2 * WORKERS }, () => login()));
+    for (const client of clients) await client.query('begin; select 1');
+    const waits = await doorman.admin('show waits');
+    const isLost = ({ socket }: WireClient): boolean =>
+      waits.some(({ addr = '', worker }) => addr.endsWith(`:${socket.localPort}`) && worker === FAILING);
+    const lost = clients.filter(isLost);
+    const others = clients.filter((client) => !isLost(client));
+    assert.ok(lost.length > 0 && others.length > 0);
     doorman.admin(`kill_client ${fault}`).catch(() => undefined); // the console's client may be of that worker
     const told = await Promise.all(lost.map(async (client) => sqlstateOf(await client.closed())));
     for (const each of logged) await doorman.logged(each);
