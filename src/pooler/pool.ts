@@ -167,9 +167,9 @@ export class Pool implements TimerTarget, Serials {
   /** The pool is not configured any more. */
   beginClosing(request: number): void {
     this.closeRequest = request;
-    this.shutDown();
     const { database, user } = this.settings;
     this.giveUpGreeters(new PoolRemoved(database, user));
+    this.shutDown();
     this.mayBeClosed();
   }
 
@@ -483,9 +483,10 @@ export class Pool implements TimerTarget, Serials {
     if (this.address.kind === 'tcp') this.address = { ...this.address, host };
   }
 
-  /** No new servers; idle ones close now, the others when they come back. */
+  /** No new servers; idle ones close now, the others when they come back. Whoever logs in hears of it. */
   shutDown(): void {
     this.isShutDown = true;
+    this.giveUpGreeters(new ShuttingDown());
     for (const each of this.idle.all()) this.closeUnwanted(each);
   }
 
