@@ -221,7 +221,10 @@ export class Workers implements PoolHolders {
   /** Chooses who is to serve a connection that comes from another process, which is this worker's from now on. */
   assign(fd: number): number {
     const board = new WorkerBoard(this.shared.board, ACCEPTING_WORKER, this.settings.workerFillPercent);
-    const worker = board.nextServing;
+    const best = board.nextServing;
+    // The accepting worker is chosen where nobody is better, and may have died.
+    const [living = best] = this.handles.keys();
+    const worker = this.handles.has(best) ? best : living;
     board.clientComes(worker);
     new Descriptors(this.shared.descriptors, worker).take(fd);
     return worker;

@@ -4,7 +4,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { DetachedSocket, SocketAddress } from '../reactor/reactor.js';
 import { Timer, type TimerTarget } from '../reactor/timers.js';
-import { type ClientFacingError, PoolExhausted, PoolRemoved } from '../wire/client-facing-error.js';
+import {
+  type ClientFacingError,
+  PoolExhausted,
+  PoolRemoved,
+  ShuttingDown,
+} from '../wire/client-facing-error.js';
 import type { CloseReason } from './close-reason.js';
 import { Counter, Counters, Gauge, Histogram } from './counters.js';
 import type { DataPlane } from './data-plane.js';
@@ -114,9 +119,9 @@ export class Pool implements TimerTarget, Serials {
   /** The pool is not configured any more. */
   beginClosing(request: number): void {
     this.closeRequest = request;
-    this.shutDown();
     const { database, user } = this.settings;
     this.greeting.giveUp(new PoolRemoved(database, user));
+    this.shutDown();
     this.mayBeClosed();
   }
 
@@ -339,9 +344,10 @@ export class Pool implements TimerTarget, Serials {
     if (this.address.kind === 'tcp') this.address = { ...this.address, host };
   }
 
-  /** No new servers; idle ones close now, the others when they come back. */
+  /** No new servers; idle ones close now, the others when they come back. Whoever logs in hears of it. */
   shutDown(): void {
     this.isShutDown = true;
+    this.greeting.giveUp(new ShuttingDown());
     for (const each of this.idle.all()) this.closeUnwanted(each);
   }
 

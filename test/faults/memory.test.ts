@@ -136,7 +136,7 @@ function withHeap(
 ): Promise<Doorman> {
   return Doorman.start({
     ...more,
-    general: { worker_threads },
+    general: { worker_threads, query_wait_timeout: 60_000 },
     under: ['env', `NODE_OPTIONS=--max-old-space-size=${megabytes}`],
     pools: { postgres: poolAt(postgres.port) },
   });

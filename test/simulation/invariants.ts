@@ -103,8 +103,9 @@ export class Invariants {
 
   // ── over all workers ───────────────────────────────────────────────────────────────────────────────────────────
 
-  /** There may be more servers than pool_size only when it has become smaller, and then fewer and fewer. */
-  checkProcess(process: SimulatedProcess): void {
+  /** There may be more servers than pool_size only when it has become smaller, and then fewer and fewer. In an upgrade
+   *  those of another process are counted, which may have had another pool_size. */
+  checkProcess(process: SimulatedProcess, isUpgrading: boolean): void {
     for (const [number] of process.pools.all()) {
       let mayBe = 0;
       let servers = 0;
@@ -113,7 +114,8 @@ export class Invariants {
         servers += pool.servers.size;
       }
       const { size } = process.pools.sharedPool(number);
-      const most = Math.max(mayBe, Math.min(this.sizesMax[number] ?? Number.POSITIVE_INFINITY, size));
+      const before = isUpgrading ? undefined : this.sizesMax[number];
+      const most = Math.max(mayBe, Math.min(before ?? Number.POSITIVE_INFINITY, size));
       this.sizesMax[number] = most;
       if (size > most || servers > size)
         throw new Broken(`pool ${number}: ${servers} servers, ${size} counted, of ${most}`);

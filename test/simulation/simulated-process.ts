@@ -20,7 +20,7 @@ import type { Scenario } from './scenario.js';
 import { type Destination, type SimulatedKernel, SimulatedReactor } from './simulated-reactor.js';
 import { SimulatedWorker } from './simulated-worker.js';
 import { LISTENING, startOfWorker } from './worker-start.js';
-import { Broken, type World } from './world.js';
+import type { World } from './world.js';
 
 /** A worker that has died is replaced after this. */
 const REPLACE_MS = 100;
@@ -190,12 +190,12 @@ export class SimulatedProcess {
   /** A client of the other process: it is this one's from now on. */
   welcome(travelling: Travelling): void {
     const { board } = this;
-    const worker = board.nextServing;
-    const site = this.workers[worker];
-    if (site === undefined) throw new Broken(`there is no worker ${worker}`);
-    const isTooMany = false;
-    board.clientComes(worker);
     const { detached } = travelling;
+    const living = [...this.living()];
+    const site = living.find(({ index }) => index === board.nextServing) ?? living[0];
+    if (site === undefined) return this.around.kernel.close(detached.fd);
+    const isTooMany = false;
+    board.clientComes(site.index);
     this.around.kernel.give(detached.fd, site.reactor);
     if (travelling.type === 'clientGoes')
       return site.post({ type: 'clientArrives', detached, client: travelling.client });

@@ -255,6 +255,12 @@ export class SimulatedKernel {
     return claimed;
   }
 
+  /** Nobody takes it. */
+  close(fd: number): void {
+    const { end, resets } = this.claim(fd);
+    end.close(resets);
+  }
+
   get connectionsUnderway(): number {
     return this.underway.size;
   }

@@ -60,7 +60,10 @@ export class SimulatedUpgrade implements Departing {
       case 'loginGoes':
         // Its process may end before the other has it.
         this.kernel.give(message.detached.fd, null);
-        return world.after((world.random.below(1000) / 1000) * TRANSFER_MS, () => next.welcome(message));
+        return world.after((world.random.below(1000) / 1000) * TRANSFER_MS, () => {
+          if (next.hasEnded) this.kernel.close(message.detached.fd);
+          else next.welcome(message);
+        });
       case 'cancelEnded': {
         const asked = this.cancels.get(message.request);
         if (asked === undefined || --asked.left > 0) return;

@@ -38,6 +38,8 @@ export class Simulation {
   private upgrades = 0;
   private isQuiet = false;
   private isShutDown = false;
+  /** Nobody is there any more: no server is closed or opened, so that all are idle when they are looked at. */
+  private isOver = false;
 
   constructor(seed: number, scenario: Scenario, isTold: boolean) {
     this.scenario = scenario;
@@ -75,6 +77,7 @@ export class Simulation {
       if (!this.world.step() || this.world.nowMs > deadline) throw new Broken(this.whoIsStuck());
       this.check();
     }
+    this.isOver = true;
     this.settle();
     if (!this.isShutDown) this.checkNothingIsLeft();
     this.checkEndOfAll();
@@ -120,6 +123,7 @@ export class Simulation {
   // ── what happens to them ───────────────────────────────────────────────────────────────────────────────────────
 
   private retain(): void {
+    if (this.isOver) return;
     this.process.retain();
     this.world.after(this.scenario.resolved.settings.retainConnectionsTimeMs, () => this.retain());
   }
@@ -230,7 +234,7 @@ export class Simulation {
       for (const worker of process.workers) {
         if (!worker.reactor.hasRun() || worker.isDead) continue;
         this.invariants.checkWorker(worker.plane);
-        if (process === this.process) this.invariants.checkProcess(process);
+        if (process === this.process) this.invariants.checkProcess(process, this.isUpgrading);
       }
       if (process.hasEnded && process !== this.process)
         this.processes = this.processes.filter((each) => each !== process);
