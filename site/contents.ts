@@ -39,6 +39,7 @@ export const CONTENTS: Readonly<Record<string, Readonly<Record<string, string>>>
     'TLS and logins': 'tls',
     Soak: 'soak',
     'How it is tested': 'testing',
+    Simulation: 'simulation',
   },
   Project: { Architecture: 'ARCHITECTURE', Contributing: 'CONTRIBUTING', Changes: 'CHANGELOG' },
 };
