@@ -40,7 +40,7 @@ export function entry(key: string, value: unknown, comment: readonly string[] = 
 
 /** Whether a text reads better as lines: rules of access do; what has odd characters is written with escapes. */
 export function areLines(text: string): boolean {
-  return /^\S([^\p{Cc}]|\n)*\n([^\p{Cc}]|\n)*\S\n?$/u.test(text);
+  return /^[^\s\p{Cc}]([^\p{Cc}]|\n)*\n([^\p{Cc}]|\n)*[^\s\p{Cc}]\n?$/u.test(text);
 }
 
 /** Without comments, and without what is not in force. */

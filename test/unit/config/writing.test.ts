@@ -69,6 +69,16 @@ for (const [how, form] of FORMS) {
   });
 }
 
+// Found by the property above: in the lines of a TOML text a control character cannot stand as it is.
+test('a text of lines that begins or ends with a control character comes back', () => {
+  for (const password of ['\0\n\0', 'a\n\x7f', '\x1b\nb']) {
+    const draft: Draft = { head: [], general: { admin_password: password }, pools: [] };
+    const outline = annotated(draft, 'en');
+    assert.deepEqual(plainData(parseToml(tomlText(outline))), plainData(dataOf(outline)));
+    assert.deepEqual(plainData(parseYaml(yamlText(outline))), plainData(dataOf(outline)));
+  }
+});
+
 /** TOML's tables have no prototype; empty tables say nothing. */
 function plainData(data: unknown): unknown {
   return JSON.parse(JSON.stringify(data));
