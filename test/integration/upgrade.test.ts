@@ -6,7 +6,14 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { Authority, secretFile } from '../support/certificates.js';
-import { ADMIN_PASSWORD, COMMAND, Doorman, type DoormanOptions, type Section } from '../support/doorman.js';
+import {
+  ADMIN_PASSWORD,
+  COMMAND,
+  Doorman,
+  type DoormanOptions,
+  type Section,
+  UNTRACED,
+} from '../support/doorman.js';
 import { freePort } from '../support/free-port.js';
 import {
   bind,
@@ -531,6 +538,8 @@ test('three upgrades in a row under load: who can move does not notice, who cann
       assert.ok(requests.every((count) => count > 0));
     },
     { sync_server_parameters: true, ...TLS },
+    { postgres: pool() },
+    { args: UNTRACED },
   );
 });
 

@@ -23,6 +23,9 @@ const FILE = 'pg_doorman.yaml';
 /** A section of the file, as it is written there. */
 export type Section = Record<string, unknown>;
 
+/** For tests under load: of the trace of every message so much comes that lines which somebody waits for are lost. */
+export const UNTRACED: readonly string[] = ['--log-level', 'info'];
+
 export interface DoormanOptions {
   readonly general?: Section;
   readonly pools: Record<string, Section>;

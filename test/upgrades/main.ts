@@ -1,7 +1,7 @@
 /** `npm run upgrades`: many clients work while one upgrade follows another. Tells how long each took and what the clients
  *  saw, as a table; ends with status 1 when one that can move had an error. docs/upgrade.md has the figures. */
 import { Authority, secretFile } from '../support/certificates.js';
-import { Doorman } from '../support/doorman.js';
+import { Doorman, UNTRACED } from '../support/doorman.js';
 import { Postgres } from '../support/postgres.js';
 import { UpgradeLoad } from '../support/upgrade-load.js';
 
@@ -15,6 +15,7 @@ const authority = new Authority('CA of the upgrades');
 const identity = authority.signLocal();
 const postgres = await Postgres.create();
 const doorman = await Doorman.start({
+  args: UNTRACED,
   general: {
     sync_server_parameters: true,
     tls_certificate: secretFile(identity.certificate),
