@@ -125,7 +125,7 @@ export class Administration {
       ms: msSince(client.waitingSince, this.plane.reactor.nowMs),
       server: 0,
       processId: 0,
-      statement: client.waitsWith?.text ?? '',
+      statement: client.waitsWith,
     };
   }
 

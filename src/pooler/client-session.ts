@@ -95,7 +95,6 @@ export class ClientSession extends ServedClient {
 
   private plainQuery(bytes: Uint8Array, begin: number, end: number): number {
     if (this.server === null && (this.isWaiting || !this.pool.acquire(this))) {
-      this.waiting(Frontend.Query, bytes, begin + HEADER_LENGTH, end);
       this.socket.pause(true);
       return begin;
     }
@@ -198,7 +197,7 @@ export class ClientSession extends ServedClient {
     const { server } = this;
     if (server === null || server.isFull()) {
       if (this.checkoutError !== null) return this.refuse(bytes, this.checkoutError);
-      const step = this.getServer(bytes);
+      const step = this.getServer();
       if (step !== Step.Done) return step;
     }
     this.queries++;
@@ -371,7 +370,7 @@ export class ClientSession extends ServedClient {
         this.skipsToSync = true;
         return this.drop(bytes);
       }
-      const step = this.getServer(bytes);
+      const step = this.getServer();
       if (step !== Step.Done) return step;
     }
     this.isMidBatch = true;

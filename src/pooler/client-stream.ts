@@ -176,16 +176,24 @@ export abstract class ClientStream {
   /** Takes what it has of a message that was put off and is not the socket's any more: the beginning of what is to be
    *  read next. */
   takePutOff(): Uint8Array {
+    const bytes = this.putOff();
+    if (this.whole !== null) this.forgetWhole();
+    else if (this.framer.hasHeader) this.framer.reset();
+    return bytes;
+  }
+
+  private putOff(): Uint8Array {
     const { framer, whole } = this;
-    if (whole !== null) {
-      this.forgetWhole();
-      return whole;
-    }
-    if (!framer.hasHeader) return new Uint8Array(0);
-    const header = new Uint8Array(HEADER_LENGTH);
-    framer.writeHeader(header, 0, framer.bodyLength);
-    framer.reset();
+    if (whole !== null) return whole;
+    const header = new Uint8Array(framer.hasHeader ? HEADER_LENGTH : 0);
+    if (framer.hasHeader) framer.writeHeader(header, 0, framer.bodyLength);
     return header;
+  }
+
+  /** How the message begins that was put off, wherever it lies; with its header. */
+  protected putOffBeginning(lengthMax: number): Uint8Array {
+    const first = this.putOff().subarray(0, lengthMax);
+    return this.whole !== null ? first : Buffer.concat([first, this.socket.kept(lengthMax - first.length)]);
   }
 
   protected forgetWhole(): void {

@@ -29,13 +29,15 @@ import type { Pool } from './pool.js';
 import type { Traced } from './protocol-trace.js';
 import type { ServerSession } from './server-session.js';
 import { PoolMode } from './settings.js';
-import { StatementBeginning } from './statement-beginning.js';
+import { BEGINNING_MAX, beginningIn } from './statement-beginning.js';
 import type { ClientSnapshot } from './thread-messages.js';
 import { msSince, ticksAt, wholeMsAt } from './ticks.js';
 import { TrackedParameters } from './tracked-parameters.js';
 import type { Waiter } from './waiters.js';
 
 const BEGIN = query('BEGIN');
+/** So much of a message is searched for its statement: names are seldom longer. Bytes. */
+const LOOKED_AT_MAX = 1024;
 
 export abstract class ServedClient
   extends ClientStream
@@ -59,8 +61,6 @@ export abstract class ServedClient
   private transactionSince = 0;
   /** Since when it has its server. Whole milliseconds, see ticks.ts. */
   heldSince = 0;
-  /** How the statement begins that it waits with, or has last waited with. Made with the first wait. */
-  waitsWith: StatementBeginning | null = null;
   queries = 0;
   transactions = 0;
   /** Made with the first. */
@@ -341,7 +341,7 @@ export abstract class ServedClient
 
   // ── servers ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  protected getServer(bytes: Uint8Array): Step {
+  protected getServer(): Step {
     const { server } = this;
     if (server !== null) return this.waitForAnswers();
     if (this.isWaiting) {
@@ -350,24 +350,22 @@ export abstract class ServedClient
     }
     if (this.plane.isShuttingDown) return this.goesOrEnds();
     if (this.pool.acquire(this)) return Step.Done;
-    this.waiting(this.framer.tag, bytes, this.bodyAt(bytes), this.bodyEnd(bytes));
     this.socket.pause(true);
     return Step.Later;
   }
 
-  /** It waits for a server with this message. */
-  protected waiting(tag: number, bytes: Uint8Array, bodyAt: number, bodyEnd: number): void {
-    this.waitsWith ??= new StatementBeginning();
-    this.waitsWith.clear();
-    const firstEnd = tag === Frontend.Query ? bodyAt - 1 : zeroAt(bytes, bodyAt, bodyEnd);
-    if (firstEnd < 0) return;
-    if (tag === Frontend.Query || tag === Frontend.Parse) {
-      return this.waitsWith.keepText(bytes, firstEnd + 1, bodyEnd);
-    }
-    if (tag !== Frontend.Bind) return;
-    const nameEnd = zeroAt(bytes, firstEnd + 1, bodyEnd);
-    const statement = nameEnd < 0 ? null : (this.statements?.get(bytes, firstEnd + 1, nameEnd) ?? null);
-    if (statement !== null) this.waitsWith.keepStatement(statement);
+  /** How the statement begins that it waits for a server with; '' when that is not known. */
+  get waitsWith(): string {
+    const message = this.putOffBeginning(LOOKED_AT_MAX);
+    const tag = message[0];
+    if (tag === Frontend.Query) return beginningIn(message, HEADER_LENGTH);
+    if (tag !== Frontend.Parse && tag !== Frontend.Bind) return '';
+    const firstEnd = zeroAt(message, HEADER_LENGTH, message.length);
+    if (firstEnd < 0) return '';
+    if (tag === Frontend.Parse) return beginningIn(message, firstEnd + 1);
+    const nameEnd = zeroAt(message, firstEnd + 1, message.length);
+    const statement = nameEnd < 0 ? null : this.statements?.get(message, firstEnd + 1, nameEnd);
+    return statement?.beginning(BEGINNING_MAX) ?? '';
   }
 
   /** Where the body of the current message begins in these bytes, and where what is here of it ends. */

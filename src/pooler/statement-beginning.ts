@@ -1,11 +1,10 @@
-/** How the statement begins that a server was sent last, or that a client waits with: what SHOW WAITS tells. Statements
- *  that are known are pointed to; of any other a few bytes are copied, since the message itself is gone by the time that
- *  somebody asks. Not for: hiding secrets, which whoever shows it does. */
+/** How the statement begins that a server was sent last: what SHOW WAITS tells. Statements that are known are pointed to;
+ *  of any other a few bytes are copied, since the message itself is gone by the time that somebody asks. Not for: hiding secrets, which whoever shows it does. */
 import { byteAt } from '../wire/bytes.js';
 import { type Statement, textUpTo } from './statements.js';
 
 /** Bytes; whole words. */
-const BEGINNING_MAX = 64;
+export const BEGINNING_MAX = 64;
 const WORD = 4;
 
 /** The reactor's memory, from which nearly all is copied: by words, in a third of the time (64 bytes: 65 ns and 190 ns,
@@ -46,6 +45,11 @@ export class StatementBeginning {
     if (this.statement !== null) return this.statement.beginning(BEGINNING_MAX);
     return textUpTo(this.bytes, this.length);
   }
+}
+
+/** How the text begins that stands there, up to a zero. */
+export function beginningIn(bytes: Uint8Array, from: number): string {
+  return textUpTo(bytes.subarray(from), Math.min(bytes.length - from, BEGINNING_MAX));
 }
 
 /** A message that was gathered is a Buffer of its own; what a socket has received lies in the reactor's. */

@@ -50,6 +50,8 @@ export interface Socket {
   resume(): void;
   /** Has these bytes delivered, by copy, before any that arrive from now on. Only while nothing is kept. */
   unread(bytes: Uint8Array, begin: number, end: number): void;
+  /** A copy of the first of the bytes that are kept, at most so many: for those who look on. */
+  kept(lengthMax: number): Uint8Array;
   /** Ends it at once; what is unsent is lost. The receiver is not called any more. */
   close(): void;
   /** Sends what is queued, then tells the peer that nothing more comes; receiving goes on. Only while connected, and

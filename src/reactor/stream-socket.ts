@@ -277,6 +277,19 @@ export abstract class StreamSocket implements Socket, TimerTarget {
     this.wantReplay();
   }
 
+  kept(lengthMax: number): Uint8Array {
+    const { segments, buffers } = this.host;
+    const bytes = new Uint8Array(Math.min(lengthMax, this.heldBytes));
+    let segment = this.heldHead;
+    for (let filled = 0; filled < bytes.length; segment = segments.nextOf(segment)) {
+      const begin = segments.beginOf(segment);
+      const length = Math.min(segments.lengthOf(segment), bytes.length - filled);
+      bytes.set(buffers.memory.subarray(begin, begin + length), filled);
+      filled += length;
+    }
+    return bytes;
+  }
+
   /** The receiver has failed: it is told of the end, and the connection closes. */
   abort(): void {
     this.dropHeld();

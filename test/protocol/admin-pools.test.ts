@@ -225,6 +225,28 @@ describe('the console and its pools', async () => {
     client.close();
   });
 
+  test('SHOW WAITS finds the statement in a message that waits, also when that came in parts', async () => {
+    const [binding, splitting] = [await login(), await login()];
+    binding.send(parse('s', "select 'secret', $1::int"), sync());
+    await binding.until('Z');
+    await doorman.admin('pause postgres');
+    binding.send(bind('', 's', ['1']), execute(), sync());
+    const message = Buffer.concat([parse('name', `select 5 -- ${'long '.repeat(20)}`), sync()]);
+    for (const [from, to] of [[0, 3] as const, [3, 20] as const, [20, message.length] as const]) {
+      splitting.send(message.subarray(from, to));
+      await waits(); // time for the part to come alone
+    }
+    while ((await poolRow()).cl_waiting !== '2');
+    assert.deepEqual((await waits()).map(({ statement }) => statement).sort(), [
+      "select '***', $1::int",
+      'select 5 -- long long long long long long long long long long lo',
+    ]);
+    await doorman.admin('resume postgres');
+    assert.equal(tagsOf(await binding.until('Z')), '2DCZ');
+    assert.equal(tagsOf(await splitting.until('Z')), '1Z');
+    for (const each of [binding, splitting]) each.close();
+  });
+
   test('what one client has sent is not told of the next that has its server', async () => {
     const { client } = await holder();
     await client.query('rollback');
