@@ -1,5 +1,6 @@
 /** How long it takes from exec until the first client is answered: `npm run package:start-time`, of build/pg_doorman and
- *  of the compiled files, one after the other, several times. */
+ *  of the compiled files, one after the other, several times. In an environment like a service's, since what stands in
+ *  NODE_OPTIONS or NODE_EXTRA_CA_CERTS would be measured as well. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -20,7 +21,7 @@ interface Start {
 
 async function start([program = '', ...args]: readonly string[], file: string, port: number): Promise<Start> {
   const began = performance.now();
-  const child = spawn(program, [...args, file], { stdio: 'ignore' });
+  const child = spawn(program, [...args, file], { stdio: 'ignore', env: { PATH: process.env.PATH } });
   while (!(await isAnswered(port))) await pause(1);
   const ms = performance.now() - began;
   const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(' ');

@@ -78,6 +78,8 @@ export class Workers implements PoolHolders {
   private readonly wakeFds = new Map<number, Fd>();
   private readonly mappings = new Map<number, readonly MappedRange[]>();
   private readonly handles = new Map<number, WorkerHandle>();
+  /** How many have been started at the start. */
+  private begun = 0;
   private readonly ready = new Set<number>();
   /** Workers that have died, and the others that may still be posting to them. */
   private readonly mourners = new Map<number, Set<number>>();
@@ -115,7 +117,7 @@ export class Workers implements PoolHolders {
     if (heritage !== null) new WorkerBoard(this.shared.board, 0).lastIds = heritage.lastIds;
     this.listening =
       heritage?.listeningAt(address) ?? openListening(address, backlog, socketOptions(settings));
-    for (let index = 0; index < workerThreads; index++) this.start(index);
+    this.startMore();
     setInterval(() => this.watch(), LOOK_EVERY_MS).unref();
   }
 
@@ -215,6 +217,7 @@ export class Workers implements PoolHolders {
     this.isEnding = false;
     this.drained.clear();
     this.postToAll({ type: 'remain' });
+    this.startMore();
     this.accept();
   }
 
@@ -237,6 +240,16 @@ export class Workers implements PoolHolders {
   /** The process ends: nobody is replaced any more. */
   end(): void {
     this.isEnding = true;
+  }
+
+  /** No more at a time than there are processors: they would only be in each other's way, and the first one serves
+   *  alone until the others come. */
+  private startMore(): void {
+    const together = allowedProcessors().length;
+    while (!this.isEnding && this.begun < this.settings.workerThreads) {
+      if (this.begun - this.ready.size >= together) return;
+      this.start(this.begun++);
+    }
   }
 
   private start(index: number): void {
@@ -313,6 +326,7 @@ export class Workers implements PoolHolders {
   private isReady(worker: number, backend: string, why: string): void {
     const wereAll = this.hasStarted;
     this.ready.add(worker);
+    this.startMore();
     if (wereAll) this.events.onReplaced(worker);
     else if (this.hasStarted) {
       this.events.onReady(this.listening.port, backend, why);
