@@ -2,9 +2,9 @@
 import { randomBytes } from 'node:crypto';
 import { MessageChannel } from 'node:worker_threads';
 import { Counter, Counters } from '../pooler/counters.js';
-import { socketOptions } from '../pooler/data-plane.js';
 import type { DataPlaneSettings } from '../pooler/settings.js';
 import { SharedPool } from '../pooler/shared-pool.js';
+import { socketOptions } from '../pooler/socket-options.js';
 import {
   counterRow,
   type LogLevel,
