@@ -287,6 +287,7 @@ export class DataPlane {
     this.serverSocketOptions = serverSocketOptions(settings);
     this.checkQuery = checkQueryOf(settings);
     this.memory.limit = settings.maxMemoryUsage;
+    for (const pool of this.pools.values()) pool.limitWaits();
     this.serverTls.forget();
     if (tlsChanged) this.replaceClientTls(settings.clientTls);
   }
