@@ -233,7 +233,7 @@ export class Supervisor implements SignalActions, UpgradeHooks {
     }
   }
 
-  /** A worker has, which may be the last. */
+  /** A worker has, which may be the last; or there was none to begin with. */
   private stopped(): void {
     if (!this.workers.isOver) return;
     void this.upgrading.finished().then(() => {
@@ -274,6 +274,10 @@ export class Supervisor implements SignalActions, UpgradeHooks {
     this.monitoring?.close();
   }
 
+  departed(): void {
+    this.stopped();
+  }
+
   takenBack(): void {
     notify.mainPid(process.pid);
     this.service.takenBack();
@@ -290,6 +294,7 @@ export class Supervisor implements SignalActions, UpgradeHooks {
     this.upgrading.giveUp();
     this.workers.end();
     this.workers.postToAll({ type: 'stop' });
+    this.stopped();
   }
 
   /** Another process takes this one's place. Throws UpgradeFailed when this one goes on. */
@@ -369,6 +374,7 @@ export class Supervisor implements SignalActions, UpgradeHooks {
     );
     this.workers.end();
     this.workers.postToAll({ type: 'shutdown', graceMs: this.settings.shutdownTimeoutMs });
+    this.stopped();
   }
 
   private async answerAdmin(worker: number, client: number, messages: Uint8Array): Promise<void> {

@@ -2,9 +2,9 @@
 import { randomBytes } from 'node:crypto';
 import { MessageChannel } from 'node:worker_threads';
 import { Counter, Counters } from '../pooler/counters.js';
-import { socketOptions } from '../pooler/data-plane.js';
 import type { DataPlaneSettings } from '../pooler/settings.js';
 import { SharedPool } from '../pooler/shared-pool.js';
+import { socketOptions } from '../pooler/socket-options.js';
 import {
   counterRow,
   type LogLevel,
@@ -21,12 +21,13 @@ import { openWakeFd } from '../reactor/base-reactor.js';
 import { Descriptors } from '../reactor/descriptors.js';
 import { allowedProcessors, close, type Fd, type MappedRange, unmap } from '../reactor/libc.js';
 import { openListening } from '../reactor/listening.js';
-import type { ListeningSocket, SocketAddress } from '../reactor/reactor.js';
+import { type ListeningSocket, NO_SSL, type SocketAddress } from '../reactor/reactor.js';
 import type { Resolved } from './data-plane-settings.js';
 import { mergeSnapshots } from './merge-snapshots.js';
 import { type PoolHolders, Pools } from './pools.js';
 import { workerShare } from './tls-settings.js';
 import type { Heritage } from './upgrade/heritage.js';
+import type { Parcel } from './upgrade/transfer.js';
 import { VERSION } from './version.js';
 import { Watchdog } from './watchdog.js';
 import { WorkerHandle } from './worker-handle.js';
@@ -83,7 +84,11 @@ export class Workers implements PoolHolders {
   private readonly ready = new Set<number>();
   /** Workers that have died, and the others that may still be posting to them. */
   private readonly mourners = new Map<number, Set<number>>();
+  /** Workers that have died and been buried, and nobody has taken their place yet. */
+  private readonly absent = new Set<number>();
   private readonly drained = new Set<number>();
+  /** Connections of another process that came when no worker lived. */
+  private readonly waiting: Parcel[] = [];
   private readonly watchdog = new Watchdog({
     onSilent: (worker, seconds) => this.events.onSilent(this.statusOf(worker), seconds),
     onStuck: (worker, seconds) => this.handles.get(worker)?.end(`it has not come round for ${seconds} s`),
@@ -219,22 +224,28 @@ export class Workers implements PoolHolders {
     this.postToAll({ type: 'remain' });
     this.startMore();
     this.accept();
+    for (const worker of [...this.absent]) this.replace(worker);
   }
 
-  /** Chooses who is to serve a connection that comes from another process, which is this worker's from now on. */
-  assign(fd: number): number {
+  /** A connection comes from another process: it is from now on the worker's that has it easiest, or, when none lives,
+   *  the next one's. */
+  welcome(parcel: Parcel): void {
     const board = new WorkerBoard(this.shared.board, ACCEPTING_WORKER, this.settings.workerFillPercent);
     const best = board.nextServing;
     // The accepting worker is chosen where nobody is better, and may have died.
-    const [living = best] = this.handles.keys();
-    const worker = this.handles.has(best) ? best : living;
+    const worker = this.handles.has(best) ? best : this.handles.keys().next().value;
+    if (worker === undefined) {
+      this.waiting.push(parcel);
+      return;
+    }
+    const isTooMany = board.clients >= this.settings.maxConnections;
     board.clientComes(worker);
+    const { fd, message } = parcel;
     new Descriptors(this.shared.descriptors, worker).take(fd);
-    return worker;
-  }
-
-  get hasTooManyClients(): boolean {
-    return new WorkerBoard(this.shared.board, ACCEPTING_WORKER).clients >= this.settings.maxConnections;
+    const detached = { fd, ssl: NO_SSL };
+    if (message.type === 'client')
+      this.post(worker, { type: 'clientArrives', detached, client: message.client });
+    else this.post(worker, { type: 'loginArrives', detached, unread: message.unread, isTooMany });
   }
 
   /** The process ends: nobody is replaced any more. */
@@ -279,6 +290,7 @@ export class Workers implements PoolHolders {
     for (const other of this.handles.values()) this.join(handle, other);
     this.handles.set(index, handle);
     this.events.onStarting(handle);
+    for (const parcel of this.waiting.splice(0)) this.welcome(parcel);
   }
 
   private join(a: WorkerHandle, b: WorkerHandle): void {
@@ -383,9 +395,13 @@ export class Workers implements PoolHolders {
     close(this.wakeFdOf(worker));
     new WorkerBoard(this.shared.board, worker).forget(worker);
     this.pools.forget(worker);
-    setTimeout(() => {
-      if (!this.isEnding) this.start(worker);
-    }, REPLACE_AFTER_MS).unref();
+    this.absent.add(worker);
+    // Not unref'ed: when no worker lives nothing else keeps the process from ending.
+    setTimeout(() => this.replace(worker), REPLACE_AFTER_MS);
+  }
+
+  private replace(worker: number): void {
+    if (!this.isEnding && this.absent.delete(worker)) this.start(worker);
   }
 }
 

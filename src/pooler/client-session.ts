@@ -1,6 +1,6 @@
 /** What each message of a client means: which go to its server, as they are or changed, and which are answered without
  *  one. Not for: getting and giving back the server (served-client.ts), finding the messages (client-stream.ts), logging
- *  in (client-login.ts), the console (admin-session.ts), what servers answer (server-session.ts). PostgreSQL manual,
+ *  in (client-login.ts), the console (admin-session.ts), what servers answer (server-answers.ts). PostgreSQL manual,
  *  "Message Flow". */
 import type { Socket } from '../reactor/reactor.js';
 import { byteAt, int32At, zeroAt } from '../wire/bytes.js';

@@ -22,3 +22,22 @@ const CLOSE_REASONS = [
 ] as const;
 
 export type CloseReason = (typeof CLOSE_REASONS)[number];
+
+/** Reasons that are part of a pool's ordinary life. */
+const ORDINARY: ReadonlySet<CloseReason> = new Set([
+  'idle_timeout',
+  'server_lifetime',
+  'shutdown',
+  'cancelled',
+  'client_lost',
+  'pool_closed',
+  'pool_shrunk',
+  'reloaded',
+  'killed',
+  'paused',
+  'reconnect',
+]);
+
+export function isOrdinaryReason(reason: CloseReason): boolean {
+  return ORDINARY.has(reason);
+}

@@ -1,6 +1,6 @@
 /** What other threads have posted to a worker, and the order in which it is dealt with: what the control plane says first,
  *  then what each of the other workers does. Not for: the ports. */
-import type { DataPlane } from './data-plane.js';
+import type { Inbox } from './inbox.js';
 import type { ToPeer } from './peers.js';
 import type { ToWorker } from './thread-messages.js';
 
@@ -11,13 +11,13 @@ export interface Mailbox<Message> {
 }
 
 export class Mail {
-  private readonly plane: Pick<DataPlane, 'onMessage' | 'onPeerMessage'>;
+  private readonly inbox: Pick<Inbox, 'onMessage' | 'onPeerMessage'>;
   private readonly control: Mailbox<ToWorker>;
   /** By worker. */
   private readonly peers = new Map<number, Mailbox<ToPeer>>();
 
-  constructor(plane: Pick<DataPlane, 'onMessage' | 'onPeerMessage'>, control: Mailbox<ToWorker>) {
-    this.plane = plane;
+  constructor(inbox: Pick<Inbox, 'onMessage' | 'onPeerMessage'>, control: Mailbox<ToWorker>) {
+    this.inbox = inbox;
     this.control = control;
   }
 
@@ -31,7 +31,7 @@ export class Mail {
     for (let message = this.control.take(); message !== null; message = this.control.take()) {
       if (message.type === 'peer') meets(message);
       else if (message.type === 'peerDied') this.buries(message.worker);
-      this.plane.onMessage(message);
+      this.inbox.onMessage(message);
     }
     for (const worker of this.peers.keys()) this.readFrom(worker);
   }
@@ -46,6 +46,6 @@ export class Mail {
     const box = this.peers.get(worker);
     if (box === undefined) return;
     for (let message = box.take(); message !== null; message = box.take())
-      this.plane.onPeerMessage(worker, message);
+      this.inbox.onPeerMessage(worker, message);
   }
 }

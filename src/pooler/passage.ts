@@ -36,7 +36,7 @@ export class Passage implements TimerTarget {
     const { plane } = this;
     switch (message.type) {
       case 'accept':
-        return plane.acceptFrom(message.listening);
+        return plane.reception.acceptFrom(message.listening);
       case 'depart':
         return this.depart(message.graceMs);
       case 'remain':
@@ -44,7 +44,7 @@ export class Passage implements TimerTarget {
       case 'clientArrives':
         return this.welcome(message.client, message.detached);
       case 'loginArrives':
-        return plane.takeNewClient(message.detached, message.isTooMany, message.unread);
+        return plane.reception.takeNewClient(message.detached, message.isTooMany, message.unread);
       case 'poolFacts':
         return plane.findPool(message.facts.database, message.facts.user)?.factsCame(message.facts);
       case 'roomCame':
@@ -99,7 +99,7 @@ export class Passage implements TimerTarget {
   private depart(graceMs: number): void {
     const { plane } = this;
     this.isDeparting = true;
-    plane.stopAccepting();
+    plane.reception.stopAccepting();
     for (const client of plane.allClients()) {
       if (!client.isWaiting) continue;
       if (this.takes(client)) client.putOffWait();

@@ -103,6 +103,12 @@ export class PoolGrowth implements TimerTarget {
     return this.opening + this.pool.checking.size + this.pool.shared.pledged;
   }
 
+  /** So many servers may be opened. */
+  get room(): number {
+    const { isShutDown, isPaused, settings, shared } = this.pool;
+    return isShutDown || isPaused ? 0 : Math.max(0, settings.poolSize - shared.size);
+  }
+
   onTimer(timer: Timer): void {
     if (timer === this.failTimer && this.whyNotOpened !== null) this.pool.openFailed(this.whyNotOpened);
     else this.grow();

@@ -130,6 +130,12 @@ export class PoolSharing implements TimerTarget {
     if (richest !== NO_WORKER) plane.peers.post(richest, { type: 'look', pool });
   }
 
+  /** So many servers other workers have to spare. */
+  get idleElsewhere(): number {
+    const { shared, plane, isPaused } = this.pool;
+    return isPaused || plane.peers.count === 0 ? 0 : shared.idleElsewhere;
+  }
+
   /** A server that another worker has handed over. */
   takeOver(record: ServerRecord, detached: DetachedSocket): void {
     this.pool.shared.arrived();

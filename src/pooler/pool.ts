@@ -15,6 +15,7 @@ import { Counter, Counters, Gauge, Histogram } from './counters.js';
 import type { DataPlane } from './data-plane.js';
 import { IdleServers } from './idle-servers.js';
 import type { LogFields } from './log-fields.js';
+import { NoWait } from './no-wait.js';
 import type { PoolFacts } from './passage-messages.js';
 import type { PeerLink } from './peers.js';
 import { PoolCredentials } from './pool-credentials.js';
@@ -55,6 +56,7 @@ export class Pool implements TimerTarget, Serials {
   /** Fires when the one that waits longest may have waited long enough. It is not moved when that one is served: it
    *  then fires too early, once, and is set anew. */
   private readonly waitTimer: Timer = new Timer(this);
+  private readonly noWait: NoWait = new NoWait(this);
   /** Servers that were opened before are not given to clients any more. The reactors' clock. */
   private validSinceMs = 0;
   private whyRenewed: CloseReason = 'reconnect';
@@ -134,6 +136,7 @@ export class Pool implements TimerTarget, Serials {
   mayBeClosed(): void {
     if (!this.isClosing || !this.shared.isEmptyHere) return;
     this.plane.reactor.clearTimer(this.waitTimer); // or it would keep the pool in memory, as the others would
+    this.noWait.stop();
     this.growth.stop();
     this.sharing.stop();
     this.plane.poolIsClosed(this, this.closeRequest);
@@ -236,7 +239,8 @@ export class Pool implements TimerTarget, Serials {
     client.waitingSince = ticksAt(reactor.nowMs);
     this.waiters.push(client);
     this.waitersChanged(1);
-    if (!this.waitTimer.isSet) reactor.setTimer(this.waitTimer, settings.queryWaitTimeoutMs);
+    if (settings.queryWaitTimeoutMs === 0) this.noWait.begin();
+    else if (!this.waitTimer.isSet) reactor.setTimer(this.waitTimer, settings.queryWaitTimeoutMs);
     this.growth.grow();
     if (this.plane.peers.count > 0) this.sharing.hopeForOwn();
     return false;
@@ -375,16 +379,28 @@ export class Pool implements TimerTarget, Serials {
   }
 
   onTimer(): void {
+    this.limitWaits();
+  }
+
+  /** Those who have waited for query_wait_timeout do so no more; there may be another one now. */
+  limitWaits(): void {
     const { reactor, settings } = this.plane;
     const limit = settings.queryWaitTimeoutMs;
+    if (limit === 0 && !this.waiters.isEmpty) return this.noWait.begin();
     for (let first = this.waiters.first; first !== null; first = this.waiters.first) {
       if (msSince(first.waitingSince, reactor.nowMs) < limit) break;
-      this.nextWaiter();
-      this.countWait(first);
-      first.noServer(new PoolExhausted());
+      this.refuse(first);
     }
     const { first } = this.waiters;
     if (first !== null) reactor.setTimer(this.waitTimer, limit - msSince(first.waitingSince, reactor.nowMs));
+  }
+
+  /** The client has waited in vain. */
+  refuse(client: ServedClient | null): void {
+    if (client === null) return;
+    this.leave(client);
+    this.countWait(client);
+    client.noServer(new PoolExhausted());
   }
 
   snapshot(clientsActive: number, oldestActiveMs = 0): PoolSnapshot {

@@ -15,7 +15,7 @@ import { errorResponse } from '../wire/error-response.js';
 import { query } from '../wire/message-builder.js';
 import { FLUSH } from '../wire/ready-made.js';
 import { Frontend, HEADER_LENGTH, TransactionStatus } from '../wire/tags.js';
-import { Owed } from './answer-queue.js';
+import { type AnswerQueue, Owed } from './answer-queue.js';
 import type { KeySeed } from './cancel.js';
 import { ClientMove } from './client-move.js';
 import { ClientStatements } from './client-statements.js';
@@ -264,7 +264,7 @@ export abstract class ServedClient
   }
 
   /** The server has done DISCARD ALL or DEALLOCATE ALL. */
-  statementsDiscarded({ queue }: ServerSession): void {
+  statementsDiscarded(queue: AnswerQueue): void {
     this.statements?.discarded(queue);
   }
 

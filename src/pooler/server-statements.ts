@@ -10,13 +10,13 @@ import { type AnswerQueue, Owed } from './answer-queue.js';
 import { Counter } from './counters.js';
 import { ANSWERS_OWED_MAX, CLOSED_AT_ONCE_MAX } from './limits.js';
 import { PreparedSet } from './prepared-set.js';
-import type { ServerSession } from './server-session.js';
+import type { ServerAnswers } from './server-answers.js';
 import { NAME_PREFIX, nameBytes, type Statement } from './statements.js';
 
 const ZERO = Uint8Array.of(0);
 
 export class ServerStatements {
-  private readonly server: ServerSession;
+  private readonly server: ServerAnswers;
   private readonly queue: AnswerQueue;
   private readonly prepared: PreparedSet;
   /** What was named last in a Bind or Describe. */
@@ -27,7 +27,7 @@ export class ServerStatements {
   hits = 0;
   misses = 0;
 
-  constructor(server: ServerSession, sizeMax: number) {
+  constructor(server: ServerAnswers, sizeMax: number) {
     this.server = server;
     this.queue = server.queue;
     this.prepared = new PreparedSet(sizeMax);

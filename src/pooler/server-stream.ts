@@ -1,5 +1,5 @@
 /** What a server sends, as messages: finds them where they lie, has those that must be seen whole gathered, and passes
- *  runs of bytes on to the client in one piece. Not for: what a message means (server-session.ts). PostgreSQL manual,
+ *  runs of bytes on to the client in one piece. Not for: what a message means (server-answers.ts). PostgreSQL manual,
  *  "Message Flow". */
 import { SystemError } from '../reactor/libc.js';
 import type { DetachedSocket, Socket } from '../reactor/reactor.js';
@@ -79,6 +79,10 @@ export abstract class ServerStream implements Caller {
     counters.change(Gauge.ServersLogin + this.state, -1);
     if (next !== ServerState.Closed) counters.change(Gauge.ServersLogin + next, 1);
     this.state = next;
+  }
+
+  get isClosed(): boolean {
+    return this.state === ServerState.Closed;
   }
 
   /** Connects again, with TLS when it was without and the other way round, if that is wanted; false when it is not. */
@@ -163,6 +167,12 @@ export abstract class ServerStream implements Caller {
   /** Whether the client has got the beginning of a message whose rest is still to come: nothing else may be sent. */
   get isMidRelay(): boolean {
     return this.isInside && this.relaysBody && this.framer.remaining > 0;
+  }
+
+  /** … a message of more than so many bytes, which is not COPY data. */
+  isMidLargeMessage(limit: number): boolean {
+    const { framer } = this;
+    return this.isMidRelay && framer.bodyLength > limit && framer.tag !== Backend.CopyData;
   }
 
   private messageBegins(bytes: Uint8Array): Fate {

@@ -182,6 +182,15 @@ export class SharedPool {
     return Atomics.load(this.words, rowOf(worker) + Part.Waiting) > 0;
   }
 
+  /** Idle servers of the other workers. */
+  get idleElsewhere(): number {
+    let count = 0;
+    for (let worker = 0; worker < this.workers; worker++) {
+      if (worker !== this.self) count += Atomics.load(this.words, rowOf(worker) + Part.Idle);
+    }
+    return count;
+  }
+
   /** The worker that has most idle servers, NO_WORKER when no other has one. */
   get richest(): number {
     let richest = NO_WORKER;

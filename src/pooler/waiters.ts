@@ -9,7 +9,7 @@ export interface Waiter<W> {
 
 export class Waiters<W extends Waiter<W>> {
   first: W | null = null;
-  private last: W | null = null;
+  last: W | null = null;
   length = 0;
 
   get isEmpty(): boolean {

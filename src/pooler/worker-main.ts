@@ -28,13 +28,13 @@ try {
   const descriptors = new Descriptors(start.shared.descriptors, start.index);
   const { reactor, why } = openReactor(start.settings.ioBackend, start.wakeFd, descriptors);
   const plane = new DataPlane(start, reactor, post);
-  plane.onManyLeft = collectGarbage;
-  plane.onSecond = () => {
+  plane.pulse.onManyLeft = collectGarbage;
+  plane.pulse.onSecond = () => {
     if (isHeapFull()) reactor.stop();
   };
   reactor.onBug = (error) =>
     plane.log('error', `bug: ${error instanceof Error ? error.stack : String(error)}`);
-  const mail = new Mail(plane, mailboxOf<ToWorker>(port));
+  const mail = new Mail(plane.inbox, mailboxOf<ToWorker>(port));
   reactor.onWake = () => mail.read((peer) => meet(plane, mail, descriptors, peer));
   if (pinned < 0) plane.log('warn', `cannot be bound to processor ${start.processor}: ${errnoName(pinned)}`);
   plane.begin();

@@ -1,5 +1,8 @@
 /** A worker thread that fails, in whatever way: its clients are told, nobody else notices, and another takes its place. */
 import assert from 'node:assert/strict';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Doorman } from '../support/doorman.js';
@@ -20,6 +23,8 @@ const enum Fault {
   Loop = 2_000_000_002,
   HeapGone = 2_000_000_003,
   HeapFull = 2_000_000_004,
+  /** Of all workers, and of those that take their place. */
+  AllDie = 2_000_000_005,
 }
 
 describe('a worker of three fails', async () => {
@@ -91,5 +96,58 @@ describe('a worker of three fails', async () => {
       /worker 1 has not come round for 5 s: its clients wait.*clients=\d servers=\d/,
       /worker 1 has died.*it has not come round for 15 s/,
     );
+  });
+});
+
+describe('no worker lives', () => {
+  const WORKERS_DIE = /worker (0|1) has died(.|\n)*worker (?!\1)(0|1) has died/;
+
+  async function withoutWorkers(): Promise<Doorman> {
+    const file = join(mkdtempSync(join(tmpdir(), 'pg-doorman-dying-')), 'pid');
+    writeFileSync(file, '');
+    const doorman = await Doorman.start({
+      general: { worker_threads: 2 },
+      pools: { postgres: pool() },
+      environment: { NODE_OPTIONS: `--import=${FAULT}`, PG_DOORMAN_TEST_DYING: file },
+    });
+    doorman.admin(`kill_client ${Fault.AllDie}`).catch(() => undefined); // the console is of a worker, too
+    await doorman.logged(WORKERS_DIE);
+    return doorman;
+  }
+
+  test('SIGTERM ends the process all the same', async () => {
+    const doorman = await withoutWorkers();
+    await doorman.stop();
+  });
+
+  test('an upgrade replaces the process all the same', async () => {
+    const doorman = await withoutWorkers();
+    const old = doorman.pid;
+    await doorman.upgrade();
+    await doorman.isReplaced(old);
+    const client = await WireClient.login(doorman.port, 'postgres', 'postgres');
+    assert.equal(await client.value('select 1'), '1');
+    client.close();
+    await doorman.stop();
+  });
+
+  test('clients that come over from the old process are served by the next that lives', async () => {
+    const doorman = await Doorman.start({
+      general: { worker_threads: 2 },
+      pools: { postgres: pool() },
+      environment: { NODE_OPTIONS: `--import=${FAULT}`, PG_DOORMAN_TEST_FAULT: 'poolFacts' },
+    });
+    const clients = await Promise.all(
+      Array.from({ length: 3 }, () => WireClient.login(doorman.port, 'postgres', 'postgres')),
+    );
+    for (const client of clients) await client.query('begin; select 1');
+    const old = doorman.pid;
+    await doorman.upgrade();
+    await doorman.logged(WORKERS_DIE);
+    for (const client of clients) await client.query('commit');
+    for (const client of clients) assert.equal(await client.value('select 2'), '2');
+    for (const client of clients) client.close();
+    await doorman.isReplaced(old);
+    await doorman.stop();
   });
 });

@@ -183,17 +183,77 @@ for (const isRoundRobin of [false, true]) {
   });
 }
 
-test('a query_wait_timeout of 0 is no wait at all', async () => {
-  // One thread: a server that another has to hand over would be waited for.
-  const general = { query_wait_timeout: 0, worker_threads: 1 };
-  await withPool({ general, pool: pool({ pool_size: 1 }) }, async (scene) => {
-    const client = await scene.login();
-    const tags = async (): Promise<string> => (await client.query('select 1')).map(({ tag }) => tag).join('');
-    assert.equal(await tags(), 'TDCZ');
-    const [holder] = await holders(scene, 1);
-    assert.equal(await tags(), 'EZ');
-    await holder?.query('commit');
-    assert.equal(await tags(), 'TDCZ');
-    for (const each of [client, holder]) each?.close();
+for (const threads of [1, 4]) {
+  const across = `a query_wait_timeout of 0, ${threads} threads`;
+  const tags = async (client: WireClient): Promise<string> =>
+    (await client.query('select 1')).map(({ tag }) => tag).join('');
+  const refused = 'EZ';
+  const served = 'TDCZ';
+
+  test(`${across}: no wait for a server that others hold, but one that is free is found wherever it is`, async () => {
+    const general = { query_wait_timeout: 0, worker_threads: threads };
+    await withPool({ general, pool: pool({ pool_size: 1 }) }, async (scene) => {
+      const clients: WireClient[] = [];
+      while (clients.length < threads * 2) clients.push(await scene.login());
+      for (const client of clients) assert.equal(await tags(client), served);
+      const [holder] = await holders(scene, 1);
+      for (const client of clients) assert.equal(await tags(client), refused);
+      await holder?.query('commit');
+      for (const client of clients) assert.equal(await tags(client), served);
+      for (const each of [...clients, holder]) each?.close();
+    });
   });
+
+  test(`${across}: one that may be opened is`, async () => {
+    const general = { query_wait_timeout: 0, worker_threads: threads };
+    await withPool({ general, pool: pool({ pool_size: 6 }) }, async (scene) => {
+      const clients = await holders(scene, 6);
+      const servers = await scene.doorman.admin('show servers');
+      assert.deepEqual(
+        servers.map(({ state }) => state),
+        Array(6).fill('used'),
+      );
+      const client = await scene.login();
+      assert.equal(await tags(client), refused);
+      for (const each of [client, ...clients]) each.close();
+    });
+  });
+}
+
+test('a query_wait_timeout of 0: one that is being opened is waited for, for connect_timeout at most', async () => {
+  let isFirst = true;
+  const postgres = await FakePostgres.start({
+    onStartup: (session) => {
+      if (isFirst) greet(session);
+      isFirst = false;
+    },
+    onMessage: () => undefined,
+  });
+  const general = { query_wait_timeout: 0, connect_timeout: 100, worker_threads: 1 };
+  await withPool({ general, pool: poolAt(postgres.port, { pool_size: 2 }) }, async ({ login }) => {
+    const holder = await login();
+    holder.send(query('select 1')); // this PostgreSQL answers nothing
+    const client = await login();
+    const [error] = await client.query('select 1');
+    assert.equal(error?.tag, 'E');
+    for (const each of [holder, client]) each.close();
+  });
+  await postgres.stop();
 });
+
+for (const limit of ['10ms', 0]) {
+  test(`RELOAD with a query_wait_timeout of ${limit}: it holds for those who wait already`, async () => {
+    const pools = { postgres: pool({ pool_size: 1 }) };
+    const general = { query_wait_timeout: '1h' };
+    await withPool({ general, pool: pools.postgres }, async (scene) => {
+      const [holder] = await holders(scene, 1);
+      const client = await scene.login();
+      client.send(query('select 1'));
+      while ((await scene.count('cl_waiting')) === 0);
+      scene.doorman.rewrite({ general: { ...general, query_wait_timeout: limit }, pools });
+      await scene.doorman.admin('reload');
+      assert.equal((await client.until('Z')).map(({ tag }) => tag).join(''), 'EZ');
+      for (const each of [client, holder]) each?.close();
+    });
+  });
+}

@@ -10,6 +10,7 @@ import { Pool } from '../../src/pooler/pool.js';
 import { PoolGrowth } from '../../src/pooler/pool-growth.js';
 import { PoolSharing } from '../../src/pooler/pool-sharing.js';
 import { ServedClient } from '../../src/pooler/served-client.js';
+import { ServerAnswers } from '../../src/pooler/server-answers.js';
 import { ServerSession } from '../../src/pooler/server-session.js';
 import { ServerStatements } from '../../src/pooler/server-statements.js';
 import { SharedPool } from '../../src/pooler/shared-pool.js';
@@ -97,10 +98,10 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'ParseComplete is said before the answers that precede it',
     plant: instead(
-      ServerSession,
+      ServerAnswers,
       'answerLocally',
       () =>
-        function (this: ServerSession, kind: number) {
+        function (this: ServerAnswers, kind: number) {
           Reflect.get(this, 'sendSynthetic').call(this, kind);
         },
     ),
@@ -348,10 +349,10 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'behind a RELOAD clients are greeted with what another client has set',
     seed: 35,
     plant: instead(
-      ServerSession,
+      ServerAnswers,
       'parameterChanged',
       (original) =>
-        function (this: ServerSession, bytes: Uint8Array, at: number, end: number, isClients: boolean) {
+        function (this: ServerAnswers, bytes: Uint8Array, at: number, end: number, isClients: boolean) {
           const [name = '', value = ''] = Buffer.from(bytes.subarray(at, end)).toString().split('\0');
           this.pool.parameterCame(name, value);
           original.call(this, bytes, at, end, isClients);

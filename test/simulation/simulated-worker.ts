@@ -58,7 +58,7 @@ export class SimulatedWorker {
     this.index = start.index;
     this.reactor = reactor;
     this.plane = new DataPlane(start, reactor, hears);
-    this.mail = new Mail(this.plane, this.control);
+    this.mail = new Mail(this.plane.inbox, this.control);
     reactor.onWake = () => this.mail.read(() => undefined);
     reactor.onBug = (error) => {
       throw error instanceof Broken

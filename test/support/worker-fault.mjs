@@ -1,12 +1,25 @@
-/** Loaded into every thread of a pg_doorman under test (`--import`): KILL_CLIENT with one of these numbers makes worker 1
- *  fail in the way that the number stands for. What the pooler does about it is its own. */
-import { DataPlane } from '../../dist/pooler/data-plane.js';
+/** Loaded into every thread of a pg_doorman under test (`--import`): KILL_CLIENT with one of these numbers makes worker 1,
+ *  or all of them, fail in the way that the number stands for. What the pooler does about it is its own.
+ *  PG_DOORMAN_TEST_DYING names a file: workers of the process whose number stands there cannot even start.
+ *  PG_DOORMAN_TEST_FAULT=poolFacts: they fail when an upgrade begins that has them take another process's place. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { isMainThread } from 'node:worker_threads';
+import { Inbox } from '../../dist/pooler/inbox.js';
 
-const { onMessage } = DataPlane.prototype;
+const { PG_DOORMAN_TEST_DYING: dying, PG_DOORMAN_TEST_FAULT: fault } = process.env;
+if (!isMainThread && dying !== undefined && readFileSync(dying, 'utf8') === String(process.pid))
+  throw new Error('a worker of the test that cannot start');
+
+const { onMessage } = Inbox.prototype;
 const kept = [];
 
-DataPlane.prototype.onMessage = function (message) {
-  if (message.type === 'killClient' && this.start.index === 1) {
+Inbox.prototype.onMessage = function (message) {
+  if (message.type === fault) throw new Error(`a ${fault} of the test`);
+  if (message.type === 'killClient' && message.client === 2_000_000_005) {
+    writeFileSync(dying, String(process.pid));
+    throw new Error('an assertion of the test in all workers');
+  }
+  if (message.type === 'killClient' && this.plane.start.index === 1) {
     switch (message.client) {
       case 2_000_000_001:
         throw new Error('an assertion of the test');

@@ -123,7 +123,7 @@ export const general = z.strictObject({
     reload: 'new connections',
   }),
   query_wait_timeout: duration().default(5000).register(docs, {
-    en: 'How long a client waits for a server connection. 0: not at all.',
+    en: 'How long a client waits for a server connection. 0: not for one that another client has; one that may be opened is.',
     reload: 'at once',
   }),
   idle_timeout: duration().default(600_000).register(docs, {

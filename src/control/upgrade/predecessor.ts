@@ -5,7 +5,6 @@ import type { PassageToControl } from '../../pooler/passage-messages.js';
 import type { DataPlaneSettings } from '../../pooler/settings.js';
 import { DescriptorLost, DescriptorPipe } from '../../reactor/descriptor-pipe.js';
 import type { Fd } from '../../reactor/libc.js';
-import { NO_SSL } from '../../reactor/reactor.js';
 import type { Log } from '../logs.js';
 import { fillPools } from '../retain-cycle.js';
 import type { Workers } from '../workers.js';
@@ -127,13 +126,8 @@ export class Predecessor {
   private take({ workers, log }: Site, message: Travelling): void {
     const { number } = message;
     try {
-      const detached = { fd: this.pipe.receive().fd, ssl: NO_SSL };
-      const isTooMany = workers.hasTooManyClients;
-      const worker = workers.assign(detached.fd);
-      if (message.type === 'client') {
-        this.clients++;
-        workers.post(worker, { type: 'clientArrives', detached, client: message.client });
-      } else workers.post(worker, { type: 'loginArrives', detached, unread: message.unread, isTooMany });
+      workers.welcome({ fd: this.pipe.receive().fd, message });
+      if (message.type === 'client') this.clients++;
       tell({ type: 'taken', number });
     } catch (error) {
       if (!(error instanceof DescriptorLost)) throw error;

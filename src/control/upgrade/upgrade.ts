@@ -6,7 +6,6 @@ import type { DataPlaneSettings } from '../../pooler/settings.js';
 import type { ToControl } from '../../pooler/thread-messages.js';
 import { close, type Fd, SystemError } from '../../reactor/libc.js';
 import type { DetachedSocket } from '../../reactor/reactor.js';
-import { NO_SSL } from '../../reactor/reactor.js';
 import type { CancelKey } from '../../wire/startup.js';
 import type { Log } from '../logs.js';
 import type { Workers } from '../workers.js';
@@ -15,7 +14,7 @@ import type { Predecessor } from './predecessor.js';
 import { PROTOCOL, type ToPredecessor, type Travelling } from './process-messages.js';
 import { serverCounts } from './server-counts.js';
 import { Successor } from './successor.js';
-import { type Parcel, Transfer } from './transfer.js';
+import { Transfer } from './transfer.js';
 
 /** How often the new process is told what servers this one still has. */
 const COUNTS_INTERVAL_MS = 10;
@@ -33,6 +32,8 @@ export interface UpgradeHooks {
   handedOver(pid: number): void;
   /** … and is this one again: the other has failed. */
   takenBack(): void;
+  /** This process has nothing to do any more but for what its workers still have, if there are any. */
+  departed(): void;
 }
 
 export interface UpgradeSite {
@@ -161,6 +162,7 @@ export class Upgrade {
     log.info(
       `upgrade: process ${successor.pid} serves in place of ${process.pid}; what cannot go there has ${settings.shutdownTimeoutMs} ms to finish`,
     );
+    this.site.hooks.departed();
   }
 
   /** Has all workers stop accepting and close their idle servers. */
@@ -169,6 +171,7 @@ export class Upgrade {
     return new Promise((resolve) => {
       this.allDepart = resolve;
       this.awaited = workers.count;
+      if (this.awaited === 0) resolve();
       setTimeout(resolve, DEPARTURE_TIMEOUT_MS).unref();
       workers.depart(settings().shutdownTimeoutMs);
     });
@@ -198,7 +201,7 @@ export class Upgrade {
         return this.transfer?.taken(message.number);
       case 'notTaken': {
         const parcel = this.transfer?.takeBack(message.number) ?? null;
-        return parcel === null ? undefined : this.keep(parcel);
+        return parcel === null ? undefined : this.site.workers.welcome(parcel);
       }
       case 'cancel':
         return this.cancel(message.request, message.key);
@@ -220,7 +223,7 @@ export class Upgrade {
     }
     log.error(`upgrade: the new process has failed (${how}): this one goes on`);
     workers.remain();
-    for (const parcel of transfer.takeAllBack()) this.keep(parcel);
+    for (const parcel of transfer.takeAllBack()) this.site.workers.welcome(parcel);
     hooks.takenBack();
   }
 
@@ -229,19 +232,8 @@ export class Upgrade {
   private send({ fd }: DetachedSocket, message: (number: number) => Travelling): void {
     const { transfer } = this;
     const parcel = { fd: fd as Fd, message: message(transfer?.nextNumber() ?? 0) };
-    if (transfer === null) this.keep(parcel);
+    if (transfer === null) this.site.workers.welcome(parcel);
     else transfer.send(parcel);
-  }
-
-  /** It does not go after all. */
-  private keep({ fd, message }: Parcel): void {
-    const { workers } = this.site;
-    const isTooMany = workers.hasTooManyClients;
-    const worker = workers.assign(fd);
-    const detached = { fd, ssl: NO_SSL };
-    if (message.type === 'client')
-      workers.post(worker, { type: 'clientArrives', detached, client: message.client });
-    else workers.post(worker, { type: 'loginArrives', detached, unread: message.unread, isTooMany });
   }
 
   /** Clients that are still here may be cancelled by whoever connects to the new process. */

@@ -59,7 +59,7 @@ test('a worker takes both certificates', async () => {
   const before = plane.clientTls.context;
   const serverBefore = plane.serverTls.contextOf(pool.settings.serverTls);
   const renewed = await settingsWith(authority.signLocal(), { tls_mode: 'require' });
-  for (const message of messages(renewed)) plane.onMessage(structuredClone(message));
+  for (const message of messages(renewed)) plane.inbox.onMessage(structuredClone(message));
   const after = plane.clientTls.context;
   assert.ok(before && after && plane.clientTls.isRequired);
   assert.notDeepEqual(after.endPoint, before.endPoint);
@@ -75,7 +75,7 @@ test('what cannot be used leaves TLS with clients as it was, and is logged', asy
     ...authority.signLocal(),
     privateKey: authority.signLocal().privateKey,
   });
-  for (const message of messages(broken)) plane.onMessage(message);
+  for (const message of messages(broken)) plane.inbox.onMessage(message);
   assert.equal(plane.clientTls.context, before);
   assert.match(log.join('\n'), /TLS with clients stays as it was/);
 });
