@@ -166,11 +166,14 @@ export class DataPlane implements Acceptor, TimerTarget {
       board.clientComes(this.start.index);
       return this.welcome(socket, isTooMany);
     }
-    board.clientComes(worker);
+    board.clientComesFor(worker);
     socket.detach({
       onDetached: (detached) => {
-        if (peers.has(worker)) return peers.post(worker, { type: 'newClient', detached, isTooMany });
-        board.clientReturns(worker);
+        if (peers.has(worker)) {
+          board.clientMoves(worker);
+          return peers.post(worker, { type: 'newClient', detached, isTooMany });
+        }
+        board.clientStays(worker);
         this.takeNewClient(detached, isTooMany);
       },
     });
@@ -275,10 +278,11 @@ export class DataPlane implements Acceptor, TimerTarget {
     this.clients.delete(client.id);
     this.trace?.ends(client);
     if (this.peers.has(worker)) {
+      this.board.clientMoves(worker);
       this.peers.post(worker, { type: 'client', detached, record });
       return client.pool.clientIsOf(worker);
     }
-    this.board.clientReturns(worker);
+    this.board.clientStays(worker);
     this.takeClient(record, detached);
   }
 

@@ -136,7 +136,7 @@ export abstract class ServedClient
   }
 
   moveTo(worker: number): void {
-    this.plane.board.clientMoves(worker);
+    this.plane.board.clientIsToMove(worker);
     new ClientMove(this, worker);
   }
 

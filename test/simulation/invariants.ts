@@ -153,6 +153,11 @@ export class Invariants {
   }
 
   checkQuietProcess(process: SimulatedProcess): void {
+    const { board } = process;
+    for (const { index } of process.workers) {
+      const clients = board.clientsOf(index);
+      if (clients !== 0) throw new Broken(`${clients} clients are counted in worker ${index}`);
+    }
     for (const [number] of process.pools.all()) {
       const shared = process.pools.sharedPool(number);
       let servers = 0;
