@@ -15,7 +15,8 @@ import type {
 } from '../reactor/reactor.js';
 import { nobody } from '../reactor/stream-socket.js';
 import { Timer, type TimerTarget } from '../reactor/timers.js';
-import { type ClientFacingError, ShuttingDown } from '../wire/client-facing-error.js';
+import { type ClientFacingError, PoolRemoved, ShuttingDown } from '../wire/client-facing-error.js';
+import { errorResponse } from '../wire/error-response.js';
 import { PROTOCOL_MINOR } from '../wire/startup.js';
 import { AccessRules } from './access.js';
 import type { AdminSession } from './admin-session.js';
@@ -44,6 +45,7 @@ import type { ServerSession } from './server-session.js';
 import { ServerState } from './server-stream.js';
 import { ServerTls } from './server-tls.js';
 import type { ClientTlsSettings, DataPlaneSettings } from './settings.js';
+import { SharedPool } from './shared-pool.js';
 import type {
   ExpiredServer,
   LogLevel,
@@ -279,8 +281,8 @@ export class DataPlane implements Acceptor, TimerTarget {
     this.trace?.ends(client);
     if (this.peers.has(worker)) {
       this.board.clientMoves(worker);
-      this.peers.post(worker, { type: 'client', detached, record });
-      return client.pool.clientIsOf(worker);
+      client.pool.clientIsOf(worker);
+      return this.peers.post(worker, { type: 'client', detached, record });
     }
     this.board.clientStays(worker);
     this.takeClient(record, detached);
@@ -301,10 +303,7 @@ export class DataPlane implements Acceptor, TimerTarget {
   private takeClient(record: ClientRecord, detached: DetachedSocket): void {
     const socket = this.reactor.attach(detached, nobody);
     const pool = this.poolAt(record.pool);
-    if (pool === null) {
-      this.board.clientLeaves();
-      return socket.close();
-    }
+    if (pool === null) return this.refuse(socket, record);
     const client = ClientSession.takenOver(this, pool, socket, record);
     pool.clientArrives();
     this.clients.set(client.id, client);
@@ -312,6 +311,19 @@ export class DataPlane implements Acceptor, TimerTarget {
     if (pool.isClosing) client.poolCloses();
     else if (this.isShuttingDown && !this.passage.isDeparting) client.fail(new ShuttingDown());
     else socket.resume();
+  }
+
+  /** Its pool has been closed here, and the worker that it comes from had not heard of it yet. */
+  private refuse(socket: Socket, { pool, database, user, seed, address }: ClientRecord): void {
+    const removed = new PoolRemoved(database, user);
+    const refusal = errorResponse(removed, 'FATAL');
+    socket.send(refusal, 0, refusal.length);
+    socket.closeAfterSend();
+    const { shared, workers, index } = this.start;
+    new SharedPool(shared.pools, pool, workers, index).clientGoes();
+    this.board.clientLeaves();
+    if (!this.settings.logClientDisconnections) return;
+    this.log('info', `client disconnected: ${removed.message}`, { client_id: seed.id, user, database, address });
   }
 
   adminBegins(admin: AdminSession, how: LogFields): void {
