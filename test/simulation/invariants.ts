@@ -109,7 +109,9 @@ export class Invariants {
     for (const [number] of process.pools.all()) {
       let mayBe = 0;
       let servers = 0;
-      for (const pool of process.poolsOf(number)) {
+      for (const { isDead, plane } of process.workers) {
+        const pool = isDead ? null : plane.poolAt(number);
+        if (pool === null) continue;
         mayBe = Math.max(mayBe, pool.settings.poolSize);
         servers += pool.servers.size;
       }
