@@ -46,6 +46,8 @@ export class Pools {
   private readonly numbers = new Map<string, number>();
   /** Numbers that nobody has. The one that has been free for longest is used first. */
   private readonly free = Array.from({ length: POOLS_MAX }, (_, index) => index);
+  /** Those from here on nobody has ever had. */
+  private used = 0;
   private lastRequest = 0;
 
   /** Throws TooManyPools. */
@@ -105,6 +107,7 @@ export class Pools {
     for (let worker = 0; worker < this.workers; worker++) {
       new Counters(this.shared.counters, counterRow(worker, pool)).clear();
     }
+    this.used = Math.max(this.used, pool + 1);
     this.slots.set(pool, { settings, isStatic, closing: null });
     this.numbers.set(nameOf(settings), pool);
     this.tell(pool, settings);
@@ -166,7 +169,7 @@ export class Pools {
 
   /** … and has been buried. */
   forget(worker: number): void {
-    for (let pool = 0; pool < POOLS_MAX; pool++) this.sharedPool(pool, worker).forget(worker);
+    for (let pool = 0; pool < this.used; pool++) this.sharedPool(pool, worker).forget(worker);
     for (const pool of [...this.slots.keys()]) this.hasLeft(worker, pool);
   }
 

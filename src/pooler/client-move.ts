@@ -43,6 +43,6 @@ export class ClientMove implements Receiver, Leaver {
   private stays(): void {
     this.socket.receiver = this.client;
     this.socket.stay();
-    this.client.plane.board.clientReturns(this.worker);
+    this.client.plane.board.clientStays(this.worker);
   }
 }

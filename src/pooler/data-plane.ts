@@ -2,9 +2,10 @@
  *  how clients come in (reception.ts), what others say to the worker (inbox.ts). */
 import { errnoName } from '../reactor/libc.js';
 import { TlsError } from '../reactor/openssl.js';
-import type { DetachedSocket, Reactor, SocketOptions } from '../reactor/reactor.js';
+import type { DetachedSocket, Reactor, Socket, SocketOptions } from '../reactor/reactor.js';
 import { nobody } from '../reactor/stream-socket.js';
-import { type ClientFacingError, ShuttingDown } from '../wire/client-facing-error.js';
+import { type ClientFacingError, PoolRemoved, ShuttingDown } from '../wire/client-facing-error.js';
+import { errorResponse } from '../wire/error-response.js';
 import type { ScramKeys } from '../wire/scram-verifier.js';
 import { PROTOCOL_MINOR } from '../wire/startup.js';
 import { AccessRules } from './access.js';
@@ -35,6 +36,7 @@ import type { ServerSession } from './server-session.js';
 import { ServerState } from './server-stream.js';
 import { ServerTls } from './server-tls.js';
 import type { ClientTlsSettings, DataPlaneSettings } from './settings.js';
+import { SharedPool } from './shared-pool.js';
 import { serverSocketOptions } from './socket-options.js';
 import type { ExpiredServer, LogLevel, PoolStart, ToControl, WorkerStart } from './thread-messages.js';
 import { UserLookUps } from './user-lookups.js';
@@ -208,10 +210,11 @@ export class DataPlane {
     this.clients.delete(client.id);
     this.trace?.ends(client);
     if (this.peers.has(worker)) {
-      this.peers.post(worker, { type: 'client', detached, record });
-      return client.pool.clientIsOf(worker);
+      this.board.clientMoves(worker);
+      client.pool.clientIsOf(worker);
+      return this.peers.post(worker, { type: 'client', detached, record });
     }
-    this.board.clientReturns(worker);
+    this.board.clientStays(worker);
     this.takeClient(record, detached);
   }
 
@@ -230,10 +233,7 @@ export class DataPlane {
   takeClient(record: ClientRecord, detached: DetachedSocket): void {
     const socket = this.reactor.attach(detached, nobody);
     const pool = this.poolAt(record.pool);
-    if (pool === null) {
-      this.board.clientLeaves();
-      return socket.close();
-    }
+    if (pool === null) return this.refuse(socket, record);
     const client = ClientSession.takenOver(this, pool, socket, record);
     pool.clientArrives();
     this.clients.set(client.id, client);
@@ -241,6 +241,24 @@ export class DataPlane {
     if (pool.isClosing) client.poolCloses();
     else if (this.isShuttingDown && !this.passage.isDeparting) client.fail(new ShuttingDown());
     else socket.resume();
+  }
+
+  /** Its pool has been closed here, and the worker that it comes from had not heard of it yet. */
+  private refuse(socket: Socket, { pool, database, user, seed, address }: ClientRecord): void {
+    const removed = new PoolRemoved(database, user);
+    const refusal = errorResponse(removed, 'FATAL');
+    socket.send(refusal, 0, refusal.length);
+    socket.closeAfterSend();
+    const { shared, workers, index } = this.start;
+    new SharedPool(shared.pools, pool, workers, index).clientGoes();
+    this.board.clientLeaves();
+    if (!this.settings.logClientDisconnections) return;
+    this.log('info', `client disconnected: ${removed.message}`, {
+      client_id: seed.id,
+      user,
+      database,
+      address,
+    });
   }
 
   adminBegins(admin: AdminSession, how: LogFields): void {

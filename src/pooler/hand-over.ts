@@ -31,7 +31,6 @@ export interface ClientRecord extends ClientFacts {
 
 /** … on its way to the process that takes this one's place, or back. */
 export interface TravellingClient extends ClientFacts {
-  readonly database: string;
   /** It was told that its BEGIN is done, and no server has heard of it. */
   readonly beginIsDeferred: boolean;
   /** What it has sent and nobody has looked at: the beginning of what it sends next. */
@@ -48,6 +47,8 @@ export interface ClientIdentity {
 }
 
 interface ClientFacts extends ClientIdentity {
+  /** … of its pool. */
+  readonly database: string;
   readonly seed: KeySeed;
   readonly mode: PoolMode;
   readonly connectedMs: number;

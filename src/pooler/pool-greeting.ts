@@ -31,7 +31,7 @@ export class PoolGreeting {
 
   /** Tells the client's login when it is known; a server is opened to ask if need be. */
   want(login: ClientLogin): void {
-    if (this.pool.isShutDown) return login.noParameters(new ShuttingDown());
+    if (this.pool.isShutDown && !this.pool.greetsOn) return login.noParameters(new ShuttingDown());
     this.logins.add(login);
     this.pool.growth.grow();
   }

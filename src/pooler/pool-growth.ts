@@ -58,8 +58,8 @@ export class PoolGrowth implements TimerTarget {
   /** Those of other workers' servers come by themselves, but too early for a worker that hears of a reload after them;
    *  and nobody tells when such a server could not be opened. */
   private hopeForParameters(): void {
-    const { isShutDown, plane, index: pool } = this.pool;
-    if (this.opening > 0 || isShutDown || this.growTimer.isSet) return;
+    const { plane, index: pool } = this.pool;
+    if (this.opening > 0 || this.growTimer.isSet) return;
     plane.reactor.setTimer(this.growTimer, CREATE_PAUSE_MS);
     plane.peers.postToAll({ type: 'askParameters', pool });
   }
@@ -115,7 +115,9 @@ export class PoolGrowth implements TimerTarget {
   }
 
   private get mayOpen(): boolean {
-    return !this.pauseTimer.isSet && !this.failTimer.isSet && !this.pool.isShutDown && !this.pool.isPaused;
+    const { isShutDown, isPaused, greetsOn, greeting } = this.pool;
+    if (isShutDown && !(greetsOn && greeting.isAwaited && !greeting.isKnown)) return false;
+    return !this.pauseTimer.isSet && !this.failTimer.isSet && !isPaused;
   }
 
   /** Whether somebody waits for whom no server is on its way, and a new one should be opened. */

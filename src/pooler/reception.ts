@@ -45,11 +45,14 @@ export class Reception implements Acceptor {
       board.clientComes(start.index);
       return this.welcome(socket, isTooMany);
     }
-    board.clientComes(worker);
+    board.clientComesFor(worker);
     socket.detach({
       onDetached: (detached) => {
-        if (peers.has(worker)) return peers.post(worker, { type: 'newClient', detached, isTooMany });
-        board.clientReturns(worker);
+        if (peers.has(worker)) {
+          board.clientMoves(worker);
+          return peers.post(worker, { type: 'newClient', detached, isTooMany });
+        }
+        board.clientStays(worker);
         this.takeNewClient(detached, isTooMany);
       },
     });

@@ -109,6 +109,7 @@ export abstract class ServedClient
   record(): ClientRecord {
     return {
       pool: this.pool.index,
+      database: this.pool.settings.database,
       seed: this.keySeed,
       user: this.user,
       applicationName: this.applicationName,
@@ -136,7 +137,7 @@ export abstract class ServedClient
   }
 
   moveTo(worker: number): void {
-    this.plane.board.clientMoves(worker);
+    this.plane.board.clientIsToMove(worker);
     new ClientMove(this, worker);
   }
 
@@ -156,8 +157,7 @@ export abstract class ServedClient
 
   hasGone(detached: DetachedSocket, unread: Uint8Array): void {
     this.isClosed = true; // here
-    const { database } = this.pool.settings;
-    const client = { ...this.record(), database, beginIsDeferred: this.beginIsDeferred, unread };
+    const client = { ...this.record(), beginIsDeferred: this.beginIsDeferred, unread };
     this.plane.clientGone(this);
     this.plane.post({ type: 'clientGoes', detached, client });
     this.pool.clientGoes();

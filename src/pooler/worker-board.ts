@@ -19,7 +19,7 @@ const enum Whole {
 /** A worker's row. */
 const enum Part {
   IsAlive,
-  /** Clients, those on their way to it included. */
+  /** Clients that it has. */
   Clients,
   /** Servers that clients were given in the last second. */
   Rate,
@@ -31,6 +31,11 @@ const enum Part {
   MemoryKb,
   /** Seconds that it has seen go by. */
   Seconds,
+  /** Of its clients those that are to go on in another worker and have not left yet. */
+  Leaving,
+  /** … and of the others' those that are to go on in this one. Forgotten when one of them dies: nobody but who chooses a
+   *  worker goes by it. */
+  Expected,
 }
 
 /** What a client may come to ask for is not known yet; its login alone is a part of a millisecond. */
@@ -132,16 +137,29 @@ export class WorkerBoard {
     return Atomics.load(this.words, Whole.Clients);
   }
 
-  /** Clients of one worker. */
+  /** Clients of one worker, when those that are to move have moved. */
   clientsOf(worker: number): number {
-    return Atomics.load(this.words, rowOf(worker) + Part.Clients);
+    const row = rowOf(worker);
+    const has = Atomics.load(this.words, row + Part.Clients) - Atomics.load(this.words, row + Part.Leaving);
+    return has + Atomics.load(this.words, row + Part.Expected);
   }
 
   /** A client has connected, and this worker is to serve it. */
   clientComes(worker: number): void {
+    this.clientIsAt(worker);
+    Atomics.add(this.words, rowOf(worker) + Part.Newcomers, 1);
+  }
+
+  /** … and another worker is to serve it, to which this one sends it. */
+  clientComesFor(worker: number): void {
+    this.clientIsAt(this.self);
+    Atomics.add(this.words, rowOf(worker) + Part.Newcomers, 1);
+    this.clientIsToMove(worker);
+  }
+
+  private clientIsAt(worker: number): void {
     Atomics.add(this.words, Whole.Clients, 1);
     Atomics.add(this.words, rowOf(worker) + Part.Clients, 1);
-    Atomics.add(this.words, rowOf(worker) + Part.Newcomers, 1);
   }
 
   /** … has gone. */
@@ -150,17 +168,23 @@ export class WorkerBoard {
     Atomics.sub(this.words, rowOf(this.self) + Part.Clients, 1);
   }
 
-  /** … is to go on in another worker. */
+  /** … is to go on in another worker. It is this one's until it has left, and dies with it. */
+  clientIsToMove(worker: number): void {
+    Atomics.add(this.words, rowOf(this.self) + Part.Leaving, 1);
+    Atomics.add(this.words, rowOf(worker) + Part.Expected, 1);
+  }
+
+  /** … has left: it is the other worker's. */
   clientMoves(worker: number): void {
+    this.clientStays(worker);
     Atomics.sub(this.words, rowOf(this.self) + Part.Clients, 1);
     Atomics.add(this.words, rowOf(worker) + Part.Clients, 1);
   }
 
-  /** … stays after all: the other worker has died, and may have been forgotten already. */
-  clientReturns(worker: number): void {
-    Atomics.add(this.words, rowOf(this.self) + Part.Clients, 1);
-    if (!subtractAboveZero(this.words, rowOf(worker) + Part.Clients))
-      Atomics.add(this.words, Whole.Clients, 1);
+  /** … stays after all. */
+  clientStays(worker: number): void {
+    Atomics.sub(this.words, rowOf(this.self) + Part.Leaving, 1);
+    subtractAboveZero(this.words, rowOf(worker) + Part.Expected);
   }
 
   // ── the process ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -209,6 +233,8 @@ export class WorkerBoard {
     Atomics.store(this.words, row + Part.Rate, 0);
     Atomics.store(this.words, row + Part.Busy, 0);
     Atomics.store(this.words, row + Part.Newcomers, 0);
+    Atomics.store(this.words, row + Part.Leaving, 0);
+    for (let each = 0; each < this.workers; each++) Atomics.store(this.words, rowOf(each) + Part.Expected, 0);
     Atomics.sub(this.words, Whole.Clients, Atomics.exchange(this.words, row + Part.Clients, 0));
     Atomics.sub(this.words, Whole.MemoryKb, Atomics.exchange(this.words, row + Part.MemoryKb, 0));
   }

@@ -38,10 +38,11 @@ export class Buffers {
   inUse = 0;
   lender: Lender | null = null;
 
-  constructor() {
-    const mapping = mapMemory(MEMORY_BYTES);
-    this.memory = new Uint8Array(mapping.buffer);
-    this.address = mapping.address;
+  /** `from`: whose memory they take over, when its reactor is gone. */
+  constructor(from?: Pick<Buffers, 'memory' | 'address'>) {
+    const { memory, address } = from ?? mapped();
+    this.memory = memory;
+    this.address = address;
   }
 
   /** Where a buffer's first byte stands in `memory`. */
@@ -107,4 +108,9 @@ export class Buffers {
     if (buffer < SMALL_COUNT) this.freeSmall[this.freeSmallCount++] = buffer;
     else this.freeLarge[this.freeLargeCount++] = buffer;
   }
+}
+
+function mapped(): Pick<Buffers, 'memory' | 'address'> {
+  const { buffer, address } = mapMemory(MEMORY_BYTES);
+  return { memory: new Uint8Array(buffer), address };
 }

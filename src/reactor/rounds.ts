@@ -27,9 +27,9 @@ const EVENTS_MAX = 1_000_000;
 const SEND_HIGH_WATER_SCARCE = 16 * 1024;
 
 export abstract class Rounds implements SocketHost {
-  readonly buffers = new Buffers();
-  readonly segments = new Segments(this.buffers);
-  readonly outbox = new Outbox(this.buffers);
+  readonly buffers: Buffers;
+  readonly segments: Segments;
+  readonly outbox: Outbox;
   onWake: () => void = () => undefined;
   onBug: (error: unknown) => void = () => undefined;
   nowMs = 0;
@@ -43,6 +43,12 @@ export abstract class Rounds implements SocketHost {
   private replays = new SocketQueue();
   private replaying = new SocketQueue();
   private readonly leaving = new Set<StreamSocket>();
+
+  constructor(buffers = new Buffers()) {
+    this.buffers = buffers;
+    this.segments = new Segments(buffers);
+    this.outbox = new Outbox(buffers);
+  }
 
   /** Waits until something happens, or for so many milliseconds, reads the clock, and tells the sockets. */
   protected abstract waitAndDispatch(timeoutMs: number): void;

@@ -109,7 +109,9 @@ export class Invariants {
     for (const [number] of process.pools.all()) {
       let mayBe = 0;
       let servers = 0;
-      for (const pool of process.poolsOf(number)) {
+      for (const { isDead, plane } of process.workers) {
+        const pool = isDead ? null : plane.poolAt(number);
+        if (pool === null) continue;
         mayBe = Math.max(mayBe, pool.settings.poolSize);
         servers += pool.servers.size;
       }
@@ -153,6 +155,11 @@ export class Invariants {
   }
 
   checkQuietProcess(process: SimulatedProcess): void {
+    const { board } = process;
+    for (const { index } of process.workers) {
+      const clients = board.clientsOf(index);
+      if (clients !== 0) throw new Broken(`${clients} clients are counted in worker ${index}`);
+    }
     for (const [number] of process.pools.all()) {
       const shared = process.pools.sharedPool(number);
       let servers = 0;

@@ -4,6 +4,7 @@ import { AnswerQueue } from '../../src/pooler/answer-queue.js';
 import { ClientStatements } from '../../src/pooler/client-statements.js';
 import { ClientStream } from '../../src/pooler/client-stream.js';
 import { Counters, Gauge } from '../../src/pooler/counters.js';
+import { DataPlane } from '../../src/pooler/data-plane.js';
 import { MemoryBudget } from '../../src/pooler/memory-budget.js';
 import { NameChanges } from '../../src/pooler/name-changes.js';
 import { Pool } from '../../src/pooler/pool.js';
@@ -15,6 +16,7 @@ import { ServerSession } from '../../src/pooler/server-session.js';
 import { ServerStatements } from '../../src/pooler/server-statements.js';
 import { SharedPool } from '../../src/pooler/shared-pool.js';
 import { TrackedParameters } from '../../src/pooler/tracked-parameters.js';
+import type { Socket } from '../../src/reactor/reactor.js';
 import { StreamSocket } from '../../src/reactor/stream-socket.js';
 import { TransactionStatus } from '../../src/wire/tags.js';
 
@@ -342,6 +344,18 @@ export const MUTATIONS: readonly Mutation[] = [
           const isOpen = original.call(this);
           if (!isOpen) this.onTimer(Reflect.get(this, 'failTimer'));
           return isOpen;
+        },
+    ),
+  },
+  {
+    name: 'a client that comes to a worker that has closed its pool is still counted there',
+    plant: instead(
+      DataPlane,
+      'refuse',
+      () =>
+        function (this: DataPlane, socket: Socket) {
+          this.board.clientLeaves();
+          socket.close();
         },
     ),
   },

@@ -1,6 +1,6 @@
 /** The third reactor: the same rounds and sockets as io_uring's and epoll's, on the simulated network and in virtual
  *  time. The data plane runs on it unchanged. */
-import { NO_BUFFER, SMALL_BYTES } from '../../src/reactor/buffers.js';
+import { Buffers, NO_BUFFER, SMALL_BYTES } from '../../src/reactor/buffers.js';
 import { Errno, type Fd } from '../../src/reactor/libc.js';
 import {
   type Acceptor,
@@ -21,6 +21,9 @@ import { nobody, SocketState, StreamSocket } from '../../src/reactor/stream-sock
 import type { End } from './network.js';
 import { Broken, type World } from './world.js';
 
+/** Memory of reactors that are gone: to map it anew for each worker that is replaced takes long. */
+const spare: Buffers[] = [];
+
 /** What listens somewhere in the world. Gets one end; null: nobody answers, an errno: refused. */
 export type Destination = () => End | number | null;
 
@@ -38,6 +41,7 @@ export class SimulatedReactor extends Rounds implements Reactor {
   private usedMs = 0;
   private hasRunSince = false;
   private isHalted = false;
+  private hasGone = false;
   /** It accepts connections from now on. */
   onListening: () => void = () => undefined;
   /** It does not any more, and this one has come. */
@@ -50,7 +54,7 @@ export class SimulatedReactor extends Rounds implements Reactor {
     destination: (address: SocketAddress) => Destination,
     kernel = new SimulatedKernel(),
   ) {
-    super();
+    super(new Buffers(spare.pop()));
     this.world = world;
     this.kernel = kernel;
     this.destination = destination;
@@ -131,6 +135,8 @@ export class SimulatedReactor extends Rounds implements Reactor {
   /** The kernel closes what is still open. */
   closeAll(): void {
     for (const each of this.sockets) each.lose();
+    if (!this.hasGone) spare.push(this.buffers);
+    this.hasGone = true;
   }
 
   /** Whether it has had a round since this was asked last. */
@@ -166,11 +172,15 @@ export class SimulatedReactor extends Rounds implements Reactor {
 
   protected waitAndDispatch(): void {
     this.nowMs = this.clock();
-    for (const act of this.outcomes.splice(0)) act();
+    if (this.outcomes.length > 0) for (const act of this.outcomes.splice(0)) act();
+    if (this.ready.size === 0) return;
     const sockets = [...this.ready];
     this.ready.clear();
     for (let left = sockets.length; left > 0; left--) {
-      const [socket] = sockets.splice(this.world.random.below(left), 1);
+      const index = left > 1 ? this.world.random.below(left) : 0;
+      const socket = sockets[index];
+      const last = sockets.pop();
+      if (index < left - 1 && last !== undefined) sockets[index] = last;
       if (socket === undefined || !this.sockets.has(socket)) continue;
       try {
         socket.happened();

@@ -5,16 +5,13 @@ import { DEFAULT_NETWORK, type NetworkManners } from './network-manners.js';
 /** So many lines of the story are kept: its end is what explains a failure. */
 const STORY_MAX = 400;
 
-interface Happening {
-  readonly atMs: number;
-  /** Breaks ties by chance, and those by the order in which they were planned. */
-  readonly rank: number;
-  readonly serial: number;
-  readonly act: () => void;
-}
+/** Behind the rank, which is drawn, stands the order in which things were planned: both together are one whole number. */
+const SERIALS = 2 ** 21;
 
 /** Something that must never be. */
 export class Broken extends Error {}
+
+const nothing = (): void => undefined;
 
 export class World {
   readonly random: Random;
@@ -22,7 +19,10 @@ export class World {
   network: NetworkManners = DEFAULT_NETWORK;
   nowMs = 0;
   steps = 0;
-  private readonly planned: Happening[] = [];
+  /** What is planned, as a heap in four columns: when, what comes first of what is planned for one moment, and what. */
+  private readonly times: number[] = [];
+  private readonly orders: number[] = [];
+  private readonly acts: (() => void)[] = [];
   private serial = 0;
   private readonly lines: string[] = [];
   /** Without it a run is much faster; the seed tells its story when it runs again. */
@@ -35,34 +35,27 @@ export class World {
 
   /** Has it happen after so many milliseconds. What is planned for the same moment happens in any order. */
   after(milliseconds: number, act: () => void): void {
-    const happening = {
-      atMs: this.nowMs + milliseconds,
-      rank: this.random.uint32(),
-      serial: this.serial++,
-      act,
-    };
-    this.planned.push(happening);
-    this.siftUp(this.planned.length - 1);
+    this.serial = (this.serial + 1) % SERIALS;
+    const order = this.random.uint32() * SERIALS + this.serial;
+    this.put(this.times.length, this.nowMs + milliseconds, order, act);
   }
 
   /** The next thing happens; false when nothing is planned. */
   step(): boolean {
-    const [next] = this.planned;
-    if (next === undefined) return false;
-    const last = this.planned.pop();
-    if (last !== undefined && last !== next) {
-      this.planned[0] = last;
-      this.siftDown();
-    }
-    this.nowMs = next.atMs;
+    const { times, orders, acts } = this;
+    const act = acts[0];
+    if (act === undefined) return false;
+    this.nowMs = times[0] ?? 0;
+    const [lastTime = 0, lastOrder = 0, lastAct = nothing] = [times.pop(), orders.pop(), acts.pop()];
+    if (times.length > 0) this.put(this.emptied(), lastTime, lastOrder, lastAct);
     this.steps++;
-    next.act();
+    act();
     return true;
   }
 
   /** When the next thing happens; Infinity when nothing is planned. */
   get nextMs(): number {
-    return this.planned[0]?.atMs ?? Number.POSITIVE_INFINITY;
+    return this.times[0] ?? Number.POSITIVE_INFINITY;
   }
 
   /** What was planned has been overtaken: nothing has happened, and it is no step. */
@@ -81,40 +74,42 @@ export class World {
     return this.lines.slice(-STORY_MAX).join('\n');
   }
 
-  private siftUp(from: number): void {
+  /** Its place, or one nearer to the top. */
+  private put(from: number, time: number, order: number, act: () => void): void {
+    const { times, orders, acts } = this;
     let index = from;
     while (index > 0) {
       const parent = (index - 1) >> 1;
-      if (!this.isBefore(index, parent)) return;
-      this.swap(index, parent);
+      const above = times[parent] ?? 0;
+      if (above < time || (above === time && (orders[parent] ?? 0) < order)) break;
+      this.move(parent, index);
       index = parent;
     }
+    times[index] = time;
+    orders[index] = order;
+    acts[index] = act;
   }
 
-  private siftDown(): void {
+  /** The top is taken: what stands below moves up. Returns the place at the bottom that is free then. */
+  private emptied(): number {
+    const { times, orders } = this;
+    const { length } = times;
     let index = 0;
-    for (;;) {
-      let first = index;
-      for (const child of [2 * index + 1, 2 * index + 2]) {
-        if (child < this.planned.length && this.isBefore(child, first)) first = child;
+    for (let child = 1; child < length; child = 2 * index + 1) {
+      if (child + 1 < length) {
+        const left = times[child] ?? 0;
+        const right = times[child + 1] ?? 0;
+        if (right < left || (right === left && (orders[child + 1] ?? 0) < (orders[child] ?? 0))) child++;
       }
-      if (first === index) return;
-      this.swap(index, first);
-      index = first;
+      this.move(child, index);
+      index = child;
     }
+    return index;
   }
 
-  private isBefore(i: number, j: number): boolean {
-    const [a, b] = [this.planned[i], this.planned[j]];
-    if (a === undefined || b === undefined) return false;
-    if (a.atMs !== b.atMs) return a.atMs < b.atMs;
-    return a.rank !== b.rank ? a.rank < b.rank : a.serial < b.serial;
-  }
-
-  private swap(i: number, j: number): void {
-    const [a, b] = [this.planned[i], this.planned[j]];
-    if (a === undefined || b === undefined) return;
-    this.planned[i] = b;
-    this.planned[j] = a;
+  private move(from: number, to: number): void {
+    this.times[to] = this.times[from] ?? 0;
+    this.orders[to] = this.orders[from] ?? 0;
+    this.acts[to] = this.acts[from] ?? nothing;
   }
 }

@@ -49,18 +49,51 @@ test('a worker that is away gets nobody', () => {
   assert.deepEqual(spread(boards, 4), [2, 0, 2]);
 });
 
+test('those who are sent on count where they go for who is next', () => {
+  const [door, other] = boardsOf(2, 0);
+  assert.ok(door && other);
+  door.clientComesFor(1);
+  door.clientComesFor(1);
+  assert.equal(door.nextServing, 0);
+  door.clientComes(0);
+  assert.deepEqual([door.clientsOf(0), door.clientsOf(1)], [1, 2]);
+});
+
 test('clients are counted where they are, whichever way they take', () => {
   const [one, other] = boardsOf(2, 0);
   assert.ok(one && other);
+  const counted = (): number[] => [one.clients, one.clientsOf(0), one.clientsOf(1)];
   one.clientComes(0);
+  one.clientIsToMove(1);
+  assert.deepEqual(counted(), [1, 0, 1]);
+  one.clientStays(1);
+  assert.deepEqual(counted(), [1, 1, 0]);
+  one.clientIsToMove(1);
   one.clientMoves(1);
-  assert.deepEqual([one.clients, one.clientsOf(0), one.clientsOf(1)], [1, 0, 1]);
-  one.clientReturns(1);
-  assert.deepEqual([one.clients, one.clientsOf(0), one.clientsOf(1)], [1, 1, 0]);
-  one.clientMoves(1);
+  assert.deepEqual(counted(), [1, 0, 1]);
+  other.clientLeaves();
+  assert.deepEqual(counted(), [0, 0, 0]);
+});
+
+test('a worker dies with clients that were to move: they are counted nowhere', () => {
+  const [one, other] = boardsOf(2, 0);
+  assert.ok(one && other);
+  one.clientComes(0);
+  one.clientIsToMove(1);
+  one.clientComesFor(1);
+  one.forget(0);
+  assert.deepEqual([one.clients, one.clientsOf(0), one.clientsOf(1)], [0, 0, 0]);
+});
+
+test('a client was to move to a worker that died and is there again: it stays, and that one’s own too', () => {
+  const [one, other] = boardsOf(2, 0);
+  assert.ok(one && other);
+  one.clientComes(0);
+  one.clientIsToMove(1);
   one.forget(1);
-  one.clientReturns(1); // it had not been attached there when that worker died
-  assert.deepEqual([one.clients, one.clientsOf(0), one.clientsOf(1)], [1, 1, 0]);
+  one.clientComes(1);
+  one.clientStays(1);
+  assert.deepEqual([one.clients, one.clientsOf(0), one.clientsOf(1)], [2, 1, 1]);
 });
 
 test('what messages may take together is one limit for all workers', () => {
