@@ -248,9 +248,7 @@ export class Pool implements TimerTarget, Serials {
 
   /** The client does not want a server any more. */
   leave(client: ServedClient): void {
-    if (!client.isWaiting) return;
-    this.waiters.remove(client);
-    this.waitersChanged(-1);
+    if (client.isWaiting) this.takeOut(client);
   }
 
   /** A clean server is there: for the client that has waited longest, here or elsewhere, or for later. */
@@ -404,7 +402,7 @@ export class Pool implements TimerTarget, Serials {
   /** The client has waited in vain. */
   refuse(client: ServedClient | null): void {
     if (client === null) return;
-    this.leave(client);
+    this.takeOut(client);
     this.countWait(client);
     client.noServer(new PoolExhausted());
   }
@@ -461,6 +459,11 @@ export class Pool implements TimerTarget, Serials {
     const client = this.waiters.shift();
     if (client !== null) this.waitersChanged(-1);
     return client;
+  }
+
+  private takeOut(client: ServedClient): void {
+    this.waiters.remove(client);
+    this.waitersChanged(-1);
   }
 
   private waitersChanged(change: 1 | -1): void {
