@@ -90,7 +90,7 @@ test('a port in use is told, with the address', async () => {
   const path = file('in-use.yaml', `general: { host: 127.0.0.1, port: ${address.port} }\n`);
   const { status, text } = run(path);
   assert.equal(status, 1);
-  assert.match(text, new RegExp(`127\\.0\\.0\\.1:${address.port}.*EADDRINUSE`));
+  assert.match(text, new RegExp(`127\\.0\\.0\\.1:${address.port}.*EADDRINUSE \\(another process has it\\)`));
   other.close();
 });
 
