@@ -25,14 +25,12 @@ export function barChart({ groups, series, panels: parts, ...words }: BarChart):
   const panels = new Panels(words, LAYOUT, Math.max(1e-9, ...values));
   return panels.svg(
     series.map((name, at) => legend(name, at)),
-    parts.map((part) =>
-      [
-        text(0, -10, part.title, 'font-size="14" font-weight="600"'),
-        ...groups.map((group, index) =>
-          groupOf(group, index, groups.length, part.values[index] ?? [], panels),
-        ),
-      ].join(''),
-    ),
+    parts.map((part) => ({
+      heading: text(0, -10, part.title, 'font-size="14" font-weight="600"'),
+      content: groups
+        .map((group, index) => groupOf(group, index, groups.length, part.values[index] ?? [], panels))
+        .join(''),
+    })),
   );
 }
 

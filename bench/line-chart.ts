@@ -29,7 +29,11 @@ export function lineChart(chart: Chart): string {
   const axes = new Axes(panels, chart.firstX, chart.firstX + Math.max(2, ...lengths) - 1);
   return panels.svg(
     [],
-    chart.panels.map((panel) => panelOf(chart, panel, axes)),
+    chart.panels.map((panel) => ({
+      heading:
+        text(0, -40, panel.title, 'font-size="14" font-weight="600"') + text(0, -22, panel.subtitle, ''),
+      content: contentOf(chart, panel, axes),
+    })),
   );
 }
 
@@ -58,11 +62,9 @@ class Axes {
   }
 }
 
-function panelOf(chart: Chart, panel: Panel, axes: Axes): string {
+function contentOf(chart: Chart, panel: Panel, axes: Axes): string {
   const eventX = round(axes.x(chart.event.x));
   return [
-    text(0, -40, panel.title, 'font-size="14" font-weight="600"'),
-    text(0, -22, panel.subtitle, ''),
     ...axes.xTicks.map((tick) =>
       text(round(axes.x(tick)), LAYOUT.height + 18, String(tick), 'text-anchor="middle"'),
     ),

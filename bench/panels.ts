@@ -19,6 +19,12 @@ export interface Layout {
   readonly labelsAll: boolean;
 }
 
+export interface Panel {
+  /** What stands above it. */
+  readonly heading: string;
+  readonly content: string;
+}
+
 const TOP = 92;
 const BOTTOM = 56;
 
@@ -40,8 +46,8 @@ export class Panels {
     return height - (value / (this.ticks.at(-1) ?? 1)) * height;
   }
 
-  /** The text of an SVG file. `above`: what stands between the title and the panels, `panels`: what is in each. */
-  svg(above: readonly string[], panels: readonly string[]): string {
+  /** The text of an SVG file. `above`: what stands between the title and the panels. */
+  svg(above: readonly string[], panels: readonly Panel[]): string {
     const { width, height, left, gap } = this.layout;
     const { title, yTitle } = this.words;
     const middle = `translate(14 ${TOP + height / 2}) rotate(-90)`;
@@ -53,10 +59,11 @@ export class Panels {
     ]);
   }
 
-  private panel(content: string, at: number): string {
+  private panel({ heading, content }: Panel, at: number): string {
     const { width, height, left, gap, labelsAll } = this.layout;
     return [
       `<g transform="translate(${left + at * (width + gap)} ${TOP})">\n`,
+      heading,
       ...this.ticks.map((tick) => this.tick(tick, labelsAll || at === 0)),
       content,
       text(width / 2, height + 40, this.words.xTitle, 'text-anchor="middle"'),
