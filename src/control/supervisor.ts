@@ -6,7 +6,7 @@ import { warningsOf } from '../config/warnings.js';
 import type { LogFields } from '../pooler/log-fields.js';
 import type { DataPlaneSettings } from '../pooler/settings.js';
 import type { ToControl } from '../pooler/thread-messages.js';
-import { SystemError } from '../reactor/libc.js';
+import { Errno, SystemError } from '../reactor/libc.js';
 import { deriveScramKeys } from '../wire/scram-verifier.js';
 import { AdminConsole } from './admin/console.js';
 import { Consoles } from './admin/consoles.js';
@@ -158,7 +158,8 @@ export class Supervisor implements SignalActions, UpgradeHooks {
         setInterval(() => void supervisor.resolveHosts(), RESOLVE_INTERVAL_MS).unref();
       } catch (error) {
         if (!(error instanceof SystemError || error instanceof TooManyPools)) throw error;
-        log.error(`cannot start: ${error.message}`);
+        const isInUse = error instanceof SystemError && error.errno === Errno.EADDRINUSE;
+        log.error(`cannot start: ${error.message}${isInUse ? ' (another process has it)' : ''}`);
         resolve(1);
       }
     });

@@ -66,14 +66,19 @@ export class AdminSession implements Receiver {
     if (this.isClosed) return;
     this.isAsking = false;
     this.send(messages);
-    if (this.farewell !== null) return this.fail(this.farewell, 'FATAL');
+    if (this.farewell !== null) return this.endAtOnce(this.farewell);
     this.askOn();
   }
 
   /** FATAL and the end, when nothing of it is unanswered. */
   endWith(error: ClientFacingError): void {
     this.farewell = error;
-    if (!this.isAsking) this.fail(error, 'FATAL');
+    if (!this.isAsking) this.endAtOnce(error);
+  }
+
+  /** … whatever it waits for. */
+  endAtOnce(error: ClientFacingError): void {
+    this.fail(error, 'FATAL');
   }
 
   /** A CancelRequest for it has come. */

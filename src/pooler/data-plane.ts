@@ -395,6 +395,7 @@ export class DataPlane {
   /** Ends at once. */
   stop(): void {
     this.reception.close();
+    this.tellClients(new ShuttingDown());
     for (const pool of this.pools.values()) pool.closeAll();
     this.trace?.stop();
     this.post({ type: 'stopped' });
@@ -404,6 +405,7 @@ export class DataPlane {
   /** The worker ends: whoever can be told is told why. */
   tellClients(error: ClientFacingError): void {
     for (const client of [...this.clients.values()]) client.fail(error);
+    for (const admin of [...this.admins.values()]) admin.endAtOnce(error);
     this.reactor.flush();
   }
 

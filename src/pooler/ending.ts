@@ -58,7 +58,6 @@ export class Ending implements TimerTarget {
     let active = 0;
     for (const client of plane.allClients()) if (client.isActive) active++;
     if (active > 0) plane.log('error', `shutdown_timeout is over with ${active} clients in a transaction`);
-    plane.tellClients(new ShuttingDown());
     plane.stop();
   }
 

@@ -114,6 +114,7 @@ export abstract class Rounds implements SocketHost {
 
   flush(): void {
     this.flushAll();
+    this.flushAll(); // as in a round
   }
 
   /** Whether something is due that was put off to the next round. */

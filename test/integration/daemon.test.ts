@@ -169,7 +169,10 @@ describe('a daemon', () => {
     assert.equal(status, 1);
     assert.match(
       said,
-      new RegExp(`^pg_doorman: cannot start: bind 127\\.0\\.0\\.1:${address.port}: EADDRINUSE$`, 'm'),
+      new RegExp(
+        `^pg_doorman: cannot start: bind 127\\.0\\.0\\.1:${address.port}: EADDRINUSE \\(another process has it\\)$`,
+        'm',
+      ),
     );
     assert.equal(existsSync(pidFile), false);
   });

@@ -90,7 +90,7 @@ test('a port in use is told, with the address', async () => {
   const path = file('in-use.yaml', `general: { host: 127.0.0.1, port: ${address.port} }\n`);
   const { status, text } = run(path);
   assert.equal(status, 1);
-  assert.match(text, new RegExp(`127\\.0\\.0\\.1:${address.port}.*EADDRINUSE`));
+  assert.match(text, new RegExp(`127\\.0\\.0\\.1:${address.port}.*EADDRINUSE \\(another process has it\\)`));
   other.close();
 });
 
@@ -108,13 +108,45 @@ describe('the end', () => {
   const login = (doorman: Doorman): Promise<WireClient> =>
     WireClient.login(doorman.port, 'postgres', 'postgres');
 
-  test('SIGTERM ends at once, with status 0', async () => {
+  /** A client that holds a server, and one of the console that waits for it to come back. */
+  async function pausing(doorman: Doorman): Promise<{ busy: WireClient; pause: WireClient }> {
+    const busy = await login(doorman);
+    await busy.query('begin; select 1');
+    const pause = await WireClient.login(doorman.port, 'admin', 'pgdoorman');
+    pause.send(query('pause'));
+    while ((await doorman.admin('show pools'))[0]?.paused !== '1');
+    return { busy, pause };
+  }
+
+  test('SIGTERM ends at once, with status 0, and tells all clients', async () => {
     const doorman = await start();
-    const client = await login(doorman);
-    client.send(query('select pg_sleep(30)'));
+    const idle = await login(doorman);
+    const { busy, pause } = await pausing(doorman);
+    busy.send(query('select pg_sleep(30)'));
     doorman.signal('SIGTERM');
     assert.equal(await doorman.ended(), 0);
-    await client.closed();
+    for (const each of [idle, busy, pause]) assert.equal(sqlstateOf(await each.closed()), '58006');
+  });
+
+  test('SHUTDOWN answers a PAUSE when the last server is closed, and then tells its client 58006', async () => {
+    const doorman = await start();
+    const { busy, pause } = await pausing(doorman);
+    await doorman.admin('shutdown');
+    await doorman.logged(/graceful shutdown/);
+    busy.send(query('commit'));
+    await busy.closed();
+    const answer = await pause.closed();
+    assert.equal(answer.map(({ tag }) => tag).join(''), 'CZE');
+    assert.equal(sqlstateOf(answer), '58006');
+    assert.equal(await doorman.ended(), 0);
+  });
+
+  test('a PAUSE that waits until shutdown_timeout is over is told 58006', async () => {
+    const doorman = await start();
+    const { pause } = await pausing(doorman);
+    await doorman.admin('shutdown');
+    assert.equal(sqlstateOf(await pause.closed()), '58006');
+    assert.equal(await doorman.ended(), 0);
   });
 
   test('SHUTDOWN lets transactions finish, and then tells their clients 58006', async () => {

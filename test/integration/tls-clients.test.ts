@@ -384,3 +384,10 @@ function rssOf(pid: number): number {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) * 1024;
 }
+
+test('a process that ends at once tells clients with TLS as well', async () => {
+  const own = await start();
+  const client = await logInOverTls(own.port, TRUSTING);
+  await own.stop(); // by SIGTERM
+  assert.equal(sqlstateOf(await client.closed()), '58006');
+});

@@ -11,7 +11,7 @@ import { CannotReadPgBouncer } from '../pgbouncer/ini-file.js';
 import { CannotConnect, connect, targetOf } from './connection.js';
 import { Messages } from './messages.js';
 import type { Format, GenerateOptions } from './options.js';
-import { writeSecretFile } from './output.js';
+import { CannotWrite, writeSecretFile } from './output.js';
 import { type DraftAndWarnings, serverDraft } from './server-draft.js';
 import { factsOf } from './server-facts.js';
 
@@ -33,6 +33,7 @@ export async function generate(options: GenerateOptions, environment: NodeJS.Pro
 /** Of us, of PostgreSQL, or of the file system: the message is for the operator. */
 function isExpected(error: unknown): error is Error {
   if (error instanceof CannotConnect || error instanceof CannotReadPgBouncer) return true;
+  if (error instanceof CannotWrite) return true;
   return error instanceof Error && 'code' in error && typeof error.code === 'string';
 }
 

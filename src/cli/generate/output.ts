@@ -25,8 +25,23 @@ const BACKUP_SUFFIX = '.bak';
 
 /** Writes a file by way of a temporary one beside it. A former file is kept beside it, too, and its owner stays; returns
  *  the copy's name, '' when there was no such file. What is no regular file, such as /dev/stdout, is written to as it
- *  is. Throws what the system says. */
+ *  is. Throws CannotWrite. */
 export function writeSecretFile(path: string, text: string): string {
+  try {
+    return written(path, text);
+  } catch (error) {
+    throw error instanceof Error && 'code' in error ? new CannotWrite(path, String(error.code)) : error;
+  }
+}
+
+/** Names the file as the operator does, not the temporary one. */
+export class CannotWrite extends Error {
+  constructor(path: string, code: string) {
+    super(`${path} cannot be written (${code})`);
+  }
+}
+
+function written(path: string, text: string): string {
   const target = targetOf(path);
   const former = statSync(target, { throwIfNoEntry: false }) ?? null;
   if (target.startsWith('/dev/') || former?.isFile() === false) {

@@ -8,7 +8,7 @@ import { inCapitals, type Word } from './words.js';
 
 /** First words, and the tag of the answer. */
 const UNHEARD: readonly (readonly [RegExp, string])[] = [
-  [/^SET /, 'SET'],
+  [/^SET (?!LOG)/, 'SET'], // who writes that means log_level
   [/^RESET /, 'RESET'],
   [/^DISCARD (ALL|PLANS|SEQUENCES|TEMP|TEMPORARY)$/, 'DISCARD $1'],
   [/^DEALLOCATE (?:PREPARE )?ALL$/, 'DEALLOCATE ALL'],

@@ -239,6 +239,15 @@ test('a SET, as drivers send it when they connect, is answered and changes nothi
   }
 });
 
+test('a SET that may be meant for log_level, and is not, is no SET of a driver', async () => {
+  const { console } = await bench();
+  for (const sql of ['SET loglevel = debug', 'set log to debug']) {
+    const messages = await answer(console, sql);
+    assert.equal(tags(messages), 'EZ');
+    assert.match(fieldsOf(messages).H ?? '', /SET log_level/);
+  }
+});
+
 for (const sql of ['SHUTDOWN', 'shutdown;', ' Shutdown ; ']) {
   test(`${JSON.stringify(sql)} asks for the end once, and is answered`, async () => {
     const { console, shutDowns } = await bench();
