@@ -19,7 +19,7 @@ import {
 import { WorkerBoard } from '../pooler/worker-board.js';
 import { openWakeFd } from '../reactor/base-reactor.js';
 import { Descriptors } from '../reactor/descriptors.js';
-import { allowedProcessors, close, type Fd, type MappedRange, unmap } from '../reactor/libc.js';
+import { aioDestroy, allowedProcessors, close, type Fd, unmap } from '../reactor/libc.js';
 import { openListening } from '../reactor/listening.js';
 import { type ListeningSocket, NO_SSL, type SocketAddress } from '../reactor/reactor.js';
 import type { Resolved } from './data-plane-settings.js';
@@ -40,6 +40,8 @@ const ACCEPTING_WORKER = 0;
 /** One that dies again and again is not to keep the processor busy. */
 const REPLACE_AFTER_MS = 1000;
 const LOOK_EVERY_MS = 1000;
+
+type Ready = Extract<ToControl, { readonly type: 'ready' }>;
 
 export interface WorkersEvents {
   /** All of them serve. `backend` and `why` as the first one says. */
@@ -77,7 +79,8 @@ export class Workers implements PoolHolders {
   private hasPredecessor: boolean;
   private readonly mockKey = randomBytes(MOCK_KEY_BYTES);
   private readonly wakeFds = new Map<number, Fd>();
-  private readonly mappings = new Map<number, readonly MappedRange[]>();
+  /** What each has left in the process when it has died. */
+  private readonly remains = new Map<number, Pick<Ready, 'mappings' | 'aioContexts'>>();
   private readonly handles = new Map<number, WorkerHandle>();
   /** How many have been started at the start. */
   private begun = 0;
@@ -314,7 +317,7 @@ export class Workers implements PoolHolders {
 
   private onMessage(worker: number, message: ToControl): void {
     if (message.type === 'ready') {
-      this.mappings.set(worker, message.mappings);
+      this.remains.set(worker, message);
       return this.isReady(worker, message.backend, message.why);
     }
     if (message.type === 'peerForgotten') return this.forgot(message.worker, worker);
@@ -389,8 +392,10 @@ export class Workers implements PoolHolders {
   /** Nobody has anything to do with it any more: what it had is given back, and another takes its place. */
   private bury(worker: number): void {
     this.mourners.delete(worker);
-    for (const each of this.mappings.get(worker) ?? []) unmap(each);
-    this.mappings.delete(worker);
+    const remains = this.remains.get(worker);
+    for (const each of remains?.mappings ?? []) unmap(each);
+    for (const each of remains?.aioContexts ?? []) aioDestroy(each);
+    this.remains.delete(worker);
     new Descriptors(this.shared.descriptors, worker).closeAll();
     close(this.wakeFdOf(worker));
     new WorkerBoard(this.shared.board, worker).forget(worker);

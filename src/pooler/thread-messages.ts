@@ -154,6 +154,7 @@ export type ToControl =
       readonly why: string;
       /** Memory that is to be given back when the thread has died: a ring that is mapped lives on. */
       readonly mappings: readonly MappedRange[];
+      readonly aioContexts: readonly number[];
     }
   | { readonly type: 'cannotStart'; readonly why: string }
   /** It ends, and nobody has told it to. */

@@ -4,7 +4,7 @@ import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { Descriptors } from '../reactor/descriptors.js';
-import { errnoName, mappings, pinThread, wake } from '../reactor/libc.js';
+import { aioContexts, errnoName, mappings, pinThread, wake } from '../reactor/libc.js';
 import { openReactor } from '../reactor/open-reactor.js';
 import type { Reactor } from '../reactor/reactor.js';
 import { WorkerFailed } from '../wire/client-facing-error.js';
@@ -38,7 +38,7 @@ try {
   reactor.onWake = () => mail.read((peer) => meet(plane, mail, descriptors, peer));
   if (pinned < 0) plane.log('warn', `cannot be bound to processor ${start.processor}: ${errnoName(pinned)}`);
   plane.begin();
-  post({ type: 'ready', backend: reactor.name, why, mappings });
+  post({ type: 'ready', backend: reactor.name, why, mappings, aioContexts });
   serve(plane, reactor);
 } catch (error) {
   post({ type: 'cannotStart', why: error instanceof Error ? error.message : String(error) });

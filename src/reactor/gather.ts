@@ -13,7 +13,8 @@ export class Gather {
   private readonly words: Int32Array;
   private readonly address: number;
   private at = 0;
-  private vectors = 0;
+  /** Of the message that was begun last. */
+  vectors = 0;
 
   constructor() {
     const mapping = mapMemory(BYTES);

@@ -69,6 +69,26 @@ export const POLLRDHUP = 0x2000;
 export const EPOLL_EVENT_BYTES = process.arch === 'x64' ? 12 : 16;
 export const EPOLL_EVENT_DATA_AT = process.arch === 'x64' ? 4 : 8;
 
+// io_submit(2), linux/aio_abi.h, and fs/aio.c for the ring. Offsets in 32-bit words.
+export const enum AioOp {
+  Pread = 0,
+  Pwrite = 1,
+  Pwritev = 8,
+}
+export const IOCB_BYTES = 64;
+export const IOCB_OP_AT = 4;
+export const IOCB_FD_AT = 5;
+export const IOCB_BUFFER_AT = 6;
+export const IOCB_LENGTH_AT = 8;
+export const AIO_RING_BYTES = 32;
+export const AIO_RING_SIZE_AT = 1;
+export const AIO_RING_HEAD_AT = 2;
+export const AIO_RING_TAIL_AT = 3;
+export const AIO_RING_MAGIC_AT = 4;
+export const AIO_RING_MAGIC = 0xa10a10a1 | 0;
+export const IO_EVENT_BYTES = 32;
+export const IO_EVENT_RESULT_AT = 4;
+
 // io_uring_setup(2)
 export const IORING_SETUP_CQSIZE = 1 << 3;
 export const IORING_SETUP_COOP_TASKRUN = 1 << 8; // 5.19

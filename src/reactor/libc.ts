@@ -46,10 +46,17 @@ const nativeEventfd = declare('int eventfd(uint32_t, int)');
 const nativeEpollCreate = declare('int epoll_create1(int)');
 const nativeEpollCtl = declare('int epoll_ctl(int, int, int, const void*)');
 const nativeEpollWait = declare('int epoll_wait(int, void*, int, int)');
+const nativeAioSetup = syscall(['uint32', 'void*']);
+const nativeAioDestroy = syscall(['uintptr_t']);
+const nativeAioSubmit = syscall(['uintptr_t', 'int64', 'uintptr_t']);
 const nativeUringSetup = syscall(['uint32', 'void*']);
 const nativeUringEnter = syscall(['int', 'uint32', 'uint32', 'uint32', 'uintptr_t', 'uint64']);
 const nativeUringRegister = syscall(['int', 'uint32', 'void*', 'uint32']);
 
+/** AIO's numbers are older than those that all machines have in common: where they are not known it is not used. */
+const AIO_CALLS = { x64: [206, 207, 209], arm64: [0, 1, 2] };
+const [SYS_IO_SETUP, SYS_IO_DESTROY, SYS_IO_SUBMIT] =
+  process.arch === 'x64' || process.arch === 'arm64' ? AIO_CALLS[process.arch] : [];
 const SYS_IO_URING_SETUP = 425;
 const SYS_IO_URING_ENTER = 426;
 const SYS_IO_URING_REGISTER = 427;
@@ -106,7 +113,12 @@ export function forgetPages({ address, length }: MappedRange): void {
 function mapped(address: number, length: number): Mapping {
   if (address < 0 || !Number.isSafeInteger(address)) throw new SystemError('mmap', failure());
   mappings.push({ address, length });
-  return { address, buffer: koffi.view(BigInt(address), length) };
+  return { address, buffer: viewMemory(address, length) };
+}
+
+/** Memory that the kernel has put at an address. */
+export function viewMemory(address: number, length: number): ArrayBuffer {
+  return koffi.view(BigInt(address), length);
 }
 
 /** mmap(2) of zeroed private memory; pages cost nothing until they are touched. Throws SystemError. */
@@ -322,6 +334,32 @@ export function epollControl(epoll: Fd, operation: number, fd: Fd, event: Uint8A
 /** epoll_wait(2). How many events there are, or a negative errno. */
 export function epollWait(epoll: Fd, events: Uint8Array, eventsMax: number, timeoutMs: number): number {
   return checked(nativeEpollWait(epoll, events, eventsMax, timeoutMs));
+}
+
+/** What this thread has set up for AIO: it stays when the thread ends. */
+export const aioContexts: number[] = [];
+
+/** io_setup(2). The context, which is the address of its struct aio_ring, or a negative errno. */
+export function aioSetup(requests: number): number {
+  if (SYS_IO_SETUP === undefined) return -Errno.ENOSYS;
+  const context = new BigUint64Array(1);
+  const result = checked(nativeAioSetup(SYS_IO_SETUP, requests, context));
+  if (result < 0) return result;
+  const address = Number(context[0]);
+  aioContexts.push(address);
+  return address;
+}
+
+/** io_destroy(2): for a thread that has ended. */
+export function aioDestroy(context: number): void {
+  if (SYS_IO_DESTROY !== undefined) nativeAioDestroy(SYS_IO_DESTROY, context);
+}
+
+/** io_submit(2). How many of the requests the kernel took, or a negative errno. */
+export function aioSubmit(context: number, count: number, pointers: number): number {
+  return SYS_IO_SUBMIT === undefined
+    ? -Errno.ENOSYS
+    : checked(nativeAioSubmit(SYS_IO_SUBMIT, context, count, pointers));
 }
 
 /** io_uring_setup(2). */

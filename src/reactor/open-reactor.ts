@@ -14,8 +14,12 @@ export function openReactor(
   wakeFd = openWakeFd(),
   descriptors: Descriptors | null = null,
 ): { reactor: Reactor; why: string } {
-  if (wanted === 'epoll')
-    return { reactor: new EpollReactor(wakeFd, descriptors), why: 'io_backend is epoll' };
+  const openEpoll = (why: string) => {
+    const reactor = new EpollReactor(wakeFd, descriptors);
+    const { withoutBatches } = reactor;
+    return { reactor, why: withoutBatches === '' ? why : `${why}; without AIO (${withoutBatches})` };
+  };
+  if (wanted === 'epoll') return openEpoll('io_backend is epoll');
   let reason = '';
   for (const setup of SETUPS) {
     try {
@@ -31,5 +35,5 @@ export function openReactor(
       `io_backend is io_uring, but it cannot be used here (${reason}); auto or epoll would work`,
     );
   }
-  return { reactor: new EpollReactor(wakeFd, descriptors), why: `io_uring cannot be used here (${reason})` };
+  return openEpoll(`io_uring cannot be used here (${reason})`);
 }

@@ -113,8 +113,7 @@ export abstract class Rounds implements SocketHost {
   }
 
   flush(): void {
-    this.flushAll();
-    this.flushAll(); // as in a round
+    this.flushSockets();
   }
 
   /** Whether something is due that was put off to the next round. */
@@ -130,6 +129,10 @@ export abstract class Rounds implements SocketHost {
     if (this.leaving.size > 0) this.letLeave();
     this.fireTimers();
     this.replayAll();
+    this.flushSockets();
+  }
+
+  protected flushSockets(): void {
     this.flushAll();
     this.flushAll(); // what TLS has made of what sessions sent
   }

@@ -17,6 +17,11 @@ export function lowWord(address: number): number {
   return (address - Math.floor(address * PER_FOUR_GIB) * FOUR_GIB) | 0;
 }
 
+/** The address below 2^53 of which these are the words. */
+export function addressOf(low: number, high: number): number {
+  return high * FOUR_GIB + (low >>> 0);
+}
+
 /** A broken invariant of our own: the connection or worker that meets it cannot go on as if nothing had happened. */
 export class Bug extends Error {
   override readonly name = 'Bug';

@@ -31,11 +31,11 @@ import { encodeSocketAddress } from '../socket-address.js';
 import { nobody, SocketState } from '../stream-socket.js';
 import { Timer, type TimerTarget } from '../timers.js';
 import { Bug } from '../words.js';
+import { Batch } from './batch.js';
 import { EpollSocket } from './epoll-socket.js';
 
 const EVENTS_MAX = 512;
-/** The kernel is asked for so many sockets' bytes before any of them is handed out: its code and ours then push each
- *  other out of the processor's cache less often. */
+/** The kernel is asked for so many sockets' bytes by one call, before any of them is handed out. */
 const EVENTS_TOGETHER = 64;
 /** Slots that are no sockets: the eventfd, and from LISTENER_SLOT on the listeners. */
 const WAKE_SLOT = 0x7fffffff;
@@ -53,12 +53,23 @@ export class EpollReactor extends BaseReactor implements Reactor {
   private readonly listeners: EpollListener[] = [];
   private readonly failing: { socket: EpollSocket; errno: number }[] = [];
   private readonly taken: (EpollSocket | null)[] = [];
+  readonly receives: Batch;
+  private readonly sends: Batch;
+  /** Whose sends these are, by their places. */
+  private readonly sending: EpollSocket[] = [];
   private readonly wakeCount = new Uint8Array(8);
   private generation = 0;
   private socketCount = 0;
 
-  constructor(wakeFd: Fd, descriptors: Descriptors | null) {
+  /** Why each receive and send is a call of its own; '' when many are one. */
+  get withoutBatches(): string {
+    return this.sends.missing;
+  }
+
+  constructor(wakeFd: Fd, descriptors: Descriptors | null, newBatch = () => new Batch()) {
     super(wakeFd, descriptors);
+    this.receives = newBatch();
+    this.sends = newBatch();
     const fd = epollCreate(k.EPOLL_CLOEXEC);
     if (fd < 0) throw new SystemError('epoll_create1', fd);
     descriptors?.take(fd);
@@ -151,9 +162,40 @@ export class EpollReactor extends BaseReactor implements Reactor {
     for (let from = 0; from < count; from += EVENTS_TOGETHER) {
       const to = Math.min(count, from + EVENTS_TOGETHER);
       for (let i = from; i < to; i++) this.taken[i - from] = this.takeIn(i * k.EPOLL_EVENT_BYTES);
-      for (let i = from; i < to; i++) {
-        this.dispatch(i * k.EPOLL_EVENT_BYTES, this.taken[i - from] ?? null);
+      this.receives.submit();
+      for (let i = from, place = 0; i < to; i++) {
+        const taken = this.taken[i - from] ?? null;
+        if (taken !== null) taken.result = this.receives.resultOf(place++);
+        this.dispatch(i * k.EPOLL_EVENT_BYTES, taken);
         this.eventEnds();
+      }
+    }
+  }
+
+  protected override flushSockets(): void {
+    super.flushSockets();
+    this.sendAll();
+  }
+
+  /** Where a socket puts what it has to send; it hears what has become of it when the round ends, or sooner. */
+  sendOf(socket: EpollSocket): Batch {
+    if (this.sends.isFull || this.gather.isFull) this.sendAll();
+    this.sending[this.sends.count] = socket;
+    return this.sends;
+  }
+
+  private sendAll(): void {
+    const { sends, sending } = this;
+    const { count } = sends;
+    if (count === 0) return;
+    sends.submit();
+    for (let place = 0; place < count; place++) {
+      const socket = sending[place];
+      if (socket === undefined) throw new Bug('a send of nobody');
+      try {
+        socket.wasSent(sends.resultOf(place));
+      } catch (error) {
+        this.sessionFailed(socket, error);
       }
     }
   }

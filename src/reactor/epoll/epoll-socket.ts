@@ -12,12 +12,12 @@ import {
   EPOLLIN,
   EPOLLOUT,
   EPOLLRDHUP,
-  MSG_NOSIGNAL,
 } from '../kernel-structs.js';
-import { connect, Errno, type Fd, recv, send, sendmsg, socketError } from '../libc.js';
+import { connect, Errno, type Fd, recv, socketError } from '../libc.js';
 import type { Receiver } from '../reactor.js';
 import { NONE } from '../segments.js';
 import { SocketState } from '../stream-socket.js';
+import type { Batch } from './batch.js';
 import type { EpollReactor } from './epoll-reactor.js';
 
 /** So many receives of one socket in a row, then it is another's turn. */
@@ -38,7 +38,9 @@ export class EpollSocket extends KernelSocket {
   /** The buffer that the last receive went into, its size, and what came of it. */
   private taken = NO_BUFFER;
   private room = 0;
-  private result = 0;
+  result = 0;
+  /** Bytes that the kernel is being asked to send. */
+  private asked = 0;
 
   constructor(
     reactor: EpollReactor,
@@ -81,17 +83,46 @@ export class EpollSocket extends KernelSocket {
 
   protected startSending(): void {
     if (this.isBlocked) return;
-    const result = this.sendOnce();
+    const { segments, buffers } = this.host;
+    const first = this.sendHead;
+    const batch = this.reactor.sendOf(this);
+    if (first !== this.sendTail) return this.sendGathered(batch);
+    this.lastInFlight = first;
+    this.asked = segments.lengthOf(first);
+    batch.send(this.fd, buffers.address + segments.beginOf(first), this.asked);
+  }
+
+  private sendGathered(batch: Batch): void {
+    const { segments, buffers } = this.host;
+    const { gather } = this.reactor;
+    gather.begin();
+    this.asked = 0;
+    let segment = this.sendHead;
+    while (
+      segment !== NONE &&
+      gather.add(buffers.address + segments.beginOf(segment), segments.lengthOf(segment))
+    ) {
+      this.asked += segments.lengthOf(segment);
+      this.lastInFlight = segment;
+      segment = segments.nextOf(segment);
+    }
+    batch.sendGathered(this.fd, gather.end(), gather.vectors);
+  }
+
+  /** What has become of it. */
+  wasSent(result: number): void {
+    this.lastInFlight = NONE;
+    if (this.state === SocketState.Closing) return this.release();
     if (result > 0) {
       this.sent(result);
-      if (this.unsent > 0) this.block(); // a short send: the kernel's buffer is full
+      if (result < this.asked) this.block(); // the kernel's buffer is full
     } else if (result === -Errno.EAGAIN || result === -Errno.ENOBUFS) this.block();
     else if (result === -Errno.EINTR) this.sent(0);
     else this.sendFailed(-result);
   }
 
   protected get isQuiet(): boolean {
-    return true; // between rounds the kernel holds nothing of it
+    return this.lastInFlight === NONE;
   }
 
   protected giveUpPlace(): void {
@@ -100,7 +131,7 @@ export class EpollSocket extends KernelSocket {
   }
 
   protected release(): void {
-    if (this.hasLeft) return;
+    if (this.hasLeft || this.lastInFlight !== NONE) return;
     this.hasLeft = true;
     this.dropUnsent();
     this.reactor.closeSocket(this);
@@ -138,7 +169,10 @@ export class EpollSocket extends KernelSocket {
 
   /** The first half of a receive, for an event that says no more than that there is something: asks the kernel. */
   takeIn(events: number): boolean {
-    return events === EPOLLIN && this.isReceiving && this.wantsBytes && this.ask();
+    if (events !== EPOLLIN || !this.isReceiving || !this.wantsBytes || !this.takeBuffer()) return false;
+    const { buffers } = this.host;
+    this.reactor.receives.receive(this.fd, buffers.address + buffers.beginOf(this.taken), this.room);
+    return true;
   }
 
   /** The second half: hands out what came, and goes on while there is more. */
@@ -154,15 +188,21 @@ export class EpollSocket extends KernelSocket {
     if (this.ask()) this.handOut();
   }
 
-  /** False when all buffers are in use: the kernel tells us again, others give some back meanwhile. */
   private ask(): boolean {
+    if (!this.takeBuffer()) return false;
+    const { buffers } = this.host;
+    this.result = recv(this.fd, buffers.address + buffers.beginOf(this.taken), this.room);
+    return true;
+  }
+
+  /** False when all buffers are in use: the kernel tells us again, others give some back meanwhile. */
+  private takeBuffer(): boolean {
     const { buffers } = this.host;
     let buffer = this.wantsLarge ? buffers.takeLarge() : NO_BUFFER;
     this.room = buffer === NO_BUFFER ? SMALL_BYTES : LARGE_BYTES;
     if (buffer === NO_BUFFER) buffer = buffers.takeSmall();
     if (buffer === NO_BUFFER) return false;
     this.taken = buffer;
-    this.result = recv(this.fd, buffers.address + buffers.beginOf(buffer), this.room);
     return true;
   }
 
@@ -186,24 +226,6 @@ export class EpollSocket extends KernelSocket {
   private receivedNothing(result: number): void {
     if (this.state === SocketState.Closing) return;
     if (result !== -Errno.EAGAIN && result !== -Errno.EINTR) this.ended(0 - result);
-  }
-
-  private sendOnce(): number {
-    const { segments, buffers } = this.host;
-    const first = this.sendHead;
-    if (first === this.sendTail) {
-      return send(this.fd, buffers.address + segments.beginOf(first), segments.lengthOf(first), MSG_NOSIGNAL);
-    }
-    const { gather } = this.reactor;
-    gather.begin();
-    let segment = first;
-    while (
-      segment !== NONE &&
-      gather.add(buffers.address + segments.beginOf(segment), segments.lengthOf(segment))
-    ) {
-      segment = segments.nextOf(segment);
-    }
-    return sendmsg(this.fd, gather.end(), MSG_NOSIGNAL);
   }
 
   private block(): void {

@@ -4,6 +4,9 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { openWakeFd } from '../../../src/reactor/base-reactor.js';
+import { Batch } from '../../../src/reactor/epoll/batch.js';
+import { EpollReactor } from '../../../src/reactor/epoll/epoll-reactor.js';
+import { Errno } from '../../../src/reactor/libc.js';
 import { openReactor } from '../../../src/reactor/open-reactor.js';
 import type {
   Acceptor,
@@ -60,8 +63,12 @@ export function onEachReactor(name: string, body: (bench: Bench) => void | Promi
   }
 }
 
-/** Declares a test for each way to set io_uring up on older kernels, as far as a new one shows them. */
-export function onOlderRings(name: string, body: (bench: Bench) => void): void {
+/** Declares a test for each way to do with less: io_uring set up as on older kernels, as far as a new one shows them, and
+ *  epoll without AIO. */
+export function withLess(name: string, body: (bench: Bench) => void): void {
+  test(`${name} (epoll without AIO)`, { timeout: 3 * STUCK_AFTER_MS }, () =>
+    body(new Bench(new EpollReactor(openWakeFd(), null, () => new Batch(-Errno.ENOSYS)))),
+  );
   if (uringForbidden !== '') return;
   for (const { flags, missing } of SETUPS.slice(1)) {
     test(`${name} (io_uring without ${missing})`, { timeout: 3 * STUCK_AFTER_MS }, () =>
