@@ -319,11 +319,15 @@ export class DataPlane implements Acceptor, TimerTarget {
     const refusal = errorResponse(removed, 'FATAL');
     socket.send(refusal, 0, refusal.length);
     socket.closeAfterSend();
-    const { shared, workers, index } = this.start;
-    new SharedPool(shared.pools, pool, workers, index).clientGoes();
+    this.sharedPool(pool).clientGoes();
     this.board.clientLeaves();
     if (!this.settings.logClientDisconnections) return;
-    this.log('info', `client disconnected: ${removed.message}`, { client_id: seed.id, user, database, address });
+    this.log('info', `client disconnected: ${removed.message}`, {
+      client_id: seed.id,
+      user,
+      database,
+      address,
+    });
   }
 
   adminBegins(admin: AdminSession, how: LogFields): void {
@@ -500,7 +504,7 @@ export class DataPlane implements Acceptor, TimerTarget {
       case 'look':
         return this.poolAt(message.pool)?.sharing.look();
       case 'server':
-        return this.poolAt(message.pool)?.sharing.takeOver(message.record, message.detached);
+        return this.takeServer(message);
       case 'newClient':
         return this.takeNewClient(message.detached, message.isTooMany);
       case 'client':
@@ -527,6 +531,19 @@ export class DataPlane implements Acceptor, TimerTarget {
       case 'cancelEnded':
         return this.cancels.answered(message.request);
     }
+  }
+
+  private takeServer({ pool, record, detached }: ToPeer & { type: 'server' }): void {
+    const taker = this.poolAt(pool);
+    if (taker !== null) return taker.sharing.takeOver(record, detached);
+    this.reactor.attach(detached, nobody).close(); // the pool has been closed here meanwhile
+    this.sharedPool(pool).giveUp();
+  }
+
+  /** Also of one that this worker has nothing of any more. */
+  private sharedPool(pool: number): SharedPool {
+    const { shared, workers, index } = this.start;
+    return new SharedPool(shared.pools, pool, workers, index);
   }
 
   private replaceClientTls(settings: ClientTlsSettings): void {

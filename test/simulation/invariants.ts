@@ -70,6 +70,8 @@ export class Invariants {
       throw new Broken(`${active} clients have ${servers[ServerState.Active]} servers`);
     if (waiting !== pool.waiters.length)
       throw new Broken(`${waiting} clients wait, and ${pool.waiters.length} are waited for`);
+    if (waiting > 0 && plane.isShuttingDown && !plane.passage.isDeparting)
+      throw new Broken(`${waiting} clients wait at SHUTDOWN for servers that do not come`);
     const { counters } = pool;
     this.checkGauge(Gauge.Clients, counters.now(Gauge.Clients), clients);
     this.checkGauge(Gauge.ClientsWaiting, counters.now(Gauge.ClientsWaiting), waiting);

@@ -5,9 +5,12 @@ import { ClientStatements } from '../../src/pooler/client-statements.js';
 import { ClientStream } from '../../src/pooler/client-stream.js';
 import { Counters, Gauge } from '../../src/pooler/counters.js';
 import { DataPlane } from '../../src/pooler/data-plane.js';
+import { Ending } from '../../src/pooler/ending.js';
+import { Mail } from '../../src/pooler/mail.js';
 import { MemoryBudget } from '../../src/pooler/memory-budget.js';
 import { NameChanges } from '../../src/pooler/name-changes.js';
 import { Pool } from '../../src/pooler/pool.js';
+import { PoolGreeting } from '../../src/pooler/pool-greeting.js';
 import { PoolGrowth } from '../../src/pooler/pool-growth.js';
 import { PoolSharing } from '../../src/pooler/pool-sharing.js';
 import { ServedClient } from '../../src/pooler/served-client.js';
@@ -142,6 +145,13 @@ export const MUTATIONS: readonly Mutation[] = [
     ),
   },
   {
+    name: 'a server is given to the next while a cancel is on its way to it',
+    plant: together(
+      instead(ServerSession, 'cancelBegins', nothing),
+      instead(ServerSession, 'cancelDelivered', nothing),
+    ),
+  },
+  {
     name: 'a BEGIN that was put off is lost',
     plant: instead(
       ServedClient,
@@ -225,6 +235,10 @@ export const MUTATIONS: readonly Mutation[] = [
     ),
   },
   {
+    name: 'a client waits at SHUTDOWN for a server that never comes',
+    plant: instead(Ending, 'endIdleClients', nothing),
+  },
+  {
     name: 'PAUSE does not close servers that come back',
     plant: instead(
       Pool,
@@ -252,6 +266,14 @@ export const MUTATIONS: readonly Mutation[] = [
           this.giveUp();
         },
     ),
+  },
+  {
+    name: 'a pledge of a server that does not come is not withdrawn',
+    plant: instead(SharedPool, 'withdraw', nothing),
+  },
+  {
+    name: 'a server is handed over in the middle of what it says',
+    plant: instead(ServerSession, 'isCut', nothing),
   },
   {
     name: 'a count is given back twice',
@@ -328,6 +350,17 @@ export const MUTATIONS: readonly Mutation[] = [
     ),
   },
   {
+    name: 'what a worker had sent before it died is lost',
+    plant: instead(
+      Mail,
+      'buries',
+      () =>
+        function (this: Mail, worker: number) {
+          Reflect.get(this, 'peers').delete(worker);
+        },
+    ),
+  },
+  {
     name: 'what a worker that died had is still counted',
     plant: instead(SharedPool, 'forget', nothing),
   },
@@ -357,6 +390,40 @@ export const MUTATIONS: readonly Mutation[] = [
           socket.close();
         },
     ),
+  },
+  {
+    name: 'a login waits for what another worker could not find out',
+    plant: instead(PoolGrowth, 'hopeForParameters', nothing),
+  },
+  {
+    name: 'a worker that hears late of a RELOAD never hears the parameters',
+    plant: instead(PoolGreeting, 'tell', nothing),
+  },
+  {
+    name: 'in an upgrade nobody is greeted any more',
+    plant: () => {
+      const { greetsOn } = Object.getOwnPropertyDescriptors(Pool.prototype);
+      Object.defineProperty(Pool.prototype, 'greetsOn', { ...greetsOn, get: () => false });
+      return () => Object.defineProperty(Pool.prototype, 'greetsOn', greetsOn);
+    },
+  },
+  {
+    name: 'an answer of the pooler is put into the middle of a notice',
+    plant: instead(
+      ServerSession,
+      'sendSynthetics',
+      (original) =>
+        function (this: ServerSession) {
+          const isInside = Reflect.get(this, 'isInside');
+          Reflect.set(this, 'isInside', false); // so that nothing is held back
+          original.call(this);
+          Reflect.set(this, 'isInside', isInside);
+        },
+    ),
+  },
+  {
+    name: 'a pool that is closed leaves its timers behind',
+    plant: together(instead(PoolGrowth, 'stop', nothing), instead(PoolSharing, 'stop', nothing)),
   },
   {
     name: 'behind a RELOAD clients are greeted with what another client has set',

@@ -135,7 +135,7 @@ export async function scenarioOf(seed: number): Promise<Scenario> {
           sessionEnds: rate(0.005),
           noDescriptors: rate(0.05, 0.3),
         }),
-    notices: rate(0.02),
+    notices: rate(random.pick([0.02, 0.2])),
   };
   const trouble: Trouble = {
     ...(isFair || random.chance(0.4)
@@ -156,6 +156,7 @@ export async function scenarioOf(seed: number): Promise<Scenario> {
       breaks: isFair ? 0 : rate(0.03),
       badLogins: rate(0.2),
       large: rate(0.02),
+      sleeps: random.pick([0, 0, 0.5]),
       thinks: random.pick([1, 5, 30]),
       keepsItsSession: isSession,
       keepsItsParameters: syncs,
@@ -168,6 +169,7 @@ export async function scenarioOf(seed: number): Promise<Scenario> {
       joins: random.pick([0.1, 0.5, 0.9]),
       partial: rate(0.2),
       late: rate(0.03),
+      latePosts: random.pick([0.03, 0.03, 0.3]),
     },
     trouble,
     resolved: { settings: { ...resolved.settings, accessRules: rules }, pools: resolved.pools },

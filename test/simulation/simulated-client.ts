@@ -63,6 +63,8 @@ export interface ClientManners {
   readonly badLogins: number;
   /** … or says something large. */
   readonly large: number;
+  /** … or something that takes its time. */
+  readonly sleeps: number;
   /** How long it thinks before it says something, mostly. Milliseconds. */
   readonly thinks: number;
   /** Session mode: what it has set stays. */
@@ -274,6 +276,7 @@ export class SimulatedClient implements EndUser {
     if (status !== 'I' && (this.isLeaving || random.chance(0.4)))
       return [this.query(random.pick(['commit', 'rollback', 'COMMIT']))];
     if (random.chance(this.manners.large)) return [this.large()];
+    if (random.chance(this.manners.sleeps)) return [this.sleep()];
     switch (random.below(17)) {
       case 0:
       case 1:
@@ -304,7 +307,7 @@ export class SimulatedClient implements EndUser {
       case 6:
         return [query(random.pick([';', ''])), ...this.discards()];
       case 7:
-        return [this.query(`select pg_sleep(${random.below(30) / 1000})`)];
+        return [this.sleep()];
       case 8:
         return [this.query(`select i from generate_series(1, ${this.amount(300)}) i`)];
       case 9:
@@ -320,6 +323,10 @@ export class SimulatedClient implements EndUser {
       default:
         return Array.from({ length: random.between(1, 4) }, () => this.batch()).flat();
     }
+  }
+
+  private sleep(): Buffer {
+    return this.query(`select pg_sleep(${this.world.random.below(30) / 1000})`);
   }
 
   /** Mostly little. */
