@@ -18,6 +18,7 @@ import {
 import { Rounds } from '../../src/reactor/rounds.js';
 import { NONE } from '../../src/reactor/segments.js';
 import { nobody, SocketState, StreamSocket } from '../../src/reactor/stream-socket.js';
+import type { Timer, TimerTarget } from '../../src/reactor/timers.js';
 import type { End } from './network.js';
 import { Broken, type World } from './world.js';
 
@@ -123,6 +124,12 @@ export class SimulatedReactor extends Rounds implements Reactor {
       segments: this.segments.inUse,
       timers: this.timers.size,
     };
+  }
+
+  /** Whether a timer is set that one of these is to hear of. */
+  hasTimerOf(targets: readonly TimerTarget[]): boolean {
+    const set: readonly Timer[] = Reflect.get(this.timers, 'heap');
+    return set.some(({ target }) => targets.includes(target));
   }
 
   /** Its thread is not there any more. Returns the connections that it has not accepted. */
