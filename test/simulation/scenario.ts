@@ -137,13 +137,15 @@ export async function scenarioOf(seed: number): Promise<Scenario> {
         }),
     notices: rate(random.pick([0.02, 0.2])),
   };
+  const pauses = rate(0.5, 0.3);
   const trouble: Trouble = {
     ...(isFair || random.chance(0.4)
       ? NO_TROUBLE
       : { ...NO_TROUBLE, kills: rate(0.5), removals: rate(0.3), deaths: rate(0.2) }),
-    upgrades: isFair && isSession ? 0 : rate(0.05, 0.3),
+    // Whoever logs in to a paused pool that has had no server cannot go to the other process.
+    upgrades: isFair && (isSession || pauses > 0) ? 0 : rate(0.05, 0.3),
     reloads: rate(1, 0.4),
-    pauses: rate(0.5, 0.3),
+    pauses,
     reconnects: rate(0.5, 0.3),
   };
   const isCalm = luck.refused + luck.hangs + luck.sessionEnds + luck.noDescriptors + trouble.deaths === 0;

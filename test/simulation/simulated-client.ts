@@ -98,6 +98,8 @@ export class SimulatedClient implements EndUser {
   private isOutlaw = false;
   /** What it had said last when its last CancelRequest was known to have been delivered: nothing behind that is hit. */
   private cancelledUpTo = -1;
+  /** CancelRequests of which that is not known. */
+  private cancels = 0;
   private acts = 0;
   private serial = 0;
 
@@ -455,7 +457,7 @@ export class SimulatedClient implements EndUser {
     const { world } = this;
     const { random } = world;
     const end = this.connect();
-    const cancelledBefore = this.cancelledUpTo;
+    this.cancels++;
     this.cancelledUpTo = Number.POSITIVE_INFINITY;
     this.tell(() => 'cancels');
     const close = (): void => end.close();
@@ -463,9 +465,8 @@ export class SimulatedClient implements EndUser {
       onReadable: () => {
         if (typeof end.read(READ_MAX) !== 'number') return;
         close();
-        // It has been delivered, unless another one may still be on its way.
-        if (this.manners.cancelsAreExact && cancelledBefore < Number.POSITIVE_INFINITY)
-          this.cancelledUpTo = this.acts;
+        // It has been delivered; another one may still be on its way.
+        if (--this.cancels === 0 && this.manners.cancelsAreExact) this.cancelledUpTo = this.acts;
       },
       onWritable: () => undefined,
     };
