@@ -60,8 +60,6 @@ export class ServerSession extends ServerStream implements TimerTarget, Leaver, 
   private cancelsUnderway = 0;
   /** One of them may still come: it is not given to another client at all. */
   private mayBeHit = false;
-  /** Answers of ours wait for the end of what is being relayed. */
-  private isHoldingBack = false;
   private hadError = false;
   private hasChangedSchema = false;
   /** Ticks: when what it is doing was asked for. */
@@ -233,7 +231,6 @@ export class ServerSession extends ServerStream implements TimerTarget, Leaver, 
     } else {
       this.readMessages(bytes, begin, end);
       if (this.isInside) this.isCut();
-      if (this.isHoldingBack) this.sendSynthetics();
     }
     if (this.isSettled && !this.isInside) this.settle();
     if (this.client?.waitsForAnswers === true && this.queue.length < ANSWERS_OWED_MAX / 2) {
@@ -303,8 +300,10 @@ export class ServerSession extends ServerStream implements TimerTarget, Leaver, 
 
   /** Sends our own answers whose turn has come: not in the middle of a notice, which nobody has asked for either. */
   sendSynthetics(): void {
-    this.isHoldingBack = this.isMidRelay && isSynthetic(this.queue.head);
-    if (this.isHoldingBack) return;
+    if (this.isMidRelay && isSynthetic(this.queue.head)) {
+      this.actsAtEnd = true; // before what comes behind it
+      return;
+    }
     for (let kind = this.queue.head; isSynthetic(kind); kind = this.queue.head) {
       this.queue.pop();
       this.sendSynthetic(kind);
