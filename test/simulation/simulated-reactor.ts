@@ -289,6 +289,8 @@ class SimulatedSocket extends StreamSocket {
   /** SO_LINGER 0: closing it resets the connection. */
   private readonly resets: boolean;
   private isReceiving = false;
+  /** It has been receiving, if it is not any more. */
+  private mayHaveReceived = false;
   private isBlocked = false;
   private isSending = false;
   private hasLeft = false;
@@ -329,6 +331,7 @@ class SimulatedSocket extends StreamSocket {
   startReceiving(): void {
     if (this.isReceiving || this.state === SocketState.Closing) return;
     this.isReceiving = true;
+    this.mayHaveReceived = true;
     if (this.connection?.isReadable === true) this.reactor.isReady(this);
   }
 
@@ -342,6 +345,8 @@ class SimulatedSocket extends StreamSocket {
     if (connection === null || this.state === SocketState.Connecting || this.state === SocketState.Closing)
       return;
     if (this.isReceiving && this.wantsBytes) return this.receive(connection);
+    // The kernel, told to stop, may have received it already.
+    if (this.mayHaveReceived && this.isDetaching && this.reactor.chance.chance(0.5)) return this.receive(connection);
     this.stopReceiving();
     if (connection.end === null) return;
     if (this.hasPeerEnded ? connection.end !== 0 : this.seesEnd && this.isPaused) this.ended(connection.end);
