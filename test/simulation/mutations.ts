@@ -75,7 +75,6 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'a transaction stays open on the server when its client has vanished',
-    seed: 9,
     plant: instead(
       ServerSession,
       'checkIn',
@@ -88,7 +87,6 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'answers are still unread when the server is given to the next',
-    seed: 14,
     plant: instead(
       ServerSession,
       'leave',
@@ -223,7 +221,6 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'a client that has vanished between two messages of a batch leaves its server as it is',
-    seed: 9,
     plant: instead(
       ServerSession,
       'leave',
@@ -287,7 +284,6 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'who waits in another worker is forgotten',
-    seed: 12,
     plant: together(
       instead(PoolSharing, 'look', nothing),
       instead(PoolSharing, 'handOver', () => () => false),
@@ -304,7 +300,6 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'a cancel goes to a server that the worker had before',
-    seed: 47,
     plant: () => {
       const { takenOver } = ServerSession;
       let before: ServerSession | null = null;
@@ -367,7 +362,6 @@ export const MUTATIONS: readonly Mutation[] = [
   // ── what the simulator has found in the pooler ─────────────────────────────────────────────────────────────────
   {
     name: 'a client is told that there is no descriptor for its server before it begins to wait',
-    seed: 27,
     plant: instead(
       PoolGrowth,
       'open',
@@ -427,7 +421,6 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'behind a RELOAD clients are greeted with what another client has set',
-    seed: 35,
     plant: instead(
       ServerSession,
       'parameterChanged',

@@ -346,7 +346,8 @@ class SimulatedSocket extends StreamSocket {
       return;
     if (this.isReceiving && this.wantsBytes) return this.receive(connection);
     // The kernel, told to stop, may have received it already.
-    if (this.mayHaveReceived && this.isDetaching && this.reactor.chance.chance(0.5)) return this.receive(connection);
+    if (this.mayHaveReceived && this.isDetaching && this.reactor.chance.chance(0.5))
+      return this.receive(connection);
     this.stopReceiving();
     if (connection.end === null) return;
     if (this.hasPeerEnded ? connection.end !== 0 : this.seesEnd && this.isPaused) this.ended(connection.end);
