@@ -10,7 +10,6 @@ import { Mail } from '../../src/pooler/mail.js';
 import { MemoryBudget } from '../../src/pooler/memory-budget.js';
 import { NameChanges } from '../../src/pooler/name-changes.js';
 import { Pool } from '../../src/pooler/pool.js';
-import { PoolGreeting } from '../../src/pooler/pool-greeting.js';
 import { PoolGrowth } from '../../src/pooler/pool-growth.js';
 import { PoolSharing } from '../../src/pooler/pool-sharing.js';
 import { ServedClient } from '../../src/pooler/served-client.js';
@@ -144,6 +143,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'a server is given to the next while a cancel is on its way to it',
+    seed: 23,
     plant: together(
       instead(ServerSession, 'cancelBegins', nothing),
       instead(ServerSession, 'cancelDelivered', nothing),
@@ -270,6 +270,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'a server is handed over in the middle of what it says',
+    seed: 78,
     plant: instead(ServerSession, 'isCut', nothing),
   },
   {
@@ -346,6 +347,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'what a worker had sent before it died is lost',
+    seed: 222,
     plant: instead(
       Mail,
       'buries',
@@ -362,6 +364,7 @@ export const MUTATIONS: readonly Mutation[] = [
   // ── what the simulator has found in the pooler ─────────────────────────────────────────────────────────────────
   {
     name: 'a client is told that there is no descriptor for its server before it begins to wait',
+    seed: 89,
     plant: instead(
       PoolGrowth,
       'open',
@@ -382,36 +385,6 @@ export const MUTATIONS: readonly Mutation[] = [
         function (this: DataPlane, socket: Socket) {
           this.board.clientLeaves();
           socket.close();
-        },
-    ),
-  },
-  {
-    name: 'a login waits for what another worker could not find out',
-    plant: instead(PoolGrowth, 'hopeForParameters', nothing),
-  },
-  {
-    name: 'a worker that hears late of a RELOAD never hears the parameters',
-    plant: instead(PoolGreeting, 'tell', nothing),
-  },
-  {
-    name: 'in an upgrade nobody is greeted any more',
-    plant: () => {
-      const { greetsOn } = Object.getOwnPropertyDescriptors(Pool.prototype);
-      Object.defineProperty(Pool.prototype, 'greetsOn', { ...greetsOn, get: () => false });
-      return () => Object.defineProperty(Pool.prototype, 'greetsOn', greetsOn);
-    },
-  },
-  {
-    name: 'an answer of the pooler is put into the middle of a notice',
-    plant: instead(
-      ServerSession,
-      'sendSynthetics',
-      (original) =>
-        function (this: ServerSession) {
-          const isInside = Reflect.get(this, 'isInside');
-          Reflect.set(this, 'isInside', false); // so that nothing is held back
-          original.call(this);
-          Reflect.set(this, 'isInside', isInside);
         },
     ),
   },
