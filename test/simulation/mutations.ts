@@ -4,7 +4,6 @@ import { AnswerQueue } from '../../src/pooler/answer-queue.js';
 import { ClientStatements } from '../../src/pooler/client-statements.js';
 import { ClientStream } from '../../src/pooler/client-stream.js';
 import { Counters, Gauge } from '../../src/pooler/counters.js';
-import { DataPlane } from '../../src/pooler/data-plane.js';
 import { Ending } from '../../src/pooler/ending.js';
 import { Mail } from '../../src/pooler/mail.js';
 import { MemoryBudget } from '../../src/pooler/memory-budget.js';
@@ -17,7 +16,6 @@ import { ServerSession } from '../../src/pooler/server-session.js';
 import { ServerStatements } from '../../src/pooler/server-statements.js';
 import { SharedPool } from '../../src/pooler/shared-pool.js';
 import { TrackedParameters } from '../../src/pooler/tracked-parameters.js';
-import type { Socket } from '../../src/reactor/reactor.js';
 import { StreamSocket } from '../../src/reactor/stream-socket.js';
 import { TransactionStatus } from '../../src/wire/tags.js';
 
@@ -377,32 +375,7 @@ export const MUTATIONS: readonly Mutation[] = [
     ),
   },
   {
-    name: 'a client that comes to a worker that has closed its pool is still counted there',
-    plant: instead(
-      DataPlane,
-      'refuse',
-      () =>
-        function (this: DataPlane, socket: Socket) {
-          this.board.clientLeaves();
-          socket.close();
-        },
-    ),
-  },
-  {
     name: 'a pool that is closed leaves its timers behind',
     plant: together(instead(PoolGrowth, 'stop', nothing), instead(PoolSharing, 'stop', nothing)),
-  },
-  {
-    name: 'behind a RELOAD clients are greeted with what another client has set',
-    plant: instead(
-      ServerSession,
-      'parameterChanged',
-      (original) =>
-        function (this: ServerSession, bytes: Uint8Array, at: number, end: number, isClients: boolean) {
-          const [name = '', value = ''] = Buffer.from(bytes.subarray(at, end)).toString().split('\0');
-          this.pool.parameterCame(name, value);
-          original.call(this, bytes, at, end, isClients);
-        },
-    ),
   },
 ];
