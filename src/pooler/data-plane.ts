@@ -20,7 +20,7 @@ import { type CloseReason, isOrdinaryReason } from './close-reason.js';
 import { Connection, ConnectionCounts } from './connection-counts.js';
 import { Ending } from './ending.js';
 import { FailedLogins } from './failed-logins.js';
-import type { ClientRecord } from './hand-over.js';
+import type { ClientRecord, ServerRecord } from './hand-over.js';
 import { Inbox } from './inbox.js';
 import type { LogFields } from './log-fields.js';
 import { MemoryBudget } from './memory-budget.js';
@@ -249,8 +249,7 @@ export class DataPlane {
     const refusal = errorResponse(removed, 'FATAL');
     socket.send(refusal, 0, refusal.length);
     socket.closeAfterSend();
-    const { shared, workers, index } = this.start;
-    new SharedPool(shared.pools, pool, workers, index).clientGoes();
+    this.sharedPool(pool).clientGoes();
     this.board.clientLeaves();
     if (!this.settings.logClientDisconnections) return;
     this.log('info', `client disconnected: ${removed.message}`, {
@@ -379,6 +378,20 @@ export class DataPlane {
   peerCame(worker: number, link: PeerLink): void {
     this.peers.connect(worker, link);
     for (const pool of this.pools.values()) pool.introduceTo(link);
+  }
+
+  /** A server comes from another worker. */
+  takeServer(pool: number, record: ServerRecord, detached: DetachedSocket): void {
+    const taker = this.poolAt(pool);
+    if (taker !== null) return taker.sharing.takeOver(record, detached);
+    this.reactor.attach(detached, nobody).close(); // the pool has been closed here meanwhile
+    this.sharedPool(pool).giveUp();
+  }
+
+  /** Also of one that this worker has nothing of any more. */
+  private sharedPool(pool: number): SharedPool {
+    const { shared, workers, index } = this.start;
+    return new SharedPool(shared.pools, pool, workers, index);
   }
 
   private replaceClientTls(settings: ClientTlsSettings): void {

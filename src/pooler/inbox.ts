@@ -75,7 +75,7 @@ export class Inbox {
       case 'look':
         return plane.poolAt(message.pool)?.sharing.look();
       case 'server':
-        return plane.poolAt(message.pool)?.sharing.takeOver(message.record, message.detached);
+        return plane.takeServer(message.pool, message.record, message.detached);
       case 'newClient':
         return plane.reception.takeNewClient(message.detached, message.isTooMany);
       case 'client':

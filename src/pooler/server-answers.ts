@@ -40,8 +40,6 @@ export abstract class ServerAnswers extends ServerStream implements HoldsStateme
   private earlyCopyPlace = 0;
   /** Nothing is owed any more. What that means is decided when all that has come has been looked at. */
   protected isSettled = false;
-  /** Answers of ours wait for the end of what is being relayed. */
-  private isHoldingBack = false;
   protected hadError = false;
   protected hasChangedSchema = false;
   protected sawFatal = false;
@@ -92,7 +90,6 @@ export abstract class ServerAnswers extends ServerStream implements HoldsStateme
     } else {
       this.readMessages(bytes, begin, end);
       if (this.isInside) this.isCut();
-      if (this.isHoldingBack) this.sendSynthetics();
     }
     if (this.isSettled && !this.isInside) this.settle();
     if (this.client?.waitsForAnswers === true && this.queue.length < ANSWERS_OWED_MAX / 2) {
@@ -144,8 +141,10 @@ export abstract class ServerAnswers extends ServerStream implements HoldsStateme
 
   /** Sends our own answers whose turn has come: not in the middle of a notice, which nobody has asked for either. */
   sendSynthetics(): void {
-    this.isHoldingBack = this.isMidRelay && isSynthetic(this.queue.head);
-    if (this.isHoldingBack) return;
+    if (this.isMidRelay && isSynthetic(this.queue.head)) {
+      this.actsAtEnd = true; // before what comes behind it
+      return;
+    }
     for (let kind = this.queue.head; isSynthetic(kind); kind = this.queue.head) {
       this.queue.pop();
       this.sendSynthetic(kind);

@@ -57,7 +57,7 @@ export abstract class ServerStream implements Caller {
   /** Whether the rest of the current message goes to the client. */
   private relaysBody = false;
   /** `act` is due when the current message has been passed to its end. */
-  private actsAtEnd = false;
+  protected actsAtEnd = false;
   /** A message that must be seen whole and is not here yet. */
   private whole: Buffer | null = null;
   private wholeFilled = 0;
@@ -184,6 +184,8 @@ export abstract class ServerStream implements Caller {
       this.whole = Buffer.allocUnsafe(HEADER_LENGTH + framer.bodyLength);
       framer.writeHeader(this.whole, 0, framer.bodyLength);
       this.wholeFilled = HEADER_LENGTH;
+      this.relaysBody = false; // nothing of it is the client's yet
+      this.actsAtEnd = false;
       return this.gather(bytes);
     }
     const fate = this.decide(framer.tag, meaning, bytes, framer.bodyAt, framer.bodyEnd);

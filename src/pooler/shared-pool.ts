@@ -248,7 +248,7 @@ export class SharedPool {
     return this.addBelow(rowOf(worker) + Part.Pledged, waiting);
   }
 
-  /** It does not get it after all; if it has died it may have been forgotten already. */
+  /** It does not get it after all; if a worker has died meanwhile that may have been forgotten already. */
   withdraw(worker: number): void {
     subtractAboveZero(this.words, rowOf(worker) + Part.Pledged);
   }
@@ -261,7 +261,7 @@ export class SharedPool {
 
   /** A server that was pledged has come. */
   arrived(): void {
-    Atomics.sub(this.words, this.mine + Part.Pledged, 1);
+    this.withdraw(this.self);
   }
 
   /** Servers on their way here. */
@@ -295,7 +295,8 @@ export class SharedPool {
     Atomics.sub(this.words, Whole.Waiting, Atomics.exchange(this.words, row + Part.Waiting, 0));
     Atomics.sub(this.words, Whole.Clients, Atomics.exchange(this.words, row + Part.Clients, 0));
     Atomics.store(this.words, row + Part.Idle, 0);
-    Atomics.store(this.words, row + Part.Pledged, 0);
+    // Nobody knows what it had pledged to whom: the others' pledges are forgotten with its own, and come unannounced.
+    for (let each = 0; each < this.workers; each++) Atomics.store(this.words, rowOf(each) + Part.Pledged, 0);
   }
 
   private addBelow(word: number, limit: number): boolean {

@@ -25,6 +25,7 @@ const NOTICE = message(
   Buffer.of(0),
 );
 const HALF = Math.floor(NOTICE.length / 2);
+const ERROR = message('E', string('SERROR'), string('C42601'), string('Msyntax error'), Buffer.of(0));
 const IN_TRANSACTION = message('Z', Buffer.from('T'));
 
 test('the pooler answers a Close behind the notice that the server is in the middle of', async (t) => {
@@ -50,5 +51,36 @@ test('the pooler answers a Close behind the notice that the server is in the mid
   const notice = Buffer.concat([half, await client.bytes(NOTICE.length - HALF)]);
   assert.deepEqual(notice, NOTICE);
   assert.equal((await client.next())?.tag, '3');
+  client.close();
+});
+
+test('… and ahead of an error whose beginning comes together with the end of the notice', async (t) => {
+  let isSecond = false;
+  const fake = await FakePostgres.start({
+    onMessage: ({ tag }, { socket }) => {
+      if (tag === 'Q') socket.write(Buffer.concat([message('C', string('BEGIN')), IN_TRANSACTION]));
+      else if (tag === 'P' && !isSecond) socket.write(message('1'));
+      else if (tag === 'B') socket.write(message('2'));
+      else if (tag === 'E') socket.write(message('C', string('SELECT 0')));
+      else if (tag === 'S' && !isSecond) {
+        isSecond = true;
+        socket.write(Buffer.concat([IN_TRANSACTION, NOTICE.subarray(0, HALF)]));
+      } else if (tag === 'S') socket.write(Buffer.concat([NOTICE.subarray(HALF), ERROR.subarray(0, 9)]));
+    },
+  });
+  t.after(() => fake.stop());
+  const doorman = await Doorman.start({ pools: { postgres: poolAt(fake.port) } });
+  t.after(() => doorman.stop());
+  const client = await WireClient.login(doorman.port, 'postgres', 'postgres');
+  client.send(query('begin'), parse('s', 'select 1'), bind('', 's'), execute(), sync());
+  assert.equal(tagsOf(await client.until('Z')), 'CZ');
+  assert.equal(tagsOf(await client.until('Z')), '12CZ');
+  const half = await client.bytes(HALF);
+  client.send(closeStatement('s'), parse('t', 'selec'), sync());
+  const notice = Buffer.concat([half, await client.bytes(NOTICE.length - HALF)]);
+  assert.deepEqual(notice, NOTICE);
+  const failed = message('Z', Buffer.from('E'));
+  fake.sessions.at(-1)?.socket.write(Buffer.concat([ERROR.subarray(9), failed]));
+  assert.equal(tagsOf(await client.until('Z')), '3EZ');
   client.close();
 });

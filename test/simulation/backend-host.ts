@@ -131,8 +131,11 @@ class Backend implements EndUser {
   private send(bytes: Buffer): void {
     if (this.hasEnded) return;
     const { world, luck } = this.host;
-    if (luck.notices > 0 && world.random.chance(luck.notices))
-      world.after(world.random.below(30), () => this.session.notice(UNASKED_NOTICE));
+    if (luck.notices > 0 && world.random.chance(luck.notices)) {
+      // Often just when the server is free, and may be on its way to another worker.
+      const later = world.random.chance(0.5) ? world.random.below(2000) / 1000 : world.random.below(30);
+      world.after(later, () => this.session.notice(UNASKED_NOTICE));
+    }
     if (world.random.chance(luck.sessionEnds)) {
       if (world.random.chance(0.5)) {
         world.tell(() => `server ${this.processId} loses its connection`);

@@ -29,6 +29,8 @@ export class Invariants {
   private readonly world: World;
   /** Servers that have answered all and are outside of a transaction, and still a client's. */
   private readonly kept = new WeakMap<ServerSession, { transactions: number; since: number }>();
+  /** Pools that a worker had when it was looked at last. */
+  private readonly pools = new WeakMap<DataPlane, Set<Pool>>();
   /** By state, for the pool that is looked at. */
   private readonly servers = new Int32Array(STATES.length);
 
@@ -40,9 +42,25 @@ export class Invariants {
   }
 
   /** Each client has what it thinks it has, and each server is whose it thinks it is; metrics count what is there. */
-  checkWorker(plane: DataPlane): void {
-    for (const pool of plane.allPools()) this.checkPool(plane, pool);
+  checkWorker(plane: DataPlane, reactor: SimulatedReactor): void {
+    let count = 0;
+    for (const pool of plane.allPools()) {
+      this.checkPool(plane, pool);
+      count++;
+    }
+    const known = this.pools.get(plane);
+    if (known?.size !== count) this.checkClosedPools(plane, reactor, known ?? new Set());
     if (plane.memory.takenKb < 0) throw new Broken('more memory was given back than taken');
+  }
+
+  /** A pool that is closed is kept by nothing. */
+  private checkClosedPools(plane: DataPlane, reactor: SimulatedReactor, known: ReadonlySet<Pool>): void {
+    for (const pool of known) {
+      if (plane.poolAt(pool.index) === pool) continue;
+      if (reactor.hasTimerOf([pool, pool.growth, pool.sharing]))
+        throw new Broken(`${pool.name} is closed and has timers`);
+    }
+    this.pools.set(plane, new Set(plane.allPools()));
   }
 
   private checkPool(plane: DataPlane, pool: Pool): void {
@@ -70,6 +88,8 @@ export class Invariants {
       throw new Broken(`${active} clients have ${servers[ServerState.Active]} servers`);
     if (waiting !== pool.waiters.length)
       throw new Broken(`${waiting} clients wait, and ${pool.waiters.length} are waited for`);
+    if (waiting > 0 && plane.isShuttingDown && !plane.passage.isDeparting)
+      throw new Broken(`${waiting} clients wait at SHUTDOWN for servers that do not come`);
     const { counters } = pool;
     this.checkGauge(Gauge.Clients, counters.now(Gauge.Clients), clients);
     this.checkGauge(Gauge.ClientsWaiting, counters.now(Gauge.ClientsWaiting), waiting);

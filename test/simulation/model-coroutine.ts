@@ -8,9 +8,11 @@ export type Wait = { readonly type: 'message' } | { readonly type: 'sleep'; read
 /** Code that may wait. It is resumed with a message, or with null after a sleep. */
 export type Waiting<T> = Generator<Wait, T, Message | null>;
 
+export const MESSAGE: Wait = { type: 'message' };
+
 export function* nextMessage(): Waiting<Message> {
   for (;;) {
-    const message = yield { type: 'message' };
+    const message = yield MESSAGE;
     if (message !== null) return message;
   }
 }

@@ -12,6 +12,7 @@ import {
   isRow,
   plan,
   type Row,
+  type RowSource,
   rowsOf,
   stored,
   TEXT_OID,
@@ -45,51 +46,67 @@ export function* runPortal(
   rowsMax: number,
   isDescribed: boolean,
 ): Waiting<string | null> {
-  return yield* active(portal, function* () {
+  begins(portal);
+  try {
     const { statement, columns, formats, parameters } = portal.content;
-    if (statement === null) return '';
+    if (statement === null) {
+      ends(portal);
+      return '';
+    }
+    let tag: string | null;
     switch (statement.type) {
-      case 'select':
-        break;
       case 'show':
       case 'fetch':
       case 'execute':
         portal.source ??= stored(yield* rowsOfUtility(context, portal, statement));
+        tag = yield* runRows(context, portal, rowsMax, isDescribed ? columns : null, formats);
         break;
-      default: {
-        const tag = yield* runUtility(context, statement, parameters);
+      case 'select':
+        tag = yield* runRows(context, portal, rowsMax, isDescribed ? columns : null, formats);
+        break;
+      default:
+        tag = yield* runUtility(context, statement, parameters);
         portal.status = 'done';
-        return tag;
-      }
     }
-    if (isDescribed && columns !== null) context.output.put(rowDescription(columns, formats));
-    let count = 0;
-    while (count < rowsMax && !portal.isAtEnd) {
-      const row = portal.source?.() ?? null;
-      if (row === null) portal.isAtEnd = true;
-      else if (!isRow(row)) yield row;
-      else {
-        context.output.put(dataRow(row, formats));
-        count++;
-      }
-    }
-    if (!portal.isAtEnd) return null;
-    return portal.tag === 'SHOW' ? 'SHOW' : `${portal.tag} ${count}`;
-  });
-}
-
-/** While something runs a portal it is active; where that fails the portal has failed. */
-function* active<T>(portal: Portal, run: () => Waiting<T>): Waiting<T> {
-  if (portal.status !== 'ready') throw new SqlError('55000', `portal "${portal.name}" cannot be run`);
-  portal.status = 'active';
-  try {
-    const result = yield* run();
-    if (portal.status === 'active') portal.status = 'ready';
-    return result;
+    ends(portal);
+    return tag;
   } catch (error) {
     portal.status = 'failed';
     throw error;
   }
+}
+
+/** While something runs a portal it is active; where that fails the portal has failed. */
+function begins(portal: Portal): void {
+  if (portal.status !== 'ready') throw new SqlError('55000', `portal "${portal.name}" cannot be run`);
+  portal.status = 'active';
+}
+
+function ends(portal: Portal): void {
+  if (portal.status === 'active') portal.status = 'ready';
+}
+
+/** `columns`: to be told first; null when they are not. */
+function* runRows(
+  { output }: Context,
+  portal: Portal,
+  rowsMax: number,
+  columns: readonly Column[] | null,
+  formats: readonly number[],
+): Waiting<string | null> {
+  if (columns !== null) output.put(rowDescription(columns, formats));
+  let count = 0;
+  while (count < rowsMax && !portal.isAtEnd) {
+    const row = portal.source?.() ?? null;
+    if (row === null) portal.isAtEnd = true;
+    else if (!isRow(row)) yield row;
+    else {
+      output.put(dataRow(row, formats));
+      count++;
+    }
+  }
+  if (!portal.isAtEnd) return null;
+  return portal.tag === 'SHOW' ? 'SHOW' : `${portal.tag} ${count}`;
 }
 
 /** All of them, before the first is sent. */
@@ -113,14 +130,21 @@ function* rowsOfUtility(
 function* fetched({ portals }: Context, name: string, count: number): Waiting<Row[]> {
   const cursor = portals.find(name);
   if (cursor === undefined) throw noCursor(name);
-  return yield* active(cursor, () =>
-    collected(() => {
+  begins(cursor);
+  try {
+    const next = (): ReturnType<RowSource> => {
       if (cursor.isAtEnd) return null;
       const row = cursor.source?.() ?? null;
       if (row === null) cursor.isAtEnd = true;
       return row;
-    }, count),
-  );
+    };
+    const rows = yield* collected(next, count);
+    ends(cursor);
+    return rows;
+  } catch (error) {
+    cursor.status = 'failed';
+    throw error;
+  }
 }
 
 function* executed(prepared: PreparedStatement, name: string, values: readonly string[]): Waiting<Row[]> {

@@ -35,6 +35,10 @@ export class Listens {
     this.pending = [];
   }
 
+  get isEmpty(): boolean {
+    return this.listening.size === 0;
+  }
+
   get channels(): string[] {
     return [...this.listening];
   }

@@ -105,6 +105,10 @@ export class Portals {
     for (const portal of this.portals.values()) portal.level = Math.min(portal.level, level);
   }
 
+  get isEmpty(): boolean {
+    return this.portals.size === 0;
+  }
+
   /** Cursors that the next client would find. */
   get held(): string[] {
     return [...this.portals.values()].filter(({ level }) => level === HELD).map(({ name }) => name);

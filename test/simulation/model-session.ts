@@ -4,7 +4,7 @@ import type { Message } from '../support/messages.js';
 import { AUTHENTICATION_OK, backendKeyData, noticeResponse, parameterStatus } from './model-answers.js';
 import { Backend } from './model-backend.js';
 import { Context } from './model-context.js';
-import type { Wait, Waiting } from './model-coroutine.js';
+import { MESSAGE, type Wait, type Waiting } from './model-coroutine.js';
 import { FatalError, queryCanceled, type SqlError } from './model-error.js';
 import { takeWholeMessages } from './model-framing.js';
 import { Manners } from './model-manners.js';
@@ -25,8 +25,6 @@ export interface SessionHost {
   /** Whether the frontend of these parameters may speak for this client. */
   mayServe?(client: string, startup: Readonly<Record<string, string>>): boolean;
 }
-
-const MESSAGE: Wait = { type: 'message' };
 
 export class ModelSession {
   private readonly host: SessionHost;
@@ -98,6 +96,7 @@ export class ModelSession {
     const { context, backend } = this;
     if (context === null || this.hasEnded) return [];
     const { transaction, settings, statements, portals, listens } = context;
+    if (this.isAsAtLogin(context)) return [];
     return [
       ...(transaction.isOpen ? ['an open transaction'] : []),
       ...(backend?.skipsToSync ? ['a batch without its Sync'] : []),
@@ -107,6 +106,12 @@ export class ModelSession {
       ...portals.held.map((name) => `cursor ${name}`),
       ...listens.channels.map((channel) => `LISTEN ${channel}`),
     ];
+  }
+
+  /** The answer that is mostly right, and soon found. */
+  private isAsAtLogin({ transaction, settings, statements, portals, listens, isInCopy }: Context): boolean {
+    if (transaction.isOpen || this.backend?.skipsToSync === true || isInCopy) return false;
+    return settings.areInitial && !statements.hasForeign && portals.isEmpty && listens.isEmpty;
   }
 
   private takeStartup(): void {

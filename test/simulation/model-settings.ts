@@ -56,6 +56,8 @@ const settingByName = new Map(SETTINGS.map((setting) => [setting.name.toLowerCas
 
 export class Settings {
   private values: ReadonlyMap<string, Value>;
+  /** As they were at login. */
+  private readonly initialValues: ReadonlyMap<string, Value>;
   /** What RESET goes back to: the StartupMessage may have chosen. */
   private readonly initial = new Map<string, string>();
   private readonly reported = new Map<string, string>();
@@ -72,6 +74,7 @@ export class Settings {
     this.values = new Map(
       [...this.initial].map(([name, value]) => [name, { ofSession: value, ofTransaction: null }]),
     );
+    this.initialValues = this.values;
   }
 
   /** The canonical name; fails if there is none. */
@@ -95,7 +98,7 @@ export class Settings {
   }
 
   resetAll(): void {
-    for (const { name } of SETTINGS) this.put(name, { ofSession: this.initialOf(name), ofTransaction: null });
+    this.values = this.initialValues;
   }
 
   get snapshot(): SettingsSnapshot {
@@ -130,6 +133,11 @@ export class Settings {
       .filter(([name, value]) => this.reported.get(name) !== value);
     for (const [name, value] of changes) this.reported.set(name, value);
     return changes;
+  }
+
+  /** Whether none has been changed, or all were reset together. */
+  get areInitial(): boolean {
+    return this.values === this.initialValues;
   }
 
   /** The names of those that are not as they were at login. */

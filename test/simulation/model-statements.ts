@@ -19,6 +19,8 @@ const OF_POOLER = /^DOORMAN_/;
 
 export class PreparedStatements {
   private readonly statements = new Map<string, PreparedStatement>();
+  /** The names of those that the next client would find. */
+  private readonly foreignNames = new Set<string>();
   private unnamed: PreparedStatement | null = null;
 
   find(name: string): PreparedStatement | null {
@@ -36,24 +38,31 @@ export class PreparedStatements {
     if (name === '') this.unnamed = statement;
     else if (this.statements.has(name)) {
       throw new SqlError('42P05', `prepared statement "${name}" already exists`);
-    } else this.statements.set(name, statement);
+    } else {
+      this.statements.set(name, statement);
+      if (statement.isOfSql || !isPoolersName(name)) this.foreignNames.add(name);
+    }
   }
 
   drop(name: string): void {
     if (name === '') this.unnamed = null;
     else this.statements.delete(name);
+    this.foreignNames.delete(name);
   }
 
   /** DEALLOCATE ALL. Does not reach the one without a name. */
   dropAll(): void {
     this.statements.clear();
+    this.foreignNames.clear();
+  }
+
+  get hasForeign(): boolean {
+    return this.foreignNames.size > 0;
   }
 
   /** What the next client would find. */
   get foreign(): string[] {
-    return [...this.statements]
-      .filter(([name, { isOfSql }]) => isOfSql || !isPoolersName(name))
-      .map(([name]) => name);
+    return [...this.foreignNames];
   }
 }
 

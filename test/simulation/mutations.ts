@@ -4,7 +4,8 @@ import { AnswerQueue } from '../../src/pooler/answer-queue.js';
 import { ClientStatements } from '../../src/pooler/client-statements.js';
 import { ClientStream } from '../../src/pooler/client-stream.js';
 import { Counters, Gauge } from '../../src/pooler/counters.js';
-import { DataPlane } from '../../src/pooler/data-plane.js';
+import { Ending } from '../../src/pooler/ending.js';
+import { Mail } from '../../src/pooler/mail.js';
 import { MemoryBudget } from '../../src/pooler/memory-budget.js';
 import { NameChanges } from '../../src/pooler/name-changes.js';
 import { Pool } from '../../src/pooler/pool.js';
@@ -16,7 +17,6 @@ import { ServerSession } from '../../src/pooler/server-session.js';
 import { ServerStatements } from '../../src/pooler/server-statements.js';
 import { SharedPool } from '../../src/pooler/shared-pool.js';
 import { TrackedParameters } from '../../src/pooler/tracked-parameters.js';
-import type { Socket } from '../../src/reactor/reactor.js';
 import { StreamSocket } from '../../src/reactor/stream-socket.js';
 import { TransactionStatus } from '../../src/wire/tags.js';
 
@@ -73,7 +73,6 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'a transaction stays open on the server when its client has vanished',
-    seed: 9,
     plant: instead(
       ServerSession,
       'checkIn',
@@ -86,7 +85,6 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'answers are still unread when the server is given to the next',
-    seed: 14,
     plant: instead(
       ServerSession,
       'leave',
@@ -140,6 +138,14 @@ export const MUTATIONS: readonly Mutation[] = [
           if (pool.waiters.length > 0 && pool.servers.size === pool.settings.poolSize)
             Reflect.get(this, 'open').call(this);
         },
+    ),
+  },
+  {
+    name: 'a server is given to the next while a cancel is on its way to it',
+    seed: 23,
+    plant: together(
+      instead(ServerSession, 'cancelBegins', nothing),
+      instead(ServerSession, 'cancelDelivered', nothing),
     ),
   },
   {
@@ -214,7 +220,6 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'a client that has vanished between two messages of a batch leaves its server as it is',
-    seed: 9,
     plant: instead(
       ServerSession,
       'leave',
@@ -224,6 +229,10 @@ export const MUTATIONS: readonly Mutation[] = [
           original.call(this, false);
         },
     ),
+  },
+  {
+    name: 'a client waits at SHUTDOWN for a server that never comes',
+    plant: instead(Ending, 'endIdleClients', nothing),
   },
   {
     name: 'PAUSE does not close servers that come back',
@@ -255,6 +264,15 @@ export const MUTATIONS: readonly Mutation[] = [
     ),
   },
   {
+    name: 'a pledge of a server that does not come is not withdrawn',
+    plant: instead(SharedPool, 'withdraw', nothing),
+  },
+  {
+    name: 'a server is handed over in the middle of what it says',
+    seed: 78,
+    plant: instead(ServerSession, 'isCut', nothing),
+  },
+  {
     name: 'a count is given back twice',
     plant: instead(SharedPool, 'giveUp', (original) => {
       let times = 0;
@@ -266,7 +284,6 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'who waits in another worker is forgotten',
-    seed: 12,
     plant: together(
       instead(PoolSharing, 'look', nothing),
       instead(PoolSharing, 'handOver', () => () => false),
@@ -283,7 +300,6 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'a cancel goes to a server that the worker had before',
-    seed: 47,
     plant: () => {
       const { takenOver } = ServerSession;
       let before: ServerSession | null = null;
@@ -329,13 +345,25 @@ export const MUTATIONS: readonly Mutation[] = [
     ),
   },
   {
+    name: 'what a worker had sent before it died is lost',
+    seed: 222,
+    plant: instead(
+      Mail,
+      'buries',
+      () =>
+        function (this: Mail, worker: number) {
+          Reflect.get(this, 'peers').delete(worker);
+        },
+    ),
+  },
+  {
     name: 'what a worker that died had is still counted',
     plant: instead(SharedPool, 'forget', nothing),
   },
   // ── what the simulator has found in the pooler ─────────────────────────────────────────────────────────────────
   {
     name: 'a client is told that there is no descriptor for its server before it begins to wait',
-    seed: 27,
+    seed: 89,
     plant: instead(
       PoolGrowth,
       'open',
@@ -348,29 +376,7 @@ export const MUTATIONS: readonly Mutation[] = [
     ),
   },
   {
-    name: 'a client that comes to a worker that has closed its pool is still counted there',
-    plant: instead(
-      DataPlane,
-      'refuse',
-      () =>
-        function (this: DataPlane, socket: Socket) {
-          this.board.clientLeaves();
-          socket.close();
-        },
-    ),
-  },
-  {
-    name: 'behind a RELOAD clients are greeted with what another client has set',
-    seed: 35,
-    plant: instead(
-      ServerAnswers,
-      'parameterChanged',
-      (original) =>
-        function (this: ServerAnswers, bytes: Uint8Array, at: number, end: number, isClients: boolean) {
-          const [name = '', value = ''] = Buffer.from(bytes.subarray(at, end)).toString().split('\0');
-          this.pool.parameterCame(name, value);
-          original.call(this, bytes, at, end, isClients);
-        },
-    ),
+    name: 'a pool that is closed leaves its timers behind',
+    plant: together(instead(PoolGrowth, 'stop', nothing), instead(PoolSharing, 'stop', nothing)),
   },
 ];

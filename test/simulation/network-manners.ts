@@ -8,6 +8,14 @@ export interface NetworkManners {
   readonly partial: number;
   /** Something takes very long. */
   readonly late: number;
+  /** … or a message between threads does. */
+  readonly latePosts: number;
 }
 
-export const DEFAULT_NETWORK: NetworkManners = { splits: 0.15, joins: 0.5, partial: 0.1, late: 0.01 };
+export const DEFAULT_NETWORK: NetworkManners = {
+  splits: 0.15,
+  joins: 0.5,
+  partial: 0.1,
+  late: 0.01,
+  latePosts: 0.03,
+};

@@ -135,15 +135,17 @@ export async function scenarioOf(seed: number): Promise<Scenario> {
           sessionEnds: rate(0.005),
           noDescriptors: rate(0.05, 0.3),
         }),
-    notices: rate(0.02),
+    notices: rate(random.pick([0.02, 0.2])),
   };
+  const pauses = rate(0.5, 0.3);
   const trouble: Trouble = {
     ...(isFair || random.chance(0.4)
       ? NO_TROUBLE
       : { ...NO_TROUBLE, kills: rate(0.5), removals: rate(0.3), deaths: rate(0.2) }),
-    upgrades: isFair && isSession ? 0 : rate(0.05, 0.3),
+    // Whoever logs in to a paused pool that has had no server cannot go to the other process.
+    upgrades: isFair && (isSession || pauses > 0) ? 0 : rate(0.05, 0.3),
     reloads: rate(1, 0.4),
-    pauses: rate(0.5, 0.3),
+    pauses,
     reconnects: rate(0.5, 0.3),
   };
   const isCalm = luck.refused + luck.hangs + luck.sessionEnds + luck.noDescriptors + trouble.deaths === 0;
@@ -156,6 +158,7 @@ export async function scenarioOf(seed: number): Promise<Scenario> {
       breaks: isFair ? 0 : rate(0.03),
       badLogins: rate(0.2),
       large: rate(0.02),
+      sleeps: random.pick([0, 0, 0.5]),
       thinks: random.pick([1, 5, 30]),
       keepsItsSession: isSession,
       keepsItsParameters: syncs,
@@ -168,6 +171,7 @@ export async function scenarioOf(seed: number): Promise<Scenario> {
       joins: random.pick([0.1, 0.5, 0.9]),
       partial: rate(0.2),
       late: rate(0.03),
+      latePosts: random.pick([0.03, 0.03, 0.3]),
     },
     trouble,
     resolved: { settings: { ...resolved.settings, accessRules: rules }, pools: resolved.pools },

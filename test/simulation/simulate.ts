@@ -23,6 +23,8 @@ if (!first || !steps || !runs || first < 1 || steps < 1 || runs < 1) {
   process.exit(2);
 }
 
+// Of the many errors that are part of a run nobody asks where they come from.
+Error.stackTraceLimit = 0;
 let all = 0;
 let failures = 0;
 for (let seed = first; seed < first + runs; seed++) {
@@ -50,6 +52,7 @@ console.log(
 );
 
 function tellStory(seed: number, scenario: Scenario, limit: number): void {
+  Error.stackTraceLimit = 50;
   const simulation = new Simulation(seed, scenario, true);
   let why: unknown = 'it does not fail again';
   try {

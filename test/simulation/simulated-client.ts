@@ -63,6 +63,8 @@ export interface ClientManners {
   readonly badLogins: number;
   /** … or says something large. */
   readonly large: number;
+  /** … or something that takes its time. */
+  readonly sleeps: number;
   /** How long it thinks before it says something, mostly. Milliseconds. */
   readonly thinks: number;
   /** Session mode: what it has set stays. */
@@ -96,6 +98,8 @@ export class SimulatedClient implements EndUser {
   private isOutlaw = false;
   /** What it had said last when its last CancelRequest was known to have been delivered: nothing behind that is hit. */
   private cancelledUpTo = -1;
+  /** CancelRequests of which that is not known. */
+  private cancels = 0;
   private acts = 0;
   private serial = 0;
 
@@ -274,6 +278,7 @@ export class SimulatedClient implements EndUser {
     if (status !== 'I' && (this.isLeaving || random.chance(0.4)))
       return [this.query(random.pick(['commit', 'rollback', 'COMMIT']))];
     if (random.chance(this.manners.large)) return [this.large()];
+    if (random.chance(this.manners.sleeps)) return [this.sleep()];
     switch (random.below(17)) {
       case 0:
       case 1:
@@ -304,7 +309,7 @@ export class SimulatedClient implements EndUser {
       case 6:
         return [query(random.pick([';', ''])), ...this.discards()];
       case 7:
-        return [this.query(`select pg_sleep(${random.below(30) / 1000})`)];
+        return [this.sleep()];
       case 8:
         return [this.query(`select i from generate_series(1, ${this.amount(300)}) i`)];
       case 9:
@@ -320,6 +325,10 @@ export class SimulatedClient implements EndUser {
       default:
         return Array.from({ length: random.between(1, 4) }, () => this.batch()).flat();
     }
+  }
+
+  private sleep(): Buffer {
+    return this.query(`select pg_sleep(${this.world.random.below(30) / 1000})`);
   }
 
   /** Mostly little. */
@@ -448,7 +457,7 @@ export class SimulatedClient implements EndUser {
     const { world } = this;
     const { random } = world;
     const end = this.connect();
-    const cancelledBefore = this.cancelledUpTo;
+    this.cancels++;
     this.cancelledUpTo = Number.POSITIVE_INFINITY;
     this.tell(() => 'cancels');
     const close = (): void => end.close();
@@ -456,9 +465,8 @@ export class SimulatedClient implements EndUser {
       onReadable: () => {
         if (typeof end.read(READ_MAX) !== 'number') return;
         close();
-        // It has been delivered, unless another one may still be on its way.
-        if (this.manners.cancelsAreExact && cancelledBefore < Number.POSITIVE_INFINITY)
-          this.cancelledUpTo = this.acts;
+        // It has been delivered; another one may still be on its way.
+        if (--this.cancels === 0 && this.manners.cancelsAreExact) this.cancelledUpTo = this.acts;
       },
       onWritable: () => undefined,
     };

@@ -78,6 +78,7 @@ export class SimulatedProcess {
 
   /** A client connects. */
   take(end: End): void {
+    if (this.hasEnded) return end.close(true);
     if (!this.isAccepting || this.workers[0]?.reactor.take(end) !== true) this.backlog.push(end);
   }
 
@@ -255,7 +256,8 @@ export class SimulatedProcess {
         return this.predecessor === null ? answered() : this.predecessor.cancel(key, answered);
       }
       case 'stopped':
-        return this.stopped(worker);
+        // Its thread returns when the round is over.
+        return this.world.after(0, () => this.stopped(worker));
       case 'drained':
         return this.isDrained(worker);
       default:
@@ -277,6 +279,7 @@ export class SimulatedProcess {
   private mayHaveEnded(): void {
     if (!this.isEnding || [...this.living()].length > 0) return;
     this.hasEnded = true;
+    for (const each of this.backlog.splice(0)) this.around.connects(each);
     for (const { reactor } of this.workers) this.around.kernel.closeAll(reactor);
   }
 

@@ -18,6 +18,7 @@ import {
 import { Rounds } from '../../src/reactor/rounds.js';
 import { NONE } from '../../src/reactor/segments.js';
 import { nobody, SocketState, StreamSocket } from '../../src/reactor/stream-socket.js';
+import type { Timer, TimerTarget } from '../../src/reactor/timers.js';
 import type { End } from './network.js';
 import { Broken, type World } from './world.js';
 
@@ -123,6 +124,12 @@ export class SimulatedReactor extends Rounds implements Reactor {
       segments: this.segments.inUse,
       timers: this.timers.size,
     };
+  }
+
+  /** Whether a timer is set that one of these is to hear of. */
+  hasTimerOf(targets: readonly TimerTarget[]): boolean {
+    const set: readonly Timer[] = Reflect.get(this.timers, 'heap');
+    return set.some(({ target }) => targets.includes(target));
   }
 
   /** Its thread is not there any more. Returns the connections that it has not accepted. */
@@ -282,6 +289,8 @@ class SimulatedSocket extends StreamSocket {
   /** SO_LINGER 0: closing it resets the connection. */
   private readonly resets: boolean;
   private isReceiving = false;
+  /** It has been receiving, if it is not any more. */
+  private mayHaveReceived = false;
   private isBlocked = false;
   private isSending = false;
   private hasLeft = false;
@@ -322,6 +331,7 @@ class SimulatedSocket extends StreamSocket {
   startReceiving(): void {
     if (this.isReceiving || this.state === SocketState.Closing) return;
     this.isReceiving = true;
+    this.mayHaveReceived = true;
     if (this.connection?.isReadable === true) this.reactor.isReady(this);
   }
 
@@ -335,6 +345,9 @@ class SimulatedSocket extends StreamSocket {
     if (connection === null || this.state === SocketState.Connecting || this.state === SocketState.Closing)
       return;
     if (this.isReceiving && this.wantsBytes) return this.receive(connection);
+    // The kernel, told to stop, may have received it already.
+    if (this.mayHaveReceived && this.isDetaching && this.reactor.chance.chance(0.5))
+      return this.receive(connection);
     this.stopReceiving();
     if (connection.end === null) return;
     if (this.hasPeerEnded ? connection.end !== 0 : this.seesEnd && this.isPaused) this.ended(connection.end);
@@ -403,7 +416,8 @@ class SimulatedSocket extends StreamSocket {
   }
 
   leaveIfQuiet(): boolean {
-    if (!this.hasNothingLeft || this.isSending) return false;
+    // What the kernel has been asked to receive is called back first, which takes a round or more.
+    if (!this.hasNothingLeft || this.isSending || this.reactor.chance.chance(0.4)) return false;
     const { connection } = this;
     if (connection === null) throw new Broken('a socket without a connection leaves');
     connection.user = null;

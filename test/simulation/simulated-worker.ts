@@ -11,7 +11,6 @@ import { Broken, type World } from './world.js';
 /** How long a message between threads takes: most are quick, some late. Virtual milliseconds. */
 const POST_MS = 0.5;
 const LATE_POST_MS = 80;
-const LATE = 0.03;
 
 /** Messages of one sender. Whichever of them arrives, it is the first that was posted. */
 class Post<Message> implements Mailbox<Message> {
@@ -19,8 +18,8 @@ class Post<Message> implements Mailbox<Message> {
   private readonly arrived: Message[] = [];
 
   send(world: World, message: Message, arrives: () => void): void {
-    const { random } = world;
-    const mostMs = random.chance(LATE) ? LATE_POST_MS : POST_MS;
+    const { random, network } = world;
+    const mostMs = random.chance(network.latePosts) ? LATE_POST_MS : POST_MS;
     this.underway.push(structuredClone(message));
     world.after((random.below(1000) / 1000) * mostMs, () => {
       this.arrived.push(...this.underway.splice(0, 1));

@@ -9,7 +9,7 @@ import { Broken } from './world.js';
 
 const SEEDS = 12;
 const STEPS = 15_000;
-const SEEDS_TO_FIND = 100;
+const SEEDS_TO_FIND = 300;
 
 /** Seeds that have failed once, and what was wrong in the pooler or in the simulator. What was wrong in the pooler is also
  *  planted again: see MUTATIONS. */

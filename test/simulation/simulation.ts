@@ -233,7 +233,7 @@ export class Simulation {
     for (const process of this.processes) {
       for (const worker of process.workers) {
         if (!worker.reactor.hasRun() || worker.isDead) continue;
-        this.invariants.checkWorker(worker.plane);
+        this.invariants.checkWorker(worker.plane, worker.reactor);
         if (process === this.process) this.invariants.checkProcess(process, this.isUpgrading);
       }
       if (process.hasEnded && process !== this.process)

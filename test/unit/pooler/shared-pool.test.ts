@@ -125,6 +125,16 @@ test('no more servers are pledged to a worker than clients wait there', () => {
   assert.equal(other.pledged, 0);
 });
 
+test('nobody waits for a server that a worker had pledged when it died', () => {
+  const [one, other] = pairOf();
+  other.waits(1, 0);
+  assert.ok(one.pledge(1));
+  other.forget(0);
+  assert.equal(other.pledged, 0);
+  other.arrived(); // had another worker pledged one too, it would come all the same
+  assert.equal(other.pledged, 0);
+});
+
 test('of the workers with idle servers the richest is asked', () => {
   const [one, two, three] = poolOf(3);
   assert.ok(one && two && three);
