@@ -1,0 +1,116 @@
+/** Which worker should have a server that is free in this one. Balanced workers are to need no hand-over: their clients
+ *  wait for the servers that they have, which come back by themselves. So what counts is how long clients wait usually,
+ *  and what a worker says of a client that waits much longer. Not for: moving the server (pool-sharing.ts). */
+import { NONE_WAITS, type SharedPool } from './shared-pool.js';
+import { TICKS_PER_MS } from './ticks.js';
+import { NO_WORKER } from './worker-board.js';
+
+/** The usual wait is a mean over about this many clients. A power of two: */
+const SHIFT = 5;
+const WAITED_MAX = 2 ** 25; // ticks, a quarter of an hour
+/** Clients of another worker wait longer than ours when it is by this share and this much. */
+const LONGER_BY_SHARE = 0.1;
+const LONGER_BY_TICKS = TICKS_PER_MS / 8;
+/** One of them waits too long when it is by this much. */
+const TOO_LONG_TIMES = 1.5;
+const TOO_LONG_TICKS = 2 * TICKS_PER_MS;
+/** A worker takes a turn with a server that is wanted everywhere: with one of several to even out what cannot be shared
+ *  out evenly, with its only one while others have none. */
+const TURN_TICKS = 100 * TICKS_PER_MS;
+const TURN_WITH_ONLY_TICKS = 25 * TICKS_PER_MS;
+/** A server that nobody has wanted for so long is one too many: where clients wait less than half as long as in the other
+ *  worker, and where they wait alike. */
+const SPARE_MS = 2;
+const SPARE_AMONG_EQUALS_MS = 10;
+
+export class PoolNeeds {
+  private readonly shared: SharedPool;
+  /** Ticks, 2^SHIFT times. */
+  private usualWait = 0;
+  /** When a server that was wanted here has gone, or one has come. Ticks. */
+  private turnSince = 0;
+  /** When it was last asked for whom a server is that is wanted here. Ticks. */
+  private askedAt = 0;
+
+  constructor(shared: SharedPool) {
+    this.shared = shared;
+  }
+
+  /** A client of this worker has got a server after so many ticks. */
+  served(waited: number): void {
+    this.usualWait += Math.min(waited, WAITED_MAX) - (this.usualWait >> SHIFT);
+    this.shared.usualWait = this.usualWait >> SHIFT;
+  }
+
+  /** A server that is wanted here has gone, or one has come. */
+  turnBegins(now: number): void {
+    this.turnSince = now;
+  }
+
+  /** The worker that should have a server for which somebody has waited here for `ownWait` ticks; NO_WORKER when it
+   *  should stay. */
+  whoNeedsMore(ownWait: number, now: number): number {
+    // What comes back at one moment finds the same answer.
+    if ((now - this.askedAt) >>> 0 < TICKS_PER_MS) return NO_WORKER;
+    this.askedAt = now;
+    const { shared } = this;
+    const usual = this.usualWait >> SHIFT;
+    let longest = NONE_WAITS;
+    let neediest = NO_WORKER;
+    for (let worker = 0; worker < shared.workers; worker++) {
+      // The first of those with one on its way is served: how long the next has waited is not known from here.
+      if (worker === shared.self || shared.waitingIn(worker) === 0 || shared.pledgedTo(worker) > 0) continue;
+      const waited = shared.waitIn(worker, now);
+      if (waited <= longest || !this.isNeededMore(worker, waited, ownWait, usual, now)) continue;
+      longest = waited;
+      neediest = worker;
+    }
+    return neediest;
+  }
+
+  private isNeededMore(worker: number, waited: number, ownWait: number, usual: number, now: number): boolean {
+    const { shared } = this;
+    const turn = (now - this.turnSince) >>> 0;
+    const own = Math.max(ownWait, usual);
+    if (shared.sizeOf(worker) === 0) {
+      if (!isLonger(waited, own)) return false;
+      return shared.sizeOf(shared.self) > 1 || turn > TURN_WITH_ONLY_TICKS;
+    }
+    if (this.isTooLong(worker, waited, own)) return true;
+    // It shows in waits only after them what a server more has done.
+    if (turn < Math.max(TURN_TICKS, usual)) return false;
+    const theirs = Math.max(shared.usualWaitIn(worker), waited / TOO_LONG_TIMES);
+    return isLonger(theirs, Math.max(usual, ownWait / TOO_LONG_TIMES));
+  }
+
+  /** Whether somebody waits too long there, in a worker that would have no more servers for its clients than this one. */
+  private isTooLong(worker: number, waited: number, own: number): boolean {
+    const { shared } = this;
+    if (waited < own * TOO_LONG_TIMES + TOO_LONG_TICKS) return false;
+    const there = shared.waitingIn(worker) * (shared.sizeOf(shared.self) - 1);
+    return there > shared.waitingIn(shared.self) * (shared.sizeOf(worker) + 1);
+  }
+
+  /** The worker that should have a server that nobody here has wanted for `idleMs`; NO_WORKER when none. */
+  whoNeeds(idleMs: number, now: number): number {
+    const { shared } = this;
+    const usual = this.usualWait >> SHIFT;
+    let longest = NONE_WAITS;
+    let neediest = NO_WORKER;
+    for (let worker = 0; worker < shared.workers; worker++) {
+      if (worker === shared.self || shared.waitingIn(worker) <= shared.pledgedTo(worker)) continue;
+      const waited = shared.waitIn(worker, now);
+      if (waited <= longest) continue;
+      const areEqual = 2 * usual >= shared.usualWaitIn(worker);
+      const isSpare = idleMs >= (areEqual ? SPARE_AMONG_EQUALS_MS : SPARE_MS);
+      if (!isSpare && shared.sizeOf(worker) > 0 && !this.isTooLong(worker, waited, usual)) continue;
+      longest = waited;
+      neediest = worker;
+    }
+    return neediest;
+  }
+}
+
+function isLonger(wait: number, than: number): boolean {
+  return wait > than * (1 + LONGER_BY_SHARE) + LONGER_BY_TICKS;
+}
