@@ -61,8 +61,9 @@ export class PoolNeeds {
       // The first of those with one on its way is served: how long the next has waited is not known from here.
       if (worker === shared.self || shared.waitingIn(worker) === 0 || shared.pledgedTo(worker) > 0) continue;
       const waited = shared.waitIn(worker, now);
-      if (waited <= longest || !this.isNeededMore(worker, waited, ownWait, usual, now)) continue;
-      longest = waited;
+      const theirs = Math.max(waited, shared.usualWaitIn(worker));
+      if (theirs <= longest || !this.isNeededMore(worker, waited, ownWait, usual, now)) continue;
+      longest = theirs;
       neediest = worker;
     }
     return neediest;
