@@ -27,8 +27,6 @@ export class PoolNeeds {
   private readonly shared: SharedPool;
   /** Ticks, 2^SHIFT times. */
   private usualWait = 0;
-  /** When a server that was wanted here has gone, or one has come. Ticks. */
-  private turnSince = 0;
   /** When it was last asked for whom a server is that is wanted here. Ticks. */
   private askedAt = 0;
 
@@ -44,7 +42,7 @@ export class PoolNeeds {
 
   /** A server that is wanted here has gone, or one has come. */
   turnBegins(now: number): void {
-    this.turnSince = now;
+    this.shared.turnSince = now;
   }
 
   /** The worker that should have a server for which somebody has waited here for `ownWait` ticks; NO_WORKER when it
@@ -71,17 +69,20 @@ export class PoolNeeds {
 
   private isNeededMore(worker: number, waited: number, ownWait: number, usual: number, now: number): boolean {
     const { shared } = this;
-    const turn = (now - this.turnSince) >>> 0;
     const own = Math.max(ownWait, usual);
     if (shared.sizeOf(worker) === 0) {
       if (!isLonger(waited, own)) return false;
-      return shared.sizeOf(shared.self) > 1 || turn > TURN_WITH_ONLY_TICKS;
+      return shared.sizeOf(shared.self) > 1 || shared.turnIn(shared.self, now) > TURN_WITH_ONLY_TICKS;
     }
     if (this.isTooLong(worker, waited, own)) return true;
-    // It shows in waits only after them what a server more has done.
-    if (turn < Math.max(TURN_TICKS, usual)) return false;
+    if (!this.isTurnOver(shared.self, now) || !this.isTurnOver(worker, now)) return false;
     const theirs = Math.max(shared.usualWaitIn(worker), waited / TOO_LONG_TIMES);
     return isLonger(theirs, Math.max(usual, ownWait / TOO_LONG_TIMES));
+  }
+
+  /** What a server more or less has done shows in what clients wait only after they have waited. */
+  private isTurnOver(worker: number, now: number): boolean {
+    return this.shared.turnIn(worker, now) > Math.max(TURN_TICKS, this.shared.usualWaitIn(worker));
   }
 
   /** Whether somebody waits too long there, in a worker that would have no more servers for its clients than this one. */

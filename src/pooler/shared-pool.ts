@@ -34,6 +34,8 @@ const enum Part {
   AsksSince,
   /** Ticks: how long its clients wait usually. */
   UsualWait,
+  /** Ticks: when it last gave a server that was wanted there, or got one. */
+  TurnSince,
   /** Servers that others have pledged it. */
   Pledged,
   /** Clients that have logged in, those on their way here included. */
@@ -161,6 +163,15 @@ export class SharedPool {
 
   usualWaitIn(worker: number): number {
     return Atomics.load(this.words, rowOf(worker) + Part.UsualWait);
+  }
+
+  set turnSince(tick: number) {
+    Atomics.store(this.words, this.mine + Part.TurnSince, tick);
+  }
+
+  /** Ticks since that worker gave a server that was wanted there, or got one. */
+  turnIn(worker: number, now: number): number {
+    return (now - Atomics.load(this.words, rowOf(worker) + Part.TurnSince)) >>> 0;
   }
 
   /** One client more or less waits here, the first since `firstSince` (ticks). */

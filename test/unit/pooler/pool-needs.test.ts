@@ -104,13 +104,18 @@ test('one whose clients usually wait longer gets a server, and no other before t
 });
 
 test('a turn is not shorter than what clients wait: before that nobody sees what it has done', () => {
-  const { needs } = needsOf(
+  const { needs, pools } = needsOf(
     { servers: 5, waiting: 500, usual: 300 * MS },
     { servers: 4, waiting: 600, usual: 400 * MS },
   );
   needs.turnBegins(NOW);
   assert.equal(needs.whoNeedsMore(300 * MS, NOW + 290 * MS), NO_WORKER);
   assert.equal(needs.whoNeedsMore(300 * MS, NOW + 310 * MS), 1);
+  const [, other] = pools;
+  assert.ok(other);
+  other.turnSince = NOW; // it got one then
+  assert.equal(needs.whoNeedsMore(300 * MS, NOW + 390 * MS), NO_WORKER);
+  assert.equal(needs.whoNeedsMore(300 * MS, NOW + 410 * MS), 1);
 });
 
 test('who waits too long gets servers out of turn, as long as there are no more of them there for each client', () => {
