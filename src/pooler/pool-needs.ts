@@ -11,9 +11,11 @@ const WAITED_MAX = 2 ** 25; // ticks, a quarter of an hour
 /** Clients of another worker wait longer than ours when it is by this share and this much. */
 const LONGER_BY_SHARE = 0.1;
 const LONGER_BY_TICKS = TICKS_PER_MS / 8;
-/** One of them waits too long when it is by this much. */
+/** One of them waits too long when it is by this much; by chance alone few do, and none where so many wait for a server
+ *  that their waits are alike. */
 const TOO_LONG_TIMES = 1.5;
 const TOO_LONG_TICKS = 2 * TICKS_PER_MS;
+const MANY_FOR_A_SERVER = 2;
 /** A worker takes a turn with a server that is wanted everywhere: with one of several to even out what cannot be shared
  *  out evenly, with its only one while others have none. */
 const TURN_TICKS = 100 * TICKS_PER_MS;
@@ -88,9 +90,11 @@ export class PoolNeeds {
   /** Whether somebody waits too long there, in a worker that would have no more servers for its clients than this one. */
   private isTooLong(worker: number, waited: number, own: number): boolean {
     const { shared } = this;
-    if (waited < own * TOO_LONG_TIMES + TOO_LONG_TICKS) return false;
-    const there = shared.waitingIn(worker) * (shared.sizeOf(shared.self) - 1);
-    return there > shared.waitingIn(shared.self) * (shared.sizeOf(worker) + 1);
+    const servers = shared.sizeOf(worker) + 1;
+    const waiting = shared.waitingIn(worker);
+    const times = waiting < MANY_FOR_A_SERVER * servers ? TOO_LONG_TIMES : 1 + LONGER_BY_SHARE;
+    if (waited < own * times + TOO_LONG_TICKS) return false;
+    return waiting * (shared.sizeOf(shared.self) - 1) > shared.waitingIn(shared.self) * servers;
   }
 
   /** The worker that should have a server that nobody here has wanted for `idleMs`; NO_WORKER when none. */

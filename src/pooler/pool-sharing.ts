@@ -13,7 +13,7 @@ import { NO_WORKER } from './worker-board.js';
 
 /** For so long a client hopes for one of its own worker's servers, which come back by themselves. */
 const HOPES_FOR_OWN_MS = 1;
-const ASK_AGAIN_MS = 5;
+const ASK_AGAIN_MS = 2;
 const LOOK_AGAIN_MS = 1;
 
 export class PoolSharing implements TimerTarget {

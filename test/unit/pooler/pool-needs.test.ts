@@ -131,6 +131,19 @@ test('who waits too long gets servers out of turn, as long as there are no more 
   assert.equal(from(8), NO_WORKER);
 });
 
+test('… and where many wait for each server a little longer is too long', () => {
+  const from = (waiting: number): number => {
+    const { needs } = needsOf(
+      { servers: 10, waiting: 10, usual: 10 * MS },
+      { servers: 4, waiting, asksFor: 14 * MS, usual: 10 * MS },
+    );
+    needs.turnBegins(NOW);
+    return needs.whoNeedsMore(10 * MS, NOW + 2 * MS);
+  };
+  assert.equal(from(9), NO_WORKER);
+  assert.equal(from(10), 1);
+});
+
 test('a worker without servers gets one as soon as its client has waited longest; of the only one all have a turn', () => {
   const other = { servers: 0, waiting: 5, asksFor: 12 * MS };
   assert.equal(wantedFor(11 * MS, { servers: 2, waiting: 5 }, other), NO_WORKER);
