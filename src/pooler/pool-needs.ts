@@ -42,7 +42,7 @@ export class PoolNeeds {
     this.shared.usualWait = this.usualWait >> SHIFT;
   }
 
-  /** A server that is wanted here has gone, or one has come. */
+  /** A server has gone, or has come. */
   turnBegins(now: number): void {
     this.shared.turnSince = now;
   }
@@ -77,9 +77,12 @@ export class PoolNeeds {
       return shared.sizeOf(shared.self) > 1 || shared.turnIn(shared.self, now) > TURN_WITH_ONLY_TICKS;
     }
     if (this.isTooLong(worker, waited, own)) return true;
-    if (!this.isTurnOver(shared.self, now) || !this.isTurnOver(worker, now)) return false;
     const theirs = Math.max(shared.usualWaitIn(worker), waited / TOO_LONG_TIMES);
-    return isLonger(theirs, Math.max(usual, ownWait / TOO_LONG_TIMES));
+    return isLonger(theirs, Math.max(usual, ownWait / TOO_LONG_TIMES)) && this.isTurnOf(worker, now);
+  }
+
+  private isTurnOf(worker: number, now: number): boolean {
+    return this.isTurnOver(this.shared.self, now) && this.isTurnOver(worker, now);
   }
 
   /** What a server more or less has done shows in what clients wait only after they have waited. */
@@ -100,20 +103,26 @@ export class PoolNeeds {
   /** The worker that should have a server that nobody here has wanted for `idleMs`; NO_WORKER when none. */
   whoNeeds(idleMs: number, now: number): number {
     const { shared } = this;
-    const usual = this.usualWait >> SHIFT;
     let longest = NONE_WAITS;
     let neediest = NO_WORKER;
     for (let worker = 0; worker < shared.workers; worker++) {
       if (worker === shared.self || shared.waitingIn(worker) <= shared.pledgedTo(worker)) continue;
       const waited = shared.waitIn(worker, now);
-      if (waited <= longest) continue;
-      const areEqual = 2 * usual >= shared.usualWaitIn(worker);
-      const isSpare = idleMs >= (areEqual ? SPARE_AMONG_EQUALS_MS : SPARE_MS);
-      if (!isSpare && shared.sizeOf(worker) > 0 && !this.isTooLong(worker, waited, usual)) continue;
-      longest = waited;
+      const theirs = Math.max(waited, shared.usualWaitIn(worker));
+      if (theirs <= longest || !this.isSpareFor(worker, waited, idleMs, now)) continue;
+      longest = theirs;
       neediest = worker;
     }
     return neediest;
+  }
+
+  private isSpareFor(worker: number, waited: number, idleMs: number, now: number): boolean {
+    const { shared } = this;
+    const [usual, theirs] = [this.usualWait >> SHIFT, shared.usualWaitIn(worker)];
+    if (isLonger(theirs, usual) && this.isTurnOf(worker, now)) return true;
+    if (waited === NONE_WAITS) return false;
+    if (shared.sizeOf(worker) === 0 || this.isTooLong(worker, waited, usual)) return true;
+    return idleMs >= (theirs > 2 * usual ? SPARE_MS : SPARE_AMONG_EQUALS_MS);
   }
 }
 

@@ -38,9 +38,7 @@ export class PoolSharing implements TimerTarget {
     const { shared, plane } = this.pool;
     if (!shared.othersWait) return false;
     const now = ticksAt(plane.reactor.nowMs);
-    if (!this.give(server, this.needs.whoNeedsMore(now - waitingSince, now))) return false;
-    this.needs.turnBegins(now);
-    return true;
+    return this.give(server, this.needs.whoNeedsMore((now - waitingSince) | 0, now));
   }
 
   private give(server: ServerSession, worker: number): boolean {
@@ -49,6 +47,7 @@ export class PoolSharing implements TimerTarget {
     if (worker === NO_WORKER || !server.isBetweenMessages || !plane.peers.has(worker)) return false;
     if (!shared.pledge(worker)) return false;
     this.leaving++;
+    this.turnBegins();
     server.leaveFor(worker);
     return true;
   }
@@ -157,9 +156,13 @@ export class PoolSharing implements TimerTarget {
   /** A server that another worker has handed over. */
   takeOver(record: ServerRecord, detached: DetachedSocket): void {
     this.pool.shared.arrived();
-    this.needs.turnBegins(ticksAt(this.pool.plane.reactor.nowMs));
+    this.turnBegins();
     this.pool.counters.add(Counter.HandOvers, 1);
     this.goOnWith(record, detached);
+  }
+
+  private turnBegins(): void {
+    this.needs.turnBegins(ticksAt(this.pool.plane.reactor.nowMs));
   }
 
   private goOnWith(record: ServerRecord, detached: DetachedSocket): void {

@@ -34,7 +34,7 @@ const enum Part {
   AsksSince,
   /** Ticks: how long its clients wait usually. */
   UsualWait,
-  /** Ticks: when it last gave a server that was wanted there, or got one. */
+  /** Ticks: when it last gave a server, or got one. */
   TurnSince,
   /** Servers that others have pledged it. */
   Pledged,
@@ -169,7 +169,7 @@ export class SharedPool {
     Atomics.store(this.words, this.mine + Part.TurnSince, tick);
   }
 
-  /** Ticks since that worker gave a server that was wanted there, or got one. */
+  /** Ticks since that worker gave a server, or got one. */
   turnIn(worker: number, now: number): number {
     return (now - Atomics.load(this.words, rowOf(worker) + Part.TurnSince)) >>> 0;
   }

@@ -44,7 +44,12 @@ function needsOf(...sides: readonly Side[]): { needs: PoolNeeds; pools: readonly
 
 const wantedFor = (ownWait: number, ...sides: readonly Side[]): number =>
   needsOf(...sides).needs.whoNeedsMore(ownWait, NOW);
-const idleFor = (ms: number, ...sides: readonly Side[]): number => needsOf(...sides).needs.whoNeeds(ms, NOW);
+/** Where one has come or gone a moment ago. */
+function idleFor(ms: number, ...sides: readonly Side[]): number {
+  const { needs } = needsOf(...sides);
+  needs.turnBegins(NOW - MS);
+  return needs.whoNeeds(ms, NOW);
+}
 
 // ── nobody wants it here ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -69,6 +74,14 @@ test('… at once when somebody waits much longer there than anybody here', () =
   const here = { servers: 5, usual: 3 * MS };
   assert.equal(idleFor(0, here, { servers: 5, waiting: 1, asksFor: 6 * MS, usual: 3 * MS }), NO_WORKER);
   assert.equal(idleFor(0, here, { servers: 5, waiting: 1, asksFor: 7 * MS, usual: 3 * MS }), 1);
+});
+
+test('… and at its turn to one whose clients usually wait longer', () => {
+  const { needs } = needsOf({ servers: 10 }, { servers: 5, waiting: 1, usual: MS / 2 });
+  assert.equal(needs.whoNeeds(0, NOW), 1);
+  needs.turnBegins(NOW);
+  assert.equal(needs.whoNeeds(0, NOW + 99 * MS), NO_WORKER);
+  assert.equal(needs.whoNeeds(0, NOW + 101 * MS), 1);
 });
 
 test('of several workers the one whose client waits longest gets it, unless others are on their way there', () => {
