@@ -121,7 +121,9 @@ export class PoolNeeds {
     const [usual, theirs] = [this.usualWait >> SHIFT, shared.usualWaitIn(worker)];
     if (isLonger(theirs, usual) && this.isTurnOf(worker, now)) return true;
     if (waited === NONE_WAITS) return false;
-    if (shared.sizeOf(worker) === 0 || this.isTooLong(worker, waited, usual)) return true;
+    if (shared.sizeOf(worker) === 0) return true;
+    // It may be wanted here in a moment, so it must also be longer than they are used to.
+    if (this.isTooLong(worker, waited, Math.max(usual, theirs))) return true;
     return idleMs >= (theirs > 2 * usual ? SPARE_MS : SPARE_AMONG_EQUALS_MS);
   }
 }

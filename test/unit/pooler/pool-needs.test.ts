@@ -70,10 +70,11 @@ test('… to one that has some when it would have been wanted here by now', () =
   assert.equal(idleFor(10, { servers: 5, usual: 3 * MS }, other), 1);
 });
 
-test('… at once when somebody waits much longer there than anybody here', () => {
+test('… at once when somebody waits much longer there than anybody usually does', () => {
   const here = { servers: 5, usual: 3 * MS };
   assert.equal(idleFor(0, here, { servers: 5, waiting: 1, asksFor: 6 * MS, usual: 3 * MS }), NO_WORKER);
   assert.equal(idleFor(0, here, { servers: 5, waiting: 1, asksFor: 7 * MS, usual: 3 * MS }), 1);
+  assert.equal(idleFor(0, here, { servers: 5, waiting: 1, asksFor: 7 * MS, usual: 5 * MS }), NO_WORKER);
 });
 
 test('… and at its turn to one whose clients usually wait longer', () => {
