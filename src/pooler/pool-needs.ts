@@ -5,7 +5,7 @@ import { NONE_WAITS, type SharedPool } from './shared-pool.js';
 import { TICKS_PER_MS } from './ticks.js';
 import { NO_WORKER } from './worker-board.js';
 
-/** The usual wait is a mean over about this many clients. A power of two: */
+/** The usual wait is a mean over about 2^SHIFT clients. */
 const SHIFT = 5;
 const WAITED_MAX = 2 ** 25; // ticks, a quarter of an hour
 /** Clients of another worker wait longer than ours when it is by this share and this much. */
@@ -19,6 +19,7 @@ const MANY_FOR_A_SERVER = 2;
 /** A worker takes a turn with a server that is wanted everywhere: with one of several to even out what cannot be shared
  *  out evenly, with its only one while others have none. */
 const TURN_TICKS = 100 * TICKS_PER_MS;
+const TURN_MAX_TICKS = 1_000 * TICKS_PER_MS;
 const TURN_WITH_ONLY_TICKS = 25 * TICKS_PER_MS;
 /** A server that nobody has wanted for so long is one too many: where clients wait less than half as long as in the other
  *  worker, and where they wait alike. */
@@ -87,7 +88,8 @@ export class PoolNeeds {
 
   /** What a server more or less has done shows in what clients wait only after they have waited. */
   private isTurnOver(worker: number, now: number): boolean {
-    return this.shared.turnIn(worker, now) > Math.max(TURN_TICKS, this.shared.usualWaitIn(worker));
+    const usual = Math.min(this.shared.usualWaitIn(worker), TURN_MAX_TICKS);
+    return this.shared.turnIn(worker, now) > Math.max(TURN_TICKS, usual);
   }
 
   /** Whether somebody waits too long there, in a worker that would have no more servers for its clients than this one. */

@@ -132,6 +132,16 @@ test('a turn is not shorter than what clients wait: before that nobody sees what
   assert.equal(needs.whoNeedsMore(300 * MS, NOW + 410 * MS), 1);
 });
 
+test('… nor longer than a second: where servers do not come back nobody waits for a turn until the end', () => {
+  const { needs } = needsOf(
+    { servers: 5, waiting: 50, usual: 10 * MS },
+    { servers: 1, waiting: 1, usual: 5_000 * MS },
+  );
+  needs.turnBegins(NOW);
+  assert.equal(needs.whoNeedsMore(10 * MS, NOW + 990 * MS), NO_WORKER);
+  assert.equal(needs.whoNeedsMore(10 * MS, NOW + 1_010 * MS), 1);
+});
+
 test('who waits too long gets servers out of turn, as long as there are no more of them there for each client', () => {
   const from = (servers: number): number => {
     const { needs } = needsOf(
