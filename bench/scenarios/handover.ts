@@ -17,7 +17,9 @@ const QUERIES = 2_000;
 /** Enough to see whether two clients need hand-overs. */
 const PROBES = 20;
 const OPENINGS = 100;
-const STEADY_CLIENTS = 40;
+const STEADY_LOAD = { transaction: 'SELECT 1', protocol: 'simple', clients: 40 } as const;
+/** Servers are opened, and come to where they are needed. */
+const WARM_UP_SECONDS = 2;
 const TIMEOUT_MS = 10_000;
 
 const COLUMNS: readonly Column[] = [
@@ -112,14 +114,11 @@ async function pairOf(
 }
 
 async function measureSteady({ pgbench, options }: Bench, pooler: Pooler): Promise<Figures> {
+  const run = (seconds: number) =>
+    pgbench.run({ ...STEADY_LOAD, address: pooler.address, length: { seconds } });
+  await run(WARM_UP_SECONDS);
   const before = await handoversOf(pooler);
-  const { tps, transactions } = await pgbench.run({
-    address: pooler.address,
-    transaction: 'SELECT 1',
-    protocol: 'simple',
-    clients: STEADY_CLIENTS,
-    length: { seconds: options.seconds },
-  });
+  const { tps, transactions } = await run(options.seconds);
   const handovers = (await handoversOf(pooler)) - before;
   return { handovers, perQuery: handovers / transactions, tps };
 }

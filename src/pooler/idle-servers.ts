@@ -14,6 +14,11 @@ export class IdleServers {
     return this.servers.length;
   }
 
+  /** The one that has been idle for longest. */
+  get first(): ServerSession | null {
+    return this.servers[0] ?? null;
+  }
+
   push(server: ServerSession): void {
     this.servers.push(server);
     this.shared.idle = this.servers.length;

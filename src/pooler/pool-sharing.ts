@@ -1,71 +1,81 @@
-/** A pool's servers go where they are needed most: to whoever has waited clearly longest in any worker. Here is what this
- *  worker gives, what it gets, and how it asks. Not for: what each knows of the others (shared-pool.ts). */
+/** A pool's servers go where they are needed most. Here is what this worker gives, what it gets, and how it asks. Not for:
+ *  what each knows of the others (shared-pool.ts), and who needs one most (pool-needs.ts). */
 import type { DetachedSocket } from '../reactor/reactor.js';
 import { Timer, type TimerTarget } from '../reactor/timers.js';
 import { Counter } from './counters.js';
 import type { ServerRecord } from './hand-over.js';
 import type { Pool } from './pool.js';
+import { PoolNeeds } from './pool-needs.js';
+import type { ServedClient } from './served-client.js';
 import { ServerSession } from './server-session.js';
-import { HOPES_FOR_OWN_MS, NONE_WAITS } from './shared-pool.js';
-import { msSince, ticksAt } from './ticks.js';
+import { ticksAt, wholeMsSince } from './ticks.js';
 import { NO_WORKER } from './worker-board.js';
 
-/** Workers whose clients wait about equally long take turns with what cannot be shared out evenly: so often, or the
- *  hand-overs would cost more than they bring. */
-const GIVES_AGAIN_MS = 25;
-const ASK_AGAIN_MS = 5;
+/** For so long a client hopes for one of its own worker's servers, which come back by themselves. */
+const HOPES_FOR_OWN_MS = 1;
+const ASK_AGAIN_MS = 2;
+const LOOK_AGAIN_MS = 1;
 
 export class PoolSharing implements TimerTarget {
   /** Servers on their way to another worker. */
   leaving = 0;
   private readonly pool: Pool;
-  /** Fires when it is time to ask other workers for a server. */
+  private readonly needs: PoolNeeds;
+  /** Fires when it is time to ask other workers for a server … */
   private readonly askTimer: Timer = new Timer(this);
-  /** Since when no server that is wanted here goes elsewhere, unless it is wanted much more there. Ticks. */
-  private gaveSince = 0;
+  /** … and to look whether one is idle for long enough here. */
+  private readonly lookTimer: Timer = new Timer(this);
 
   constructor(pool: Pool) {
     this.pool = pool;
+    this.needs = new PoolNeeds(pool.shared);
   }
 
   // ── giving ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Has a clean server leave for a worker whose clients need it more. */
-  handOver(server: ServerSession): boolean {
-    const { shared, waiters, plane } = this.pool;
-    // What it is in the middle of saying is not cut in two.
-    if (!shared.othersWait || !server.isBetweenMessages) return false;
+  /** Has a clean server, for which this client has waited longest here, leave for a worker that needs it more. */
+  handOver(server: ServerSession, { waitingSince }: ServedClient): boolean {
+    const { shared, plane } = this.pool;
+    if (!shared.othersWait) return false;
     const now = ticksAt(plane.reactor.nowMs);
-    const { first } = waiters;
-    const ownWait = first === null ? NONE_WAITS : (now - first.waitingSince) | 0;
-    const gaveLately = msSince(this.gaveSince, plane.reactor.nowMs) < GIVES_AGAIN_MS;
-    const neediest = shared.neediest(ownWait, now, gaveLately);
-    if (neediest === NO_WORKER || !plane.peers.has(neediest)) return false;
-    if (!shared.pledge(neediest)) return false;
-    if (first !== null) this.gaveSince = now;
+    return this.give(server, this.needs.whoNeedsMore((now - waitingSince) | 0, now));
+  }
+
+  private give(server: ServerSession, worker: number): boolean {
+    const { shared, plane } = this.pool;
+    // What it is in the middle of saying is not cut in two.
+    if (worker === NO_WORKER || !server.isBetweenMessages || !plane.peers.has(worker)) return false;
+    if (!shared.pledge(worker)) return false;
     this.leaving++;
-    server.leaveFor(neediest);
+    this.turnBegins();
+    server.leaveFor(worker);
     return true;
   }
 
   /** For later. Whoever began to wait elsewhere before this was seen gets it after all. */
   keep(server: ServerSession): void {
     this.pool.idle.push(server);
-    if (this.pool.shared.othersWait) this.look();
+    if (this.pool.shared.othersWait) this.giveIdle();
   }
 
   /** Somebody waits elsewhere: idle servers go there, and there may be room to open one for those who wait here. */
   look(): void {
-    const { pool } = this;
-    while (pool.idle.length > 0 && pool.shared.othersWait) {
-      const server = pool.takeIdle();
-      if (server === null) break;
-      if (!this.handOver(server)) {
-        pool.idle.push(server);
-        break;
-      }
+    this.giveIdle();
+    this.pool.growth.grow();
+  }
+
+  /** Idle servers go where they are needed; those that might be wanted here in a moment are looked at then. */
+  private giveIdle(): void {
+    const { idle, shared, plane } = this.pool;
+    const { nowMs } = plane.reactor;
+    for (let server = idle.first; server !== null && shared.othersWait; server = idle.first) {
+      const worker = this.needs.whoNeeds(wholeMsSince(server.idleSince, nowMs), ticksAt(nowMs));
+      const given = worker === NO_WORKER ? null : this.pool.takeIdle(true);
+      if (given !== null && this.give(given, worker)) continue;
+      if (given !== null) idle.push(given);
+      if (!this.lookTimer.isSet) plane.reactor.setTimer(this.lookTimer, LOOK_AGAIN_MS);
+      break;
     }
-    pool.growth.grow();
   }
 
   /** The server has left its reactor: it goes to the worker that it was pledged to. */
@@ -99,7 +109,8 @@ export class PoolSharing implements TimerTarget {
 
   /** The pool is closed. */
   stop(): void {
-    this.pool.plane.reactor.clearTimer(this.askTimer);
+    const { reactor } = this.pool.plane;
+    for (const each of [this.askTimer, this.lookTimer]) reactor.clearTimer(each);
   }
 
   /** There may be room to open a server: those who wait elsewhere look. */
@@ -107,7 +118,7 @@ export class PoolSharing implements TimerTarget {
     const { index: pool, shared, plane, isShutDown } = this.pool;
     if (!shared.othersWait || isShutDown) return;
     for (const worker of plane.peers.all()) {
-      if (shared.waitsIn(worker)) plane.peers.post(worker, { type: 'look', pool });
+      if (shared.waitingIn(worker) > 0) plane.peers.post(worker, { type: 'look', pool });
     }
   }
 
@@ -115,17 +126,24 @@ export class PoolSharing implements TimerTarget {
 
   /** The servers of this worker come back by themselves, most of them soon; only then others are asked for theirs. */
   hopeForOwn(): void {
-    if (this.pool.servers.size === 0) return this.onTimer();
+    if (this.pool.servers.size === 0) return this.ask();
     if (!this.askTimer.isSet) this.pool.plane.reactor.setTimer(this.askTimer, HOPES_FOR_OWN_MS);
   }
 
-  /** Asks the worker that has most idle servers for one, for those who wait here; and again while they wait, since one
-   *  may have kept a server that did not know of them yet. */
-  onTimer(): void {
+  onTimer(timer: Timer): void {
+    if (timer === this.askTimer) this.ask();
+    else this.giveIdle();
+  }
+
+  /** Tells the others that the first of those who wait here is left waiting, and wakes the one that has most idle servers;
+   *  and again while they wait, since one may have kept a server that did not know of them yet. */
+  private ask(): void {
     const { index: pool, waiters, growth, shared, plane } = this.pool;
-    if (waiters.isEmpty) return;
+    const { first } = waiters;
+    if (first === null) return;
     plane.reactor.setTimer(this.askTimer, ASK_AGAIN_MS);
     if (waiters.length <= growth.coming) return;
+    shared.ask(first.waitingSince);
     const { richest } = shared;
     if (richest !== NO_WORKER) plane.peers.post(richest, { type: 'look', pool });
   }
@@ -136,11 +154,21 @@ export class PoolSharing implements TimerTarget {
     return isPaused || plane.peers.count === 0 ? 0 : shared.idleElsewhere;
   }
 
+  /** A client of this worker has got a server after so many ticks. */
+  served(waited: number): void {
+    if (this.pool.shared.workers > 1) this.needs.served(waited);
+  }
+
   /** A server that another worker has handed over. */
   takeOver(record: ServerRecord, detached: DetachedSocket): void {
     this.pool.shared.arrived();
+    this.turnBegins();
     this.pool.counters.add(Counter.HandOvers, 1);
     this.goOnWith(record, detached);
+  }
+
+  private turnBegins(): void {
+    this.needs.turnBegins(ticksAt(this.pool.plane.reactor.nowMs));
   }
 
   private goOnWith(record: ServerRecord, detached: DetachedSocket): void {

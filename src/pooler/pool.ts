@@ -43,7 +43,7 @@ export class Pool implements TimerTarget, Serials {
   readonly servers = new Set<ServerSession>();
   readonly waiters = new Waiters<ServedClient>();
   readonly growth: PoolGrowth;
-  readonly sharing: PoolSharing = new PoolSharing(this);
+  readonly sharing: PoolSharing;
   readonly greeting: PoolGreeting = new PoolGreeting(this);
   readonly credentials: PoolCredentials;
   cancelRequests = 0;
@@ -78,6 +78,7 @@ export class Pool implements TimerTarget, Serials {
     this.counters = new Counters(start.shared.counters, counterRow(start.index, index));
     this.shared = new SharedPool(start.shared.pools, index, start.workers, start.index);
     this.idle = new IdleServers(this.shared);
+    this.sharing = new PoolSharing(this);
     this.statements = new StatementCache(general.preparedStatementsCacheSize, statementKey, this);
     this.growth = new PoolGrowth(this);
   }
@@ -233,6 +234,7 @@ export class Pool implements TimerTarget, Serials {
       client.gotServer(server);
       this.counters.add(Counter.Assignments, 1);
       this.counters.tookNone(Histogram.Wait);
+      this.sharing.served(0);
       return true;
     }
     const { reactor, settings } = this.plane;
@@ -253,13 +255,15 @@ export class Pool implements TimerTarget, Serials {
 
   /** A clean server is there: for the client that has waited longest, here or elsewhere, or for later. */
   offer(server: ServerSession): void {
-    if (this.closeUnwanted(server) || this.sharing.handOver(server)) return;
-    const client = this.nextWaiter();
-    if (client === null) return this.sharing.keep(server);
-    this.countWait(client);
-    server.link(client);
+    if (this.closeUnwanted(server)) return;
+    const { first } = this.waiters;
+    if (first === null) return this.sharing.keep(server);
+    if (this.sharing.handOver(server, first)) return;
+    this.leave(first);
+    this.countWait(first);
+    server.link(first);
     this.counters.add(Counter.Assignments, 1);
-    client.serverCame(server);
+    first.serverCame(server);
   }
 
   /** A server that was asked has answered that it is alive. */
@@ -434,11 +438,11 @@ export class Pool implements TimerTarget, Serials {
 
   /** An idle server that is fit for use, null when there is none now. One that must be asked first whether it is
    *  alive offers itself afterwards. */
-  takeIdle(): ServerSession | null {
+  takeIdle(longestIdle = this.plane.settings.serverRoundRobin): ServerSession | null {
     const now = this.plane.reactor.nowMs;
-    const { serverIdleCheckTimeoutMs: checkAfter, serverRoundRobin } = this.plane.settings;
+    const { serverIdleCheckTimeoutMs: checkAfter } = this.plane.settings;
     for (;;) {
-      const server = this.idle.take(serverRoundRobin);
+      const server = this.idle.take(longestIdle);
       if (server === null) return null;
       if (this.closeUnwanted(server)) continue;
       if (isTooOld(server, now)) server.close('server_lifetime');
@@ -474,6 +478,7 @@ export class Pool implements TimerTarget, Serials {
   private countWait(client: ServedClient): void {
     const waited = ticksSince(client.waitingSince, this.plane.reactor.nowMs);
     this.counters.took(Histogram.Wait, Counter.WaitTime, waited);
+    this.sharing.served(waited);
   }
 }
 

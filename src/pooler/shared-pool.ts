@@ -1,6 +1,6 @@
 /** What the workers know of one another in one pool, in memory that they share: how many servers there are, who has
  *  idle ones, who waits. So pool_size is one number for the process, and a server that nobody needs here finds the
- *  client that has waited longest elsewhere. Not for: moving a server (hand-over.ts). */
+ *  client that has waited longest elsewhere. Not for: who that is (pool-needs.ts), moving a server (hand-over.ts). */
 import { NO_WORKER, subtractAboveZero } from './worker-board.js';
 
 /** Words of a row: a cache line, so that workers do not slow each other down. */
@@ -30,26 +30,17 @@ const enum Part {
   Opening,
   Idle,
   Waiting,
-  /** Ticks: since when its first client waits. */
-  WaitingSince,
+  /** Ticks: since when its first client waits, whom its own servers have left waiting; 0: there is none. */
+  AsksSince,
+  /** Ticks: how long its clients wait usually. */
+  UsualWait,
+  /** Ticks: when it last gave a server, or got one. */
+  TurnSince,
   /** Servers that others have pledged it. */
   Pledged,
   /** Clients that have logged in, those on their way here included. */
   Clients,
 }
-
-/** A client elsewhere has waited longer than ours when it is by this share and this much … */
-const LONGER_BY_SHARE = 0.1;
-const LONGER_BY_TICKS = 16; // 0.5 ms
-/** … and much longer by this. */
-const MUCH_LONGER_TIMES = 4;
-const MUCH_LONGER_TICKS = 1600; // 50 ms
-/** A queue that takes longer than this to go round answers late to a server more: there it also counts how many wait for
- *  each server, or servers would go from worker to worker in a body. */
-const SLOW_TICKS = 1600; // 50 ms
-/** For so long it hopes for one of its own worker's servers, which come back by themselves. */
-export const HOPES_FOR_OWN_MS = 1;
-const HOPES_FOR_OWN_TICKS = 32;
 
 /** Bytes of shared memory for so many pools and workers. */
 export function sharedPoolsBytes(pools: number, workers: number): number {
@@ -59,9 +50,11 @@ export function sharedPoolsBytes(pools: number, workers: number): number {
 /** One pool as one worker sees it. */
 export class SharedPool {
   private readonly words: Int32Array;
-  private readonly workers: number;
-  private readonly self: number;
+  readonly workers: number;
+  readonly self: number;
   private readonly mine: number;
+  /** What this worker's AsksSince is. */
+  private asksSince = 0;
 
   constructor(memory: SharedArrayBuffer, pool: number, workers: number, self: number) {
     const length = (1 + workers) * ROW;
@@ -164,11 +157,46 @@ export class SharedPool {
     if (this.workers > 1) Atomics.store(this.words, this.mine + Part.Idle, count);
   }
 
+  set usualWait(ticks: number) {
+    Atomics.store(this.words, this.mine + Part.UsualWait, ticks);
+  }
+
+  usualWaitIn(worker: number): number {
+    return Atomics.load(this.words, rowOf(worker) + Part.UsualWait);
+  }
+
+  set turnSince(tick: number) {
+    Atomics.store(this.words, this.mine + Part.TurnSince, tick);
+  }
+
+  /** Ticks since that worker gave a server, or got one. */
+  turnIn(worker: number, now: number): number {
+    return (now - Atomics.load(this.words, rowOf(worker) + Part.TurnSince)) >>> 0;
+  }
+
   /** One client more or less waits here, the first since `firstSince` (ticks). */
   waits(change: 1 | -1, firstSince: number): void {
-    Atomics.store(this.words, this.mine + Part.WaitingSince, firstSince);
     Atomics.add(this.words, this.mine + Part.Waiting, change);
     Atomics.add(this.words, Whole.Waiting, change);
+    if (this.asksSince !== 0 && this.asksSince !== someTick(firstSince)) this.setAsksSince(0);
+  }
+
+  /** This worker's servers have not come back for its first client, who waits since then. */
+  ask(firstSince: number): void {
+    this.setAsksSince(someTick(firstSince));
+  }
+
+  private setAsksSince(tick: number): void {
+    this.asksSince = tick;
+    Atomics.store(this.words, this.mine + Part.AsksSince, tick);
+  }
+
+  /** For how long somebody has waited in that worker whom its own servers leave waiting; NONE_WAITS when nobody has.
+   *  Ticks. */
+  waitIn(worker: number, now: number): number {
+    const since = Atomics.load(this.words, rowOf(worker) + Part.AsksSince);
+    // It may have begun to wait since this worker has looked at the clock.
+    return since === 0 ? NONE_WAITS : Math.max(0, (now - since) | 0);
   }
 
   /** Whether anybody waits in another worker. */
@@ -177,9 +205,9 @@ export class SharedPool {
     return Atomics.load(this.words, Whole.Waiting) !== Atomics.load(this.words, this.mine + Part.Waiting);
   }
 
-  /** Whether somebody waits in that worker. */
-  waitsIn(worker: number): boolean {
-    return Atomics.load(this.words, rowOf(worker) + Part.Waiting) > 0;
+  /** Clients that wait in one worker. */
+  waitingIn(worker: number): number {
+    return Atomics.load(this.words, rowOf(worker) + Part.Waiting);
   }
 
   /** Idle servers of the other workers. */
@@ -204,48 +232,11 @@ export class SharedPool {
     return richest;
   }
 
-  /** The worker that should have a server that is free here, NO_WORKER when it should stay: for ours, who has waited
-   *  for `ownWait` (ticks; NONE_WAITS when nobody does). `now` in ticks. `gaveLately`: only when the need is much greater
-   *  than here. */
-  neediest(ownWait: number, now: number, gaveLately: boolean): number {
-    if (!this.othersWait) return NO_WORKER;
-    const isWantedHere = ownWait !== NONE_WAITS;
-    let longest = isWantedHere ? ownWait * (1 + LONGER_BY_SHARE) + LONGER_BY_TICKS : NONE_WAITS;
-    let neediest = NO_WORKER;
-    for (let worker = 0; worker < this.workers; worker++) {
-      if (worker === this.self) continue;
-      const row = rowOf(worker);
-      const waiting = Atomics.load(this.words, row + Part.Waiting);
-      const pledged = Atomics.load(this.words, row + Part.Pledged);
-      // The first of them has one on its way: how long the next has waited is not known from here.
-      if (waiting <= pledged || (isWantedHere && pledged > 0)) continue;
-      // It may have begun to wait since this worker has looked at the clock.
-      const waited = Math.max(0, (now - Atomics.load(this.words, row + Part.WaitingSince)) | 0);
-      if (waited <= longest || (waited < HOPES_FOR_OWN_TICKS && this.sizeOf(worker) > 0)) continue;
-      if (isWantedHere && !this.needsMore(worker, waited, ownWait, gaveLately)) continue;
-      longest = waited;
-      neediest = worker;
-    }
-    return neediest;
-  }
-
-  /** Whether a server that is wanted here as well is wanted more in that worker, where somebody has waited longer. */
-  private needsMore(worker: number, waited: number, ownWait: number, gaveLately: boolean): boolean {
-    if (waited > ownWait * MUCH_LONGER_TIMES + MUCH_LONGER_TICKS) return true;
-    if (waited < SLOW_TICKS) return !gaveLately;
-    const there = this.sizeOf(worker) * Atomics.load(this.words, this.mine + Part.Waiting) * ownWait;
-    const here = Atomics.load(this.words, rowOf(worker) + Part.Waiting) * waited;
-    const size = this.sizeOf(this.self);
-    // Not at once again if it makes this worker the poorer one.
-    return gaveLately ? size > 1 && (size - 1) * here >= there : size * here > there;
-  }
-
   // ── servers on their way ───────────────────────────────────────────────────────────────────────────────────────
 
   /** The worker is to get a server from here. False when enough are on their way to it already. */
   pledge(worker: number): boolean {
-    const waiting = Atomics.load(this.words, rowOf(worker) + Part.Waiting);
-    return this.addBelow(rowOf(worker) + Part.Pledged, waiting);
+    return this.addBelow(rowOf(worker) + Part.Pledged, this.waitingIn(worker));
   }
 
   /** It does not get it after all; if a worker has died meanwhile that may have been forgotten already. */
@@ -266,7 +257,12 @@ export class SharedPool {
 
   /** Servers on their way here. */
   get pledged(): number {
-    return this.workers === 1 ? 0 : Atomics.load(this.words, this.mine + Part.Pledged);
+    return this.workers === 1 ? 0 : this.pledgedTo(this.self);
+  }
+
+  /** Servers on their way to that worker. */
+  pledgedTo(worker: number): number {
+    return Atomics.load(this.words, rowOf(worker) + Part.Pledged);
   }
 
   // ── statements ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -295,6 +291,8 @@ export class SharedPool {
     Atomics.sub(this.words, Whole.Waiting, Atomics.exchange(this.words, row + Part.Waiting, 0));
     Atomics.sub(this.words, Whole.Clients, Atomics.exchange(this.words, row + Part.Clients, 0));
     Atomics.store(this.words, row + Part.Idle, 0);
+    Atomics.store(this.words, row + Part.AsksSince, 0);
+    Atomics.store(this.words, row + Part.UsualWait, 0);
     // Nobody knows what it had pledged to whom: the others' pledges are forgotten with its own, and come unannounced.
     for (let each = 0; each < this.workers; each++) Atomics.store(this.words, rowOf(each) + Part.Pledged, 0);
   }
@@ -310,6 +308,11 @@ export class SharedPool {
 
 /** Shorter than any wait. */
 export const NONE_WAITS = -1;
+
+/** A tick that is not 0. */
+function someTick(tick: number): number {
+  return tick | 1;
+}
 
 function rowOf(worker: number): number {
   return (1 + worker) * ROW;

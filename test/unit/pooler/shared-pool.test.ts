@@ -49,67 +49,27 @@ test('whatever workers do, there are never more servers than pool_size, nor more
   );
 });
 
-test('a free server stays when nobody waits elsewhere', () => {
-  const [one] = pairOf();
-  assert.equal(one.neediest(NONE_WAITS, 0, false), NO_WORKER);
-});
-
-test('a server that nobody wants here goes to a worker that has none, however short the wait', () => {
+test('a worker that asks is known to wait until its first client is served', () => {
   const [one, other] = pairOf();
   other.waits(1, 0);
-  assert.equal(one.neediest(NONE_WAITS, 0, false), 1);
-});
-
-test('… and to one that has some when its client has hoped for those long enough', () => {
-  const [one, other] = pairOf();
-  assert.ok(other.reserve(5, 5));
-  other.waits(1, 0);
-  assert.equal(one.neediest(NONE_WAITS, MS / 2, false), NO_WORKER);
-  assert.equal(one.neediest(NONE_WAITS, 2 * MS, false), 1);
-});
-
-test('one that is wanted here goes only to who has waited clearly longer', () => {
-  const [one, other] = pairOf();
-  other.waits(1, 0);
-  assert.equal(one.neediest(10 * MS, 11 * MS, false), NO_WORKER);
-  assert.equal(one.neediest(10 * MS, 12 * MS, false), 1);
-  // When one was given lately, it takes much more.
-  assert.equal(one.neediest(10 * MS, 80 * MS, true), NO_WORKER);
-  assert.equal(one.neediest(10 * MS, 100 * MS, true), 1);
-});
-
-test('where waits are long it counts how many wait for each server', () => {
-  const [one, other] = pairOf();
-  const waitAt = (pool: SharedPool, clients: number, since: number): void => {
-    for (let i = 0; i < clients; i++) pool.waits(1, since);
-  };
-  const opened = (pool: SharedPool, servers: number): void => {
-    for (let i = 0; i < servers; i++) assert.ok(pool.reserve(40, 40));
-  };
-  opened(one, 4);
-  opened(other, 12);
-  waitAt(one, 100, 100 * MS);
-  waitAt(other, 100, 0);
-  // There they have waited twice as long, with three times the servers: theirs come back soon.
-  assert.equal(one.neediest(100 * MS, 200 * MS, false), NO_WORKER);
-  // With twice the clients to three times the servers more is needed there, but not two at once.
-  waitAt(other, 100, 0);
-  assert.equal(one.neediest(100 * MS, 200 * MS, false), 1);
-  assert.equal(one.neediest(100 * MS, 200 * MS, true), 1);
-  waitAt(one, 30, 100 * MS);
-  assert.equal(one.neediest(100 * MS, 200 * MS, false), 1);
-  assert.equal(one.neediest(100 * MS, 200 * MS, true), NO_WORKER);
-  // Whoever has waited very much longer gets it whatever the counts.
-  opened(other, 20);
-  assert.equal(one.neediest(100 * MS, 300 * MS, false), NO_WORKER);
-  assert.equal(one.neediest(100 * MS, 500 * MS, true), 1);
+  assert.ok(one.othersWait);
+  assert.equal(one.waitIn(1, 5 * MS), NONE_WAITS);
+  other.ask(0);
+  assert.ok(one.waitIn(1, 5 * MS) > 4 * MS);
+  other.waits(1, 0); // another one, who comes after it
+  assert.ok(one.waitIn(1, 5 * MS) > 4 * MS);
+  other.waits(-1, 4 * MS); // the first is served
+  assert.equal(one.waitIn(1, 5 * MS), NONE_WAITS);
+  other.ask(4 * MS);
+  one.forget(1);
+  assert.equal(one.waitIn(1, 5 * MS), NONE_WAITS);
 });
 
 test('a wait that began after this worker looked at the clock is none, not a very long one', () => {
   const [one, other] = pairOf();
   other.waits(1, 100);
-  assert.equal(one.neediest(5 * MS, 90, false), NO_WORKER);
-  assert.equal(one.neediest(NONE_WAITS, 90, false), 1);
+  other.ask(100);
+  assert.equal(one.waitIn(1, 90), 0);
 });
 
 test('no more servers are pledged to a worker than clients wait there', () => {
@@ -117,7 +77,7 @@ test('no more servers are pledged to a worker than clients wait there', () => {
   other.waits(1, 0);
   assert.ok(one.pledge(1));
   assert.equal(one.pledge(1), false);
-  assert.equal(one.neediest(NONE_WAITS, MS, false), NO_WORKER);
+  assert.equal(one.pledgedTo(1), 1);
   other.arrived();
   assert.ok(one.pledge(1));
   one.withdraw(1);
