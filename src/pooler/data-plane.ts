@@ -15,6 +15,7 @@ import type {
 } from '../reactor/reactor.js';
 import { nobody } from '../reactor/stream-socket.js';
 import { Timer, type TimerTarget } from '../reactor/timers.js';
+import { int32At } from '../wire/bytes.js';
 import { type ClientFacingError, ShuttingDown } from '../wire/client-facing-error.js';
 import { PROTOCOL_MINOR } from '../wire/startup.js';
 import { AccessRules } from './access.js';
@@ -32,6 +33,7 @@ import { Counter } from './counters.js';
 import { Ending } from './ending.js';
 import { FailedLogins } from './failed-logins.js';
 import type { ClientRecord } from './hand-over.js';
+import { KnownStartups } from './known-startups.js';
 import type { LogFields } from './log-fields.js';
 import { MemoryBudget } from './memory-budget.js';
 import { Passage } from './passage.js';
@@ -79,6 +81,7 @@ export class DataPlane implements Acceptor, TimerTarget {
   readonly passage: Passage;
   readonly clientTls: ClientTls;
   readonly serverTls = new ServerTls();
+  readonly startups = new KnownStartups();
   readonly lookUps = new UserLookUps(this);
   readonly proofs: OpenProofs;
   readonly administration = new Administration(this);
@@ -242,17 +245,13 @@ export class DataPlane implements Acceptor, TimerTarget {
     while (this.clients.has(id) || this.admins.has(id)) id = this.board.nextClientId();
     return {
       id,
-      random: Buffer.from(this.reactor.random(4)).readInt32BE(0),
+      random: int32At(this.reactor.random(4), 0),
       isLong: protocolMinor >= PROTOCOL_MINOR,
     };
   }
 
-  /** `how`: it has come in. */
-  clientBegins(client: ServedClient, how: LogFields): void {
+  clientBegins(client: ServedClient): void {
     this.clients.set(client.id, client);
-    if (!this.settings.logClientConnections) return;
-    const { logFields, applicationName } = client;
-    this.log('info', 'client connected', { ...logFields, application_name: applicationName, ...how });
   }
 
   clientEnded(client: ServedClient, why: string): void {

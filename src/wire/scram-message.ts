@@ -32,9 +32,9 @@ export function scramText(bytes: Uint8Array, lengthMax: number, fail: ScramFailu
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
 }
 
-/** The bytes of a text made by scramText. */
+/** The bytes of a text made by scramText, for a message that is sent at once: they are part of a larger piece of memory. */
 export function scramBytes(text: string): Uint8Array {
-  return new Uint8Array(Buffer.from(text, 'latin1'));
+  return Buffer.from(text, 'latin1');
 }
 
 /** Printable ASCII without the comma, at least one. */
