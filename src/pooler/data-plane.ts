@@ -62,7 +62,7 @@ import { WorkerLog } from './worker-log.js';
 /** A scratch large enough for the beginning of any Bind that is rewritten. */
 const SCRATCH_BYTES = 4096;
 const SECOND_MS = 1000;
-/** So many clients leave enough garbage to be worth a collection. */
+/** So many clients leave enough behind to be worth a collection; not those that come and go one after another. */
 const MANY_CLIENTS = 1000;
 
 export class DataPlane implements Acceptor, TimerTarget {
@@ -94,7 +94,8 @@ export class DataPlane implements Acceptor, TimerTarget {
   onSecond: () => void = () => undefined;
   /** Many clients have left and few are there: a good moment to give memory back. */
   onManyLeft: () => void = () => undefined;
-  private clientsLeft = 0;
+  /** Most that there were at a time since the last such moment. */
+  private clientsMost = 0;
   private readonly postToControl: (message: ToControl) => void;
   private readonly workerLog: WorkerLog;
   /** By number. */
@@ -252,12 +253,12 @@ export class DataPlane implements Acceptor, TimerTarget {
 
   clientBegins(client: ServedClient): void {
     this.clients.set(client.id, client);
+    if (this.clients.size > this.clientsMost) this.clientsMost = this.clients.size;
   }
 
   clientEnded(client: ServedClient, why: string): void {
     this.clients.delete(client.id);
     this.board.clientLeaves();
-    this.clientsLeft++;
     this.trace?.ends(client);
     if (!this.settings.logClientDisconnections) return;
     const { queries, transactions, errors } = client;
@@ -544,8 +545,8 @@ export class DataPlane implements Acceptor, TimerTarget {
     this.cpuBeforeMs = cpuMs;
     this.countedMs = nowMs;
     this.balance.everySecond(this.clients.values());
-    if (this.clientsLeft < MANY_CLIENTS || this.clientsLeft < 4 * this.clients.size) return;
-    this.clientsLeft = 0;
+    if (this.clientsMost < MANY_CLIENTS || this.clientsMost < 4 * this.clients.size) return;
+    this.clientsMost = this.clients.size;
     this.onManyLeft();
   }
 

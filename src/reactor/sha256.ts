@@ -43,7 +43,7 @@ export function hmacSha256(key: Uint8Array, text: string): Uint8Array {
 
 function hashed(at: number, length: number, to: number): Uint8Array {
   hash(at, length, to);
-  const result = new Uint8Array(LENGTH);
+  const result = Buffer.allocUnsafe(LENGTH);
   for (let i = 0; i < LENGTH; i++) result[i] = memory[to + i] as number;
   return result;
 }

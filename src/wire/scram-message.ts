@@ -4,14 +4,22 @@
 /** Makes the error that this side of an exchange throws. `what` contains nothing of the message. */
 export type ScramFailure = (what: string) => Error;
 
+/** One for all messages, one after another: of objects that live so shortly V8 forgets the shape when it collects
+ *  garbage, and with it what it has compiled for them. */
 export class ScramMessageReader {
-  private readonly text: string;
   private readonly fail: ScramFailure;
+  private text = '';
   private at = 0;
 
-  constructor(text: string, fail: ScramFailure) {
-    this.text = text;
+  constructor(fail: ScramFailure) {
     this.fail = fail;
+  }
+
+  /** From now on this message. */
+  begin(text: string): this {
+    this.text = text;
+    this.at = 0;
+    return this;
   }
 
   /** The value of the next attribute, which must have this name. */

@@ -42,6 +42,7 @@ const enum Expected {
 }
 
 const fail = (what: string) => new ScramProtocolError(what);
+const reader = new ScramMessageReader(fail);
 
 export class ScramServerExchange {
   private readonly verifier: ScramVerifier;
@@ -88,7 +89,7 @@ export class ScramServerExchange {
     const text = scramText(bytes, MESSAGE_LENGTH_MAX, fail);
     this.header = mechanism === SCRAM_SHA_256_PLUS ? readBoundHeader(text) : readHeader(text, this.mayBind);
     this.clientFirstBare = text.slice(this.header.length);
-    const reader = new ScramMessageReader(this.clientFirstBare, fail);
+    reader.begin(this.clientFirstBare);
     reader.take('n'); // PostgreSQL's clients leave it empty: the startup packet has named the user
     const clientNonce = reader.take('r'); // extensions behind it are optional by their nature
     if (!isNonce(clientNonce)) throw fail('the nonce is malformed');
@@ -106,7 +107,7 @@ export class ScramServerExchange {
     const proofAt = text.lastIndexOf(PROOF_ATTRIBUTE);
     if (proofAt === -1) throw fail('the proof is missing');
     const withoutProof = text.slice(0, proofAt);
-    const reader = new ScramMessageReader(withoutProof, fail);
+    reader.begin(withoutProof);
     if (reader.take('c') !== this.bindingInput()) throw fail('the channel binding does not match');
     if (reader.take('r') !== this.nonce) throw fail('the nonce does not match');
     const proof = decodeBase64(text.slice(proofAt + PROOF_ATTRIBUTE.length));
