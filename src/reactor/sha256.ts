@@ -9,7 +9,7 @@ import { Bug } from './words.js';
 
 const BLOCK = 64;
 const LENGTH = 32;
-/** Longest text. Bytes. */
+/** Longest text; SCRAM signs 4.5 KB at most. Bytes. */
 const TEXT_MAX = 8192 - 3 * BLOCK;
 const TEXT_AT = BLOCK;
 const OUTER_AT = TEXT_AT + TEXT_MAX;
@@ -21,11 +21,17 @@ const OPAD = 0x5c;
 const { address, buffer } = mapMemory(DIGEST_AT + LENGTH);
 const memory = Buffer.from(buffer);
 const sha = newDigest('SHA256');
+// Added up once: as numbers beyond 2^31 they are objects.
+const TEXT = address + TEXT_AT;
+const OUTER = address + OUTER_AT;
+const INNER_DIGEST = address + INNER_DIGEST_AT;
+const DIGEST = address + DIGEST_AT;
 
 export function sha256(bytes: Uint8Array): Uint8Array {
   if (bytes.length > TEXT_MAX) throw new Bug(`a digest of ${bytes.length} bytes`);
   memory.set(bytes, TEXT_AT);
-  return hashed(TEXT_AT, bytes.length, DIGEST_AT);
+  hash(TEXT, bytes.length, DIGEST);
+  return result();
 }
 
 /** The text has one character for each byte (latin1), the key no more bytes than a block has. */
@@ -37,17 +43,17 @@ export function hmacSha256(key: Uint8Array, text: string): Uint8Array {
     memory[OUTER_AT + i] = byte ^ OPAD;
   }
   memory.write(text, TEXT_AT, 'latin1');
-  hash(0, BLOCK + text.length, INNER_DIGEST_AT);
-  return hashed(OUTER_AT, BLOCK + LENGTH, DIGEST_AT);
+  hash(address, BLOCK + text.length, INNER_DIGEST);
+  hash(OUTER, BLOCK + LENGTH, DIGEST);
+  return result();
 }
 
-function hashed(at: number, length: number, to: number): Uint8Array {
-  hash(at, length, to);
-  const result = Buffer.allocUnsafe(LENGTH);
-  for (let i = 0; i < LENGTH; i++) result[i] = memory[to + i] as number;
-  return result;
+function hash(from: number, length: number, to: number): void {
+  if (digest(from, length, to, 0, sha, 0) !== 1) throw new Bug('EVP_Digest has failed');
 }
 
-function hash(at: number, length: number, to: number): void {
-  if (digest(address + at, length, address + to, 0, sha, 0) !== 1) throw new Bug('EVP_Digest has failed');
+function result(): Uint8Array {
+  const copy = Buffer.allocUnsafe(LENGTH);
+  for (let i = 0; i < LENGTH; i++) copy[i] = memory[DIGEST_AT + i] as number;
+  return copy;
 }
