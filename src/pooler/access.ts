@@ -59,7 +59,7 @@ function prepared(rule: AccessRule): Rule {
   const judgement = { verdict: verdictOf(rule), by: textOf(rule) };
   if (rule.network === null) return { rule, mask: NO_ADDRESS, network: NO_ADDRESS, judgement };
   const { address, prefixLength } = rule.network;
-  const network = addressWords(address);
+  const network = addressWords(address).slice();
   return { rule, mask: network.map((_, at) => maskOf(prefixLength - at * WORD_BITS)), network, judgement };
 }
 

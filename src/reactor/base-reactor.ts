@@ -64,7 +64,7 @@ export abstract class BaseReactor extends Rounds {
       randomFillSync(this.randomBytes);
       this.randomAt = 0;
     }
-    const bytes = Buffer.allocUnsafe(length);
+    const bytes = new Uint8Array(length);
     for (let i = 0; i < length; i++) {
       bytes[i] = this.randomBytes[this.randomAt] as number;
       this.randomBytes[this.randomAt++] = 0; // nobody gets it again

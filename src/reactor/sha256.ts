@@ -53,7 +53,7 @@ function hash(from: number, length: number, to: number): void {
 }
 
 function result(): Uint8Array {
-  const copy = Buffer.allocUnsafe(LENGTH);
+  const copy = new Uint8Array(LENGTH);
   for (let i = 0; i < LENGTH; i++) copy[i] = memory[DIGEST_AT + i] as number;
   return copy;
 }

@@ -78,12 +78,20 @@ export function decodePeerAddress(bytes: Uint8Array): PeerAddress {
   return { host: '', port: 0, isUnix: family === AF_UNIX };
 }
 
-/** An address in 32-bit words: one of IPv4, four of IPv6, none when there is no address. */
+const NO_WORDS = new Int32Array(0);
+const ipv4Words = new Int32Array(1);
+const ipv6Words = new Int32Array(4);
+
+/** An address in 32-bit words: one of IPv4, four of IPv6, none when there is no address. Lent until the next call. */
 export function addressWords(host: string): Int32Array {
-  if (host === '') return new Int32Array(0);
-  if (!host.includes(':')) return Int32Array.of(ipv4Word(host));
+  if (host === '') return NO_WORDS;
+  if (!host.includes(':')) {
+    ipv4Words[0] = ipv4Word(host);
+    return ipv4Words;
+  }
   const groups = ipv6Groups(host);
-  return Int32Array.from({ length: 4 }, (_, i) => ((groups[2 * i] ?? 0) << 16) | (groups[2 * i + 1] ?? 0));
+  for (let i = 0; i < 4; i++) ipv6Words[i] = ((groups[2 * i] ?? 0) << 16) | (groups[2 * i + 1] ?? 0);
+  return ipv6Words;
 }
 
 function ipv4Word(host: string): number {

@@ -1,6 +1,8 @@
 /** Reading a SCRAM message attribute by attribute: `name=value`, joined by commas. Texts are held with one character
  *  per byte (latin1), so that what is signed is what was sent, whatever it was. RFC 5802 section 7. */
 
+import { byteAt } from './bytes.js';
+
 /** Makes the error that this side of an exchange throws. `what` contains nothing of the message. */
 export type ScramFailure = (what: string) => Error;
 
@@ -33,11 +35,22 @@ export class ScramMessageReader {
   }
 }
 
-/** The message as text. Throws what `fail` makes when it is empty, too long, or contains a zero byte. */
+/** Longest message that is read. Bytes. */
+const TEXT_MAX = 4096;
+/** A message is copied here first: a Buffer over its bytes would be one more object. */
+const desk = Buffer.alloc(TEXT_MAX);
+
+/** The message as text. Throws what `fail` makes when it is empty, too long, or contains a zero byte. `lengthMax` is no
+ *  more than 4096. */
 export function scramText(bytes: Uint8Array, lengthMax: number, fail: ScramFailure): string {
-  if (bytes.length === 0 || bytes.length > lengthMax) throw fail('a message has an impossible length');
-  if (bytes.includes(0)) throw fail('a message contains a zero byte');
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+  const { length } = bytes;
+  if (length === 0 || length > lengthMax) throw fail('a message has an impossible length');
+  for (let i = 0; i < length; i++) {
+    const byte = byteAt(bytes, i);
+    if (byte === 0) throw fail('a message contains a zero byte');
+    desk[i] = byte;
+  }
+  return desk.toString('latin1', 0, length);
 }
 
 /** The bytes of a text made by scramText, for a message that is sent at once: they are part of a larger piece of memory. */
