@@ -62,8 +62,10 @@ import { WorkerLog } from './worker-log.js';
 /** A scratch large enough for the beginning of any Bind that is rewritten. */
 const SCRATCH_BYTES = 4096;
 const SECOND_MS = 1000;
-/** So many clients leave enough behind to be worth a collection; not those that come and go one after another. */
+/** So many clients at a time leave enough behind to be worth a collection, once no more than a few come in a second: it
+ *  also has V8 compile anew what was made for objects of which none was left. */
 const MANY_CLIENTS = 1000;
+const FEW_CLIENTS = 10;
 
 export class DataPlane implements Acceptor, TimerTarget {
   readonly start: WorkerStart;
@@ -96,6 +98,7 @@ export class DataPlane implements Acceptor, TimerTarget {
   onManyLeft: () => void = () => undefined;
   /** Most that there were at a time since the last such moment. */
   private clientsMost = 0;
+  private clientsCome = 0;
   private readonly postToControl: (message: ToControl) => void;
   private readonly workerLog: WorkerLog;
   /** By number. */
@@ -253,6 +256,7 @@ export class DataPlane implements Acceptor, TimerTarget {
 
   clientBegins(client: ServedClient): void {
     this.clients.set(client.id, client);
+    this.clientsCome++;
     if (this.clients.size > this.clientsMost) this.clientsMost = this.clients.size;
   }
 
@@ -545,7 +549,9 @@ export class DataPlane implements Acceptor, TimerTarget {
     this.cpuBeforeMs = cpuMs;
     this.countedMs = nowMs;
     this.balance.everySecond(this.clients.values());
-    if (this.clientsMost < MANY_CLIENTS || this.clientsMost < 4 * this.clients.size) return;
+    const isQuiet = this.clientsCome <= FEW_CLIENTS;
+    this.clientsCome = 0;
+    if (!isQuiet || this.clientsMost < MANY_CLIENTS || this.clientsMost < 4 * this.clients.size) return;
     this.clientsMost = this.clients.size;
     this.onManyLeft();
   }
