@@ -96,7 +96,7 @@ export class DataPlane implements Acceptor, TimerTarget {
   onSecond: () => void = () => undefined;
   /** Many clients have left and few are there: a good moment to give memory back. */
   onManyLeft: () => void = () => undefined;
-  /** Most that there were at a time since the last such moment. */
+  /** Most that a second has ended with since the last such moment. */
   private clientsMost = 0;
   private clientsCome = 0;
   private readonly postToControl: (message: ToControl) => void;
@@ -257,7 +257,6 @@ export class DataPlane implements Acceptor, TimerTarget {
   clientBegins(client: ServedClient): void {
     this.clients.set(client.id, client);
     this.clientsCome++;
-    if (this.clients.size > this.clientsMost) this.clientsMost = this.clients.size;
   }
 
   clientEnded(client: ServedClient, why: string): void {
@@ -551,6 +550,7 @@ export class DataPlane implements Acceptor, TimerTarget {
     this.balance.everySecond(this.clients.values());
     const isQuiet = this.clientsCome <= FEW_CLIENTS;
     this.clientsCome = 0;
+    this.clientsMost = Math.max(this.clientsMost, this.clients.size);
     if (!isQuiet || this.clientsMost < MANY_CLIENTS || this.clientsMost < 4 * this.clients.size) return;
     this.clientsMost = this.clients.size;
     this.onManyLeft();
