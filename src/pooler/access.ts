@@ -1,7 +1,8 @@
 /** Who may try to log in, and how: the rules of pg_hba in force, first match decides. PostgreSQL manual, "The
  *  pg_hba.conf File". */
-import { BlockList, SocketAddress } from 'node:net';
 import type { PeerAddress } from '../reactor/reactor.js';
+import { addressWords } from '../reactor/socket-address.js';
+import { wordAt } from '../reactor/words.js';
 import type { AccessRule } from './settings.js';
 
 export const enum Verdict {
@@ -20,14 +21,16 @@ export interface Judgement {
   readonly by: string;
 }
 
+const WORD_BITS = 32;
+const NO_ADDRESS = new Int32Array(0);
 const NO_RULES: Judgement = { verdict: Verdict.Password, by: '' };
 const NO_RULE_FITS: Judgement = { verdict: Verdict.Reject, by: 'no rule fits' };
 
 interface Rule {
   readonly rule: AccessRule;
-  /** Of its network; '': it has none. */
-  readonly family: string;
-  readonly network: BlockList;
+  /** Which bits of an address must be the network's; empty for a rule without a network. */
+  readonly mask: Int32Array;
+  readonly network: Int32Array;
   readonly judgement: Judgement;
 }
 
@@ -41,7 +44,7 @@ export class AccessRules {
 
   judge(peer: PeerAddress, isTls: boolean, database: string, user: string): Judgement {
     if (this.rules === null) return NO_RULES;
-    const address = addressOf(peer); // made once: there may be many rules
+    const address = peer.isUnix ? NO_ADDRESS : addressWords(peer.host); // once: there may be many rules
     for (const each of this.rules) {
       const { rule, judgement } = each;
       if (!fitsConnection(each, peer, address, isTls)) continue;
@@ -53,9 +56,16 @@ export class AccessRules {
 }
 
 function prepared(rule: AccessRule): Rule {
-  const family = rule.network === null ? '' : familyOf(rule.network.address);
   const judgement = { verdict: verdictOf(rule), by: textOf(rule) };
-  return { rule, family, network: blockList(rule), judgement };
+  if (rule.network === null) return { rule, mask: NO_ADDRESS, network: NO_ADDRESS, judgement };
+  const { address, prefixLength } = rule.network;
+  const network = addressWords(address).slice();
+  return { rule, mask: network.map((_, at) => maskOf(prefixLength - at * WORD_BITS)), network, judgement };
+}
+
+/** A word whose first bits are set: so many, or none or all. */
+function maskOf(bits: number): number {
+  return bits <= 0 ? 0 : -1 << Math.max(0, WORD_BITS - bits);
 }
 
 /** The rule with the line that it stands in; the older list, hba, has no lines. */
@@ -66,27 +76,22 @@ function textOf({ type, databases, users, network, method, line }: AccessRule): 
   return `pg_hba line ${line}: ${rule}`;
 }
 
+/** `address`: empty when it comes from a unix socket, or has gone and has none any more. */
 function fitsConnection(
-  { rule, family, network }: Rule,
+  { rule, mask, network }: Rule,
   peer: PeerAddress,
-  address: SocketAddress | null,
+  address: Int32Array,
   isTls: boolean,
 ): boolean {
   if (rule.type === 'local') return peer.isUnix;
-  if (address === null) return false;
   if (rule.type === 'hostssl' && !isTls) return false;
   if (rule.type === 'hostnossl' && isTls) return false;
-  // A BlockList has IPv4 addresses in networks such as ::/0; in PostgreSQL a rule fits its own family only.
-  return family === address.family && network.check(address);
-}
-
-/** null: it comes from a unix socket, or has gone and has no address any more. */
-function addressOf({ isUnix, host }: PeerAddress): SocketAddress | null {
-  return isUnix || host === '' ? null : new SocketAddress({ address: host, family: familyOf(host) });
-}
-
-function familyOf(address: string): 'ipv4' | 'ipv6' {
-  return address.includes(':') ? 'ipv6' : 'ipv4';
+  // A rule fits its own family only: ::/0 has no IPv4 address.
+  if (address.length === 0 || address.length !== network.length) return false;
+  for (let i = 0; i < address.length; i++) {
+    if (((wordAt(address, i) ^ wordAt(network, i)) & wordAt(mask, i)) !== 0) return false;
+  }
+  return true;
 }
 
 function names(list: readonly string[], name: string): boolean {
@@ -104,12 +109,4 @@ function verdictOf(rule: AccessRule): Verdict {
     default:
       return Verdict.Reject;
   }
-}
-
-function blockList(rule: AccessRule): BlockList {
-  const list = new BlockList();
-  if (rule.network === null) return list;
-  const { address, prefixLength } = rule.network;
-  list.addSubnet(address, prefixLength, familyOf(address));
-  return list;
 }

@@ -14,6 +14,13 @@ import type { LogFields } from './log-fields.js';
 /** Messages that wait while others are being answered. Bytes. */
 const WAITING_MAX = 4 * LOGIN_MESSAGE_MAX;
 
+const DATABASES = ['pgdoorman', 'pgbouncer'];
+
+/** Whether it is the console that a client wants, and no database. */
+export function isAdminDatabase(name: string): boolean {
+  return DATABASES.includes(name);
+}
+
 export class AdminSession implements Receiver {
   readonly keySeed: KeySeed;
   readonly user: string;

@@ -4,6 +4,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import { SystemError } from '../reactor/libc.js';
 import type { Socket } from '../reactor/reactor.js';
 import { Timer, type TimerTarget } from '../reactor/timers.js';
+import { putInt32 } from '../wire/bytes.js';
 import { QueryCancelled } from '../wire/client-facing-error.js';
 import { type CancelKey, cancelRequest } from '../wire/startup.js';
 import type { AdminSession } from './admin-session.js';
@@ -18,10 +19,11 @@ import { type Caller, dial } from './server-tls.js';
 /** The secret part of a client's key: 4 bytes, 32 since protocol 3.2. Made from a random number when it is wanted, so
  *  that it takes no memory. */
 export function cancelSecret({ start }: DataPlane, { id, random, isLong }: KeySeed): Uint8Array {
-  const seed = Buffer.alloc(8);
-  seed.writeInt32BE(random, 0);
-  seed.writeInt32BE(id, 4);
-  return isLong ? createHmac('sha256', start.cancelSigningKey).update(seed).digest() : seed.subarray(0, 4);
+  const seed = new Uint8Array(isLong ? 8 : 4);
+  putInt32(seed, 0, random);
+  if (!isLong) return seed;
+  putInt32(seed, 4, id);
+  return createHmac('sha256', start.cancelSigningKey).update(seed).digest();
 }
 
 /** What the key of a client is made from. */

@@ -4,6 +4,7 @@ import { errnoName } from '../reactor/libc.js';
 import { TlsError } from '../reactor/openssl.js';
 import type { DetachedSocket, Reactor, Socket, SocketOptions } from '../reactor/reactor.js';
 import { nobody } from '../reactor/stream-socket.js';
+import { int32At } from '../wire/bytes.js';
 import { type ClientFacingError, PoolRemoved, ShuttingDown } from '../wire/client-facing-error.js';
 import { errorResponse } from '../wire/error-response.js';
 import type { ScramKeys } from '../wire/scram-verifier.js';
@@ -22,6 +23,7 @@ import { Ending } from './ending.js';
 import { FailedLogins } from './failed-logins.js';
 import type { ClientRecord, ServerRecord } from './hand-over.js';
 import { Inbox } from './inbox.js';
+import { KnownStartups } from './known-startups.js';
 import type { LogFields } from './log-fields.js';
 import { MemoryBudget } from './memory-budget.js';
 import { Passage } from './passage.js';
@@ -62,6 +64,7 @@ export class DataPlane {
   readonly passage: Passage;
   readonly clientTls: ClientTls;
   readonly serverTls = new ServerTls();
+  readonly startups = new KnownStartups();
   readonly lookUps = new UserLookUps(this);
   readonly proofs: OpenProofs;
   readonly administration = new Administration(this);
@@ -177,23 +180,19 @@ export class DataPlane {
     while (this.clients.has(id) || this.admins.has(id)) id = this.board.nextClientId();
     return {
       id,
-      random: Buffer.from(this.reactor.random(4)).readInt32BE(0),
+      random: int32At(this.reactor.random(4), 0),
       isLong: protocolMinor >= PROTOCOL_MINOR,
     };
   }
 
-  /** `how`: it has come in. */
-  clientBegins(client: ServedClient, how: LogFields): void {
+  clientBegins(client: ServedClient): void {
     this.clients.set(client.id, client);
-    if (!this.settings.logClientConnections) return;
-    const { logFields, applicationName } = client;
-    this.log('info', 'client connected', { ...logFields, application_name: applicationName, ...how });
+    this.pulse.clientsCome++;
   }
 
   clientEnded(client: ServedClient, why: string): void {
     this.clients.delete(client.id);
     this.board.clientLeaves();
-    this.pulse.clientsLeft++;
     this.trace?.ends(client);
     if (!this.settings.logClientDisconnections) return;
     const { queries, transactions, errors } = client;

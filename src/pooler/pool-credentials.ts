@@ -1,6 +1,7 @@
 /** With what the clients of a pool prove who they are, and the pooler at its servers. Where logins are passed through,
  *  what one client has proved here is what servers are opened with, in every worker. */
 import { isDeepStrictEqual } from 'node:util';
+import { equalsAt } from '../wire/bytes.js';
 import { isKeyOf } from '../wire/scram-verifier.js';
 import type { PeerLink } from './peers.js';
 import type { Pool } from './pool.js';
@@ -73,11 +74,11 @@ export class PoolCredentials {
 }
 
 function isSameKey(key: Uint8Array, known: Uint8Array | null): boolean {
-  return known !== null && Buffer.from(known).equals(key);
+  return known?.length === key.length && equalsAt(known, 0, key);
 }
 
 function isSameSecret(a: ClientSecret, b: ClientSecret): boolean {
   if (a.kind === 'md5' && b.kind === 'md5') return a.hash === b.hash;
   if (a.kind !== 'scram' || b.kind !== 'scram') return false;
-  return Buffer.from(a.salt).equals(b.salt) && Buffer.from(a.storedKey).equals(b.storedKey);
+  return a === b || (isSameKey(a.salt, b.salt) && isSameKey(a.storedKey, b.storedKey));
 }

@@ -2,17 +2,31 @@
  *  server has said it. */
 import type { ClientFacingError } from '../wire/client-facing-error.js';
 import { ShuttingDown } from '../wire/client-facing-error.js';
+import type { StartupParameters } from '../wire/startup.js';
 import type { ClientLogin } from './client-login.js';
 import { GreetingMessages } from './greeting-messages.js';
 import { PARAMETERS_MAX } from './limits.js';
 import type { PeerLink, ToPeer } from './peers.js';
 import type { Pool } from './pool.js';
+import { spelledAs, TrackedParameters, trackedName } from './tracked-parameters.js';
+
+/** Greetings of one pool that are known: clients of one application send the same StartupMessage. */
+const GREETINGS_MAX = 16;
+
+/** What clients with the same StartupMessage are greeted with. */
+interface Greeting {
+  /** ParameterStatus of all parameters. */
+  readonly messages: Uint8Array;
+  /** What they take along from server to server, see TrackedParameters. */
+  readonly tracked: readonly (string | null)[];
+}
 
 export class PoolGreeting {
   /** ParameterStatus by name. Empty until a server has logged in. */
   readonly parameters = new Map<string, string>();
   /** … as a client is told. */
-  readonly messages = new GreetingMessages(this.parameters);
+  private readonly messages = new GreetingMessages(this.parameters);
+  private readonly greetings = new Map<StartupParameters, Greeting>();
   private readonly pool: Pool;
   private readonly logins = new Set<ClientLogin>();
   private hasToldOthers = false;
@@ -50,12 +64,34 @@ export class PoolGreeting {
     for (const each of this.takeLogins()) each.noParameters(error);
   }
 
+  /** Made once for all who have sent the same (known-startups.ts). */
+  of(startup: StartupParameters): Greeting {
+    const known = this.greetings.get(startup);
+    if (known !== undefined) return known;
+    const greeting = this.greetingOf(startup);
+    if (this.greetings.size >= GREETINGS_MAX) this.greetings.clear();
+    this.greetings.set(startup, greeting);
+    return greeting;
+  }
+
+  private greetingOf({ applicationName, others }: StartupParameters): Greeting {
+    const wanted = new Map<string, string>();
+    for (const [name, value] of others) {
+      const own = trackedName(name);
+      if (own !== undefined) wanted.set(own, spelledAs(own, value, this.parameters.get(own)));
+    }
+    const tracked = new TrackedParameters();
+    for (const [name, value] of [...this.parameters, ...wanted]) tracked.set(name, value);
+    tracked.set('application_name', applicationName);
+    return { messages: this.messages.of(applicationName, wanted), tracked: tracked.all() };
+  }
+
   /** ParameterStatus of a server that logs in. */
   parameterCame(name: string, value: string): void {
     const isRoom = this.parameters.size < PARAMETERS_MAX;
     if (!isRoom || this.parameters.has(name)) return;
     this.parameters.set(name, value);
-    this.messages.forget();
+    this.forgetGreetings();
   }
 
   /** … of servers of another worker. */
@@ -71,8 +107,13 @@ export class PoolGreeting {
   /** Other servers are to be asked: they may say something else. */
   forget(): void {
     this.parameters.clear();
-    this.messages.forget();
+    this.forgetGreetings();
     this.hasToldOthers = false;
+  }
+
+  private forgetGreetings(): void {
+    this.messages.forget();
+    this.greetings.clear();
   }
 
   /** Once a server has logged in. */

@@ -1,6 +1,6 @@
 /** What io_uring's and epoll's reactors have in common: the system's time and chance, and the descriptor that wakes
  *  them. */
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomFillSync } from 'node:crypto';
 import { performance } from 'node:perf_hooks'; // the global of this name is a getter that stays slow in workers
 import type { Descriptors } from './descriptors.js';
 import { Gather } from './gather.js';
@@ -9,6 +9,9 @@ import { eventfd, type Fd, SystemError, threadCpuMs } from './libc.js';
 import { openListening } from './listening.js';
 import type { Acceptor, Listener, ListeningSocket, SocketAddress, SocketOptions } from './reactor.js';
 import { Rounds } from './rounds.js';
+
+/** Random bytes are asked of the system so many at a time: a call for each nonce would cost as much as a query. */
+const RANDOM_AT_ONCE = 4096;
 
 /** performance.now() counts from the start of its thread: what makes CLOCK_MONOTONIC of it. */
 const CLOCK_OFFSET_MS = clockOffset();
@@ -38,6 +41,8 @@ export function openWakeFd(): Fd {
 export abstract class BaseReactor extends Rounds {
   readonly gather = new Gather();
   readonly wakeFd: Fd;
+  private readonly randomBytes = new Uint8Array(RANDOM_AT_ONCE);
+  private randomAt = RANDOM_AT_ONCE;
 
   /** wakeFd: from openWakeFd. descriptors: where it says which are its own. */
   constructor(
@@ -54,7 +59,17 @@ export abstract class BaseReactor extends Rounds {
   }
 
   random(length: number): Uint8Array {
-    return randomBytes(length);
+    if (length > RANDOM_AT_ONCE) return randomBytes(length);
+    if (this.randomAt + length > RANDOM_AT_ONCE) {
+      randomFillSync(this.randomBytes);
+      this.randomAt = 0;
+    }
+    const bytes = new Uint8Array(length);
+    for (let i = 0; i < length; i++) {
+      bytes[i] = this.randomBytes[this.randomAt] as number;
+      this.randomBytes[this.randomAt++] = 0; // nobody gets it again
+    }
+    return bytes;
   }
 
   listen(address: SocketAddress, backlog: number, options: SocketOptions, acceptor: Acceptor): Listener {

@@ -196,11 +196,14 @@ export function setNonBlocking(fd: number, isNonBlocking: boolean): number {
   return checked(nativeFcntl(fd, F_SETFL, isNonBlocking ? O_NONBLOCK : 0));
 }
 
-/** getpeername(2): the struct sockaddr, empty when the peer has gone. */
+const peerAddress = new Uint8Array(SOCKET_ADDRESS_MAX);
+const peerAddressLength = new Int32Array(1);
+
+/** getpeername(2): the struct sockaddr, empty when the peer has gone. Lent until the next call. */
 export function peerName(fd: Fd): Uint8Array {
-  const address = new Uint8Array(SOCKET_ADDRESS_MAX);
-  const length = new Int32Array([SOCKET_ADDRESS_MAX]);
-  return nativeGetpeername(fd, address, length) < 0 ? new Uint8Array(0) : address.subarray(0, length[0]);
+  peerAddressLength[0] = SOCKET_ADDRESS_MAX;
+  const length = nativeGetpeername(fd, peerAddress, peerAddressLength) < 0 ? 0 : peerAddressLength[0];
+  return peerAddress.subarray(0, length);
 }
 
 /** getsockname(2): the struct sockaddr. */

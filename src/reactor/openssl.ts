@@ -57,6 +57,20 @@ function made(result: number, what: string): number {
   throw new TlsError(`${what}: ${errorText()}`);
 }
 
+// ── digests ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const evpFetch = declare('uintptr_t EVP_MD_fetch(uintptr_t, str, uintptr_t)');
+/** EVP_Digest(3ssl): the digest of so many bytes at an address, to another. The last three: nowhere to put its length,
+ *  what newDigest has made, and no engine. */
+export const digest = declare(
+  'int EVP_Digest(uintptr_t, size_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t)',
+);
+
+/** A digest by its name, looked up once and for all. */
+export function newDigest(name: string): Pointer {
+  return made(evpFetch(0, name, 0), name);
+}
+
 // ── memory BIOs ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 const BIO_CTRL_RESET = 1;

@@ -5,6 +5,8 @@ import { Errno, SystemError } from './libc.js';
 import type { PeerAddress, SocketAddress } from './reactor.js';
 
 const UNIX_PATH_MAX = 107;
+const DOT = 0x2e;
+const ZERO = 0x30;
 
 /** There is no struct for it, so there is nothing to connect to or to listen on. */
 export class UnusableAddress extends SystemError {
@@ -65,15 +67,44 @@ export function encodeSocketAddress(address: SocketAddress): Uint8Array {
 /** Reads what getpeername(2) wrote. An IPv4 address mapped into IPv6 comes out as IPv4. A peer that has gone has no
  *  name any more: it must not pass for one on a unix socket, whom access rules may trust. */
 export function decodePeerAddress(bytes: Uint8Array): PeerAddress {
-  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  const family = view.length >= 2 ? view.readUInt16LE(0) : AF_UNSPEC;
-  if (family === AF_INET && view.length >= 8) {
-    return { host: view.subarray(4, 8).join('.'), port: view.readUInt16BE(2), isUnix: false };
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const family = bytes.length >= 2 ? view.getUint16(0, true) : AF_UNSPEC;
+  if (family === AF_INET && bytes.length >= 8) {
+    return { host: ipv4Text(view, 4), port: view.getUint16(2), isUnix: false };
   }
-  if (family === AF_INET6 && view.length >= 24) {
-    return { host: ipv6Text(view.subarray(8, 24)), port: view.readUInt16BE(2), isUnix: false };
+  if (family === AF_INET6 && bytes.length >= 24) {
+    return { host: ipv6Text(view, 8), port: view.getUint16(2), isUnix: false };
   }
   return { host: '', port: 0, isUnix: family === AF_UNIX };
+}
+
+const NO_WORDS = new Int32Array(0);
+const ipv4Words = new Int32Array(1);
+const ipv6Words = new Int32Array(4);
+
+/** An address in 32-bit words: one of IPv4, four of IPv6, none when there is no address. Lent until the next call. */
+export function addressWords(host: string): Int32Array {
+  if (host === '') return NO_WORDS;
+  if (!host.includes(':')) {
+    ipv4Words[0] = ipv4Word(host);
+    return ipv4Words;
+  }
+  const groups = ipv6Groups(host);
+  for (let i = 0; i < 4; i++) ipv6Words[i] = ((groups[2 * i] ?? 0) << 16) | (groups[2 * i + 1] ?? 0);
+  return ipv6Words;
+}
+
+function ipv4Word(host: string): number {
+  let word = 0;
+  let byte = 0;
+  for (let i = 0; i < host.length; i++) {
+    const character = host.charCodeAt(i);
+    if (character === DOT) {
+      word = (word << 8) | byte;
+      byte = 0;
+    } else byte = byte * 10 + character - ZERO;
+  }
+  return (word << 8) | byte;
 }
 
 function ipv6Groups(host: string): number[] {
@@ -92,11 +123,17 @@ function ipv6Groups(host: string): number[] {
   return [...before, ...new Array<number>(8 - before.length - after.length).fill(0), ...after];
 }
 
-function ipv6Text(bytes: Buffer): string {
-  const mapped = bytes.subarray(0, 10).every((byte) => byte === 0) && bytes.readUInt16BE(10) === 0xffff;
-  if (mapped) return bytes.subarray(12).join('.');
-  const groups = Array.from({ length: 8 }, (_, i) => bytes.readUInt16BE(2 * i).toString(16)).join(':');
-  return new NodeSocketAddress({ address: groups, family: 'ipv6' }).address;
+/** Written out, since every client has one. */
+function ipv4Text(view: DataView, at: number): string {
+  return `${view.getUint8(at)}.${view.getUint8(at + 1)}.${view.getUint8(at + 2)}.${view.getUint8(at + 3)}`;
+}
+
+function ipv6Text(view: DataView, at: number): string {
+  const groups = Array.from({ length: 8 }, (_, i) => view.getUint16(at + 2 * i));
+  const isMapped = groups[5] === 0xffff && groups.slice(0, 5).every((group) => group === 0);
+  if (isMapped) return ipv4Text(view, at + 12);
+  const address = groups.map((group) => group.toString(16)).join(':');
+  return new NodeSocketAddress({ address, family: 'ipv6' }).address;
 }
 
 /** For log lines. */

@@ -1,8 +1,9 @@
 /** Builders of messages whose content varies and that are sent rarely: at logins, by the admin console, by check-in.
  *  Not for what passes through (framer.ts) nor for what never varies (ready-made.ts), and not for packets without
  *  a tag (startup.ts). PostgreSQL manual, "Message Formats". */
+import { putInt32 } from './bytes.js';
 import { MessageWriter } from './message-writer.js';
-import { Authentication, Backend, Frontend, STATEMENT_KIND } from './tags.js';
+import { Authentication, Backend, Frontend, HEADER_LENGTH, STATEMENT_KIND, TAG_LENGTH } from './tags.js';
 
 const NULL_LENGTH = -1;
 const NO_TABLE = 0;
@@ -79,14 +80,19 @@ export function authenticationSasl(mechanisms: readonly string[]): Uint8Array {
   return writer.byte(0).finish();
 }
 
-/** AuthenticationSASLContinue (R). */
-export function authenticationSaslContinue(data: Uint8Array): Uint8Array {
-  return authentication(Authentication.SaslContinue).raw(data).finish();
-}
+/** Bytes of an Authentication… (R) beside its data. */
+export const AUTHENTICATION_HEADER_LENGTH = HEADER_LENGTH + 4;
 
-/** AuthenticationSASLFinal (R). */
-export function authenticationSaslFinal(data: Uint8Array): Uint8Array {
-  return authentication(Authentication.SaslFinal).raw(data).finish();
+/** AuthenticationSASLContinue or AuthenticationSASLFinal (R), to where there is room for it. */
+export function putAuthentication(
+  bytes: Uint8Array,
+  request: Authentication.SaslContinue | Authentication.SaslFinal,
+  data: Uint8Array,
+): void {
+  bytes[0] = Backend.Authentication;
+  putInt32(bytes, TAG_LENGTH, AUTHENTICATION_HEADER_LENGTH - TAG_LENGTH + data.length);
+  putInt32(bytes, HEADER_LENGTH, request);
+  bytes.set(data, AUTHENTICATION_HEADER_LENGTH);
 }
 
 /** ParameterStatus (S). */
@@ -94,9 +100,15 @@ export function parameterStatus(name: string, value: string): Uint8Array {
   return MessageWriter.tagged(Backend.ParameterStatus).string(name).string(value).finish();
 }
 
-/** BackendKeyData (K). The secret has 4 bytes in protocol 3.0. */
-export function backendKeyData(processId: number, secret: Uint8Array): Uint8Array {
-  return MessageWriter.tagged(Backend.BackendKeyData).int32(processId).raw(secret).finish();
+/** Bytes of a BackendKeyData (K) beside its secret. */
+export const KEY_DATA_HEADER_LENGTH = HEADER_LENGTH + 4;
+
+/** BackendKeyData (K), to where there is room for it. The secret has 4 bytes in protocol 3.0. */
+export function putBackendKeyData(bytes: Uint8Array, processId: number, secret: Uint8Array): void {
+  bytes[0] = Backend.BackendKeyData;
+  putInt32(bytes, TAG_LENGTH, KEY_DATA_HEADER_LENGTH - TAG_LENGTH + secret.length);
+  putInt32(bytes, HEADER_LENGTH, processId);
+  bytes.set(secret, KEY_DATA_HEADER_LENGTH);
 }
 
 /** RowDescription (T) of columns that belong to no table, in these formats; text where none is said. */

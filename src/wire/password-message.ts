@@ -14,7 +14,7 @@ export function readPasswordMessage(bytes: Uint8Array, bodyBegin: number, bodyEn
   return copyBetween(bytes, bodyBegin, zero);
 }
 
-/** The mechanism and the first data in a SASLInitialResponse (p) of a client; data that was left out is empty.
+/** The mechanism and the first data in a SASLInitialResponse (p) of a client, lent; data that was left out is empty.
  *  Throws ProtocolViolation when the lengths do not add up. */
 export function readSaslInitialResponse(
   bytes: Uint8Array,
@@ -28,7 +28,7 @@ export function readSaslInitialResponse(
   if (length !== bodyEnd - dataAt && !(length === NO_DATA && dataAt === bodyEnd)) {
     throw new ProtocolViolation('malformed SASLInitialResponse');
   }
-  return { mechanism: textBetween(bytes, bodyBegin, zero), data: copyBetween(bytes, dataAt, bodyEnd) };
+  return { mechanism: textBetween(bytes, bodyBegin, zero), data: bytes.subarray(dataAt, bodyEnd) };
 }
 
 /** Not bytes.slice: of a Buffer that would be a view of lent memory. */

@@ -1,7 +1,8 @@
 /** Messages that never vary, made once. They are shared: nobody writes into them.
  *  PostgreSQL manual, "Message Formats". */
-import { closeStatement, commandComplete, noParameters } from './message-builder.js';
+import { authenticationSasl, closeStatement, commandComplete, noParameters } from './message-builder.js';
 import { MessageWriter } from './message-writer.js';
+import { BINDING_MECHANISMS, MECHANISMS } from './scram-server.js';
 import { Authentication, Backend, Frontend, TransactionStatus } from './tags.js';
 
 // Frontend: what the pooler sends to PostgreSQL
@@ -27,6 +28,9 @@ export const COMMAND_COMPLETE_DEALLOCATE = commandComplete('DEALLOCATE');
 export const COMMAND_COMPLETE_DEALLOCATE_ALL = commandComplete('DEALLOCATE ALL');
 export const AUTHENTICATION_OK = authentication(Authentication.Ok);
 export const AUTHENTICATION_CLEARTEXT_PASSWORD = authentication(Authentication.CleartextPassword);
+export const AUTHENTICATION_SASL = authenticationSasl(MECHANISMS);
+/** … of connections that an exchange can be bound to. */
+export const AUTHENTICATION_SASL_BINDING = authenticationSasl(BINDING_MECHANISMS);
 /** The one byte that answers an SSLRequest when TLS follows. */
 export const ACCEPT_TLS = Uint8Array.of(0x53 /* S */);
 /** The one byte that answers an SSLRequest or GSSENCRequest when there is no encryption to be had. */

@@ -38,6 +38,7 @@ export class ScramExchangeBroken extends Error {
 }
 
 const fail = (what: string) => new ScramExchangeBroken(what);
+const reader = new ScramMessageReader(fail);
 
 export class ScramClientExchange {
   /** Of the two that there are, the one that it is. */
@@ -74,7 +75,7 @@ export class ScramClientExchange {
   serverFirst(bytes: Uint8Array): { readonly salt: Uint8Array; readonly iterations: number } {
     this.step(Expected.ServerFirst);
     this.serverFirstText = scramText(bytes, MESSAGE_LENGTH_MAX, fail);
-    const reader = new ScramMessageReader(this.serverFirstText, fail);
+    reader.begin(this.serverFirstText);
     this.nonce = readNonce(reader.take('r'), this.clientNonce);
     const salt = readSalt(reader.take('s'));
     const iterations = readIterations(reader.take('i'));
@@ -103,7 +104,7 @@ export class ScramClientExchange {
     this.step(Expected.ServerFinal);
     const text = scramText(bytes, MESSAGE_LENGTH_MAX, fail);
     if (text.startsWith('e=')) throw fail('the server reports an error');
-    const signature = decodeBase64(new ScramMessageReader(text, fail).take('v'));
+    const signature = decodeBase64(reader.begin(text).take('v'));
     if (signature === null || signature.length !== SCRAM_KEY_LENGTH) throw fail('the signature is malformed');
     if (!timingSafeEqual(signature, this.serverSignature)) throw fail('the signature does not match');
     this.expected = Expected.NothingMore;

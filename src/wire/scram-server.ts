@@ -7,13 +7,12 @@
  *  certificate, and not that of somebody in between. The header is then `p=tls-server-end-point,,`, and `c` is that
  *  header with the certificate's hash behind it. A header `y` says: I could, and you did not offer it. Where we did,
  *  somebody has taken the offer away. */
+import { timingSafeEqual } from 'node:crypto';
 import { AuthenticationFailed, ScramProtocolError, StoredSecretUnusable } from './authentication-errors.js';
 import { decodeBase64, encodeBase64 } from './base64.js';
 import { isNonce, ScramMessageReader, scramBytes, scramText } from './scram-message.js';
 import {
   BOUND_HEADER,
-  hmac,
-  isKeyOf,
   NO_END_POINT,
   SCRAM_KEY_LENGTH,
   SCRAM_SHA_256,
@@ -25,7 +24,16 @@ import {
 /** Bytes of a message from a client; PostgreSQL has the same limit. */
 const MESSAGE_LENGTH_MAX = 1024;
 const PROOF_ATTRIBUTE = ',p=';
+export const MECHANISMS: readonly string[] = [SCRAM_SHA_256];
+export const BINDING_MECHANISMS: readonly string[] = [SCRAM_SHA_256_PLUS, SCRAM_SHA_256];
 const NO_KEY = new Uint8Array(0);
+
+/** SHA-256 by whoever has it cheapest: a server of many logins does little else. */
+export interface ScramHash {
+  /** HMAC-SHA-256 of a text that has one character for each byte. */
+  hmac(key: Uint8Array, text: string): Uint8Array;
+  sha256(bytes: Uint8Array): Uint8Array;
+}
 
 const enum Expected {
   ClientFirst,
@@ -34,10 +42,12 @@ const enum Expected {
 }
 
 const fail = (what: string) => new ScramProtocolError(what);
+const reader = new ScramMessageReader(fail);
 
 export class ScramServerExchange {
   private readonly verifier: ScramVerifier;
   private readonly serverNonce: string;
+  private readonly hash: ScramHash;
   private readonly endPoint: Uint8Array;
   private expected = Expected.ClientFirst;
   private header = '';
@@ -50,7 +60,7 @@ export class ScramServerExchange {
   /** `nonce` comes from scramNonce and serves one exchange only. For a user that does not exist, mockVerifier makes
    *  an exchange that looks like any other and fails. `endPoint`: what the client may bind the exchange to, the
    *  tls-server-end-point of our certificate. Throws StoredSecretUnusable for keys of a wrong length. */
-  constructor(verifier: ScramVerifier, nonce: string, endPoint: Uint8Array = NO_END_POINT) {
+  constructor(verifier: ScramVerifier, nonce: string, hash: ScramHash, endPoint: Uint8Array = NO_END_POINT) {
     const { storedKey, serverKey } = verifier;
     if (storedKey.length !== SCRAM_KEY_LENGTH || serverKey.length !== SCRAM_KEY_LENGTH) {
       throw new StoredSecretUnusable();
@@ -58,15 +68,17 @@ export class ScramServerExchange {
     if (!isNonce(nonce)) throw new TypeError('a nonce is printable and without commas');
     this.verifier = verifier;
     this.serverNonce = nonce;
+    this.hash = hash;
     this.endPoint = endPoint;
   }
 
   /** What AuthenticationSASL offers, the preferred one first. */
   get mechanisms(): readonly string[] {
-    return this.mayBind ? [SCRAM_SHA_256_PLUS, SCRAM_SHA_256] : [SCRAM_SHA_256];
+    return this.mayBind ? BINDING_MECHANISMS : MECHANISMS;
   }
 
-  private get mayBind(): boolean {
+  /** Whether an exchange that is bound to the connection is offered. */
+  get mayBind(): boolean {
     return this.endPoint.length > 0;
   }
 
@@ -77,7 +89,7 @@ export class ScramServerExchange {
     const text = scramText(bytes, MESSAGE_LENGTH_MAX, fail);
     this.header = mechanism === SCRAM_SHA_256_PLUS ? readBoundHeader(text) : readHeader(text, this.mayBind);
     this.clientFirstBare = text.slice(this.header.length);
-    const reader = new ScramMessageReader(this.clientFirstBare, fail);
+    reader.begin(this.clientFirstBare);
     reader.take('n'); // PostgreSQL's clients leave it empty: the startup packet has named the user
     const clientNonce = reader.take('r'); // extensions behind it are optional by their nature
     if (!isNonce(clientNonce)) throw fail('the nonce is malformed');
@@ -95,16 +107,17 @@ export class ScramServerExchange {
     const proofAt = text.lastIndexOf(PROOF_ATTRIBUTE);
     if (proofAt === -1) throw fail('the proof is missing');
     const withoutProof = text.slice(0, proofAt);
-    const reader = new ScramMessageReader(withoutProof, fail);
+    reader.begin(withoutProof);
     if (reader.take('c') !== this.bindingInput()) throw fail('the channel binding does not match');
     if (reader.take('r') !== this.nonce) throw fail('the nonce does not match');
     const proof = decodeBase64(text.slice(proofAt + PROOF_ATTRIBUTE.length));
     if (proof === null || proof.length !== SCRAM_KEY_LENGTH) throw fail('the proof is malformed');
-    const signed = scramBytes(`${this.clientFirstBare},${this.serverFirst},${withoutProof}`);
-    const clientKey = xorKeys(proof, hmac(this.verifier.storedKey, signed));
-    if (!isKeyOf(this.verifier, clientKey)) throw new AuthenticationFailed();
+    const { hash, verifier } = this;
+    const signed = `${this.clientFirstBare},${this.serverFirst},${withoutProof}`;
+    const clientKey = xorKeys(proof, hash.hmac(verifier.storedKey, signed));
+    if (!timingSafeEqual(hash.sha256(clientKey), verifier.storedKey)) throw new AuthenticationFailed();
     this.clientKey = clientKey;
-    return scramBytes(`v=${encodeBase64(hmac(this.verifier.serverKey, signed))}`);
+    return scramBytes(`v=${encodeBase64(hash.hmac(verifier.serverKey, signed))}`);
   }
 
   /** After any failure, and after the end, an exchange takes nothing more: there is one attempt per exchange. */
@@ -115,8 +128,8 @@ export class ScramServerExchange {
   }
 
   private bindingInput(): string {
-    const data = this.header === BOUND_HEADER ? this.endPoint : NO_END_POINT;
-    return encodeBase64(Buffer.concat([scramBytes(this.header), data]));
+    const header = scramBytes(this.header);
+    return encodeBase64(this.header === BOUND_HEADER ? Buffer.concat([header, this.endPoint]) : header);
   }
 }
 

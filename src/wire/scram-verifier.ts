@@ -6,6 +6,8 @@
  *    ServerKey = HMAC(SaltedPassword, "Server Key")                                        */
 import { createHash, createHmac, pbkdf2, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
+import { encodeBase64 } from './base64.js';
+import { byteAt } from './bytes.js';
 
 export const SCRAM_SHA_256 = 'SCRAM-SHA-256';
 /** … with channel binding. */
@@ -74,7 +76,7 @@ export function mockVerifier(
 
 /** A nonce for one exchange; `random` must be cryptographically strong. */
 export function scramNonce(random: (length: number) => Uint8Array): string {
-  return Buffer.from(random(NONCE_LENGTH)).toString('base64');
+  return encodeBase64(random(NONCE_LENGTH));
 }
 
 /** SHA-256 of the ClientKey. */
@@ -94,5 +96,7 @@ export function hmac(key: Uint8Array, message: string | Uint8Array): Uint8Array 
 
 /** XOR of two keys of the same length. */
 export function xorKeys(left: Uint8Array, right: Uint8Array): Uint8Array {
-  return left.map((byte, at) => byte ^ (right[at] ?? 0));
+  const result = new Uint8Array(left.length);
+  for (let i = 0; i < left.length; i++) result[i] = byteAt(left, i) ^ byteAt(right, i);
+  return result;
 }

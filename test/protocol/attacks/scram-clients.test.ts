@@ -6,9 +6,9 @@ import { createHash } from 'node:crypto';
 import { after, describe, test } from 'node:test';
 import { ScramSecret, saslInitialResponse } from '../../fuzz/scram.js';
 import { Doorman } from '../../support/doorman.js';
-import { int32, message, startup, string } from '../../support/messages.js';
+import { int32, message, query, startup, string } from '../../support/messages.js';
 import { pool } from '../../support/shared-postgres.js';
-import { sqlstateOf, WireClient } from '../../support/wire-client.js';
+import { sqlstateOf, tagsOf, WireClient } from '../../support/wire-client.js';
 
 const secret = new ScramSecret('password of the tests');
 const md5 = (text: string | Buffer): string => createHash('md5').update(text).digest('hex');
@@ -63,6 +63,29 @@ async function refusalOfFinal(change: (text: string) => string): Promise<string>
 test('what is changed below gets in when it is not', async () => {
   assert.equal(await refusalOf(saslInitialResponse()), '');
   assert.equal(await refusalOfFinal((text) => text), '');
+});
+
+test('an exchange may come byte by byte, and what is sent behind its last message is for the session', async () => {
+  const client = await WireClient.open(doorman.port);
+  const byteByByte = async (bytes: Uint8Array) => {
+    for (const byte of bytes) {
+      await new Promise<void>((resolve) => client.socket.write(Uint8Array.of(byte), () => resolve()));
+    }
+  };
+  await byteByByte(startup({ user: 'alice', database: 'app' }));
+  await client.until('R', 'E');
+  await byteByByte(saslInitialResponse());
+  const [serverFirst] = await client.until('R', 'E');
+  const final = secret.clientFinal(serverFirst?.body.toString('latin1', 4) ?? '');
+  await byteByByte(final.subarray(0, -1));
+  client.send(final.subarray(-1), query('select 1'), query('select 2'));
+  assert.match(tagsOf(await client.until('Z', 'E')), /^RRS+KZ$/);
+  for (const value of ['1', '2']) {
+    const answer = await client.until('Z', 'E');
+    assert.equal(tagsOf(answer), 'TDCZ');
+    assert.equal(answer[1]?.body.toString('latin1', 6), value);
+  }
+  client.close();
 });
 
 describe('lengths that lie', () => {

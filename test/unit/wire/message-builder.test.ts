@@ -6,13 +6,12 @@ import { Frame, Framer } from '../../../src/wire/framer.js';
 import {
   authenticationMd5,
   authenticationSasl,
-  authenticationSaslContinue,
-  authenticationSaslFinal,
-  backendKeyData,
   commandComplete,
   dataRow,
   parameterStatus,
   passwordMessage,
+  putAuthentication,
+  putBackendKeyData,
   query,
   rowDescription,
   saslInitialResponse,
@@ -20,20 +19,39 @@ import {
   TypeOid,
 } from '../../../src/wire/message-builder.js';
 import * as readyMade from '../../../src/wire/ready-made.js';
-import { Backend } from '../../../src/wire/tags.js';
+import { Authentication, Backend } from '../../../src/wire/tags.js';
 import { octets, textOf } from './octets.js';
+
+/** A message that is written where there is room for it. */
+function put(length: number, write: (bytes: Uint8Array) => void): Uint8Array {
+  const bytes = new Uint8Array(length);
+  write(bytes);
+  return bytes;
+}
 
 const BUILT: readonly [string, Uint8Array, string][] = [
   ['Query', query('SELECT 1'), 'Q\0\0\0\x0dSELECT 1\0'],
   ['Query in UTF-8', query('é'), 'Q\0\0\0\x07\xc3\xa9\0'],
   ['ParameterStatus', parameterStatus('a', ''), 'S\0\0\0\x07a\0\0'],
-  ['BackendKeyData', backendKeyData(-2, octets('abcd')), 'K\0\0\0\x0c\xff\xff\xff\xfeabcd'],
+  [
+    'BackendKeyData',
+    put(13, (bytes) => putBackendKeyData(bytes, -2, octets('abcd'))),
+    'K\0\0\0\x0c\xff\xff\xff\xfeabcd',
+  ],
   ['PasswordMessage', passwordMessage(octets('md5\0')), 'p\0\0\0\x08md5\0'],
   ['PasswordMessage of an empty password', passwordMessage(octets('\0')), 'p\0\0\0\x05\0'],
   ['AuthenticationMD5Password', authenticationMd5(octets('salt')), 'R\0\0\0\x0c\0\0\0\x05salt'],
   ['AuthenticationSASL', authenticationSasl(['A', 'B']), 'R\0\0\0\x0d\0\0\0\x0aA\0B\0\0'],
-  ['AuthenticationSASLContinue', authenticationSaslContinue(octets('x')), 'R\0\0\0\x09\0\0\0\x0bx'],
-  ['AuthenticationSASLFinal', authenticationSaslFinal(octets('x')), 'R\0\0\0\x09\0\0\0\x0cx'],
+  [
+    'AuthenticationSASLContinue',
+    put(10, (bytes) => putAuthentication(bytes, Authentication.SaslContinue, octets('x'))),
+    'R\0\0\0\x09\0\0\0\x0bx',
+  ],
+  [
+    'AuthenticationSASLFinal',
+    put(10, (bytes) => putAuthentication(bytes, Authentication.SaslFinal, octets('x'))),
+    'R\0\0\0\x09\0\0\0\x0cx',
+  ],
   ['SASLInitialResponse', saslInitialResponse('A', octets('xy')), 'p\0\0\0\x0cA\0\0\0\0\x02xy'],
   ['SASLResponse', saslResponse(octets('xy')), 'p\0\0\0\x06xy'],
   ['CommandComplete', commandComplete('SHOW'), 'C\0\0\0\x09SHOW\0'],
@@ -74,6 +92,12 @@ const BUILT: readonly [string, Uint8Array, string][] = [
   ],
   ['AUTHENTICATION_OK', readyMade.AUTHENTICATION_OK, 'R\0\0\0\x08\0\0\0\0'],
   ['AUTHENTICATION_CLEARTEXT_PASSWORD', readyMade.AUTHENTICATION_CLEARTEXT_PASSWORD, 'R\0\0\0\x08\0\0\0\x03'],
+  ['AUTHENTICATION_SASL', readyMade.AUTHENTICATION_SASL, 'R\0\0\0\x17\0\0\0\x0aSCRAM-SHA-256\0\0'],
+  [
+    'AUTHENTICATION_SASL_BINDING',
+    readyMade.AUTHENTICATION_SASL_BINDING,
+    'R\0\0\0\x2a\0\0\0\x0aSCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0',
+  ],
   ['REFUSE_ENCRYPTION', readyMade.REFUSE_ENCRYPTION, 'N'],
   ['ACCEPT_TLS', readyMade.ACCEPT_TLS, 'S'],
 ];

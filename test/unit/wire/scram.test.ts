@@ -8,13 +8,15 @@ import {
   StoredSecretUnusable,
 } from '../../../src/wire/authentication-errors.js';
 import { ScramClientExchange, ScramExchangeBroken } from '../../../src/wire/scram-client.js';
-import { ScramServerExchange } from '../../../src/wire/scram-server.js';
+import { type ScramHash, ScramServerExchange } from '../../../src/wire/scram-server.js';
 import {
   deriveScramKeys,
+  hmac,
   mockVerifier,
   type ScramKeys,
   type ScramVerifier,
   scramNonce,
+  storedKeyOf,
   verifierOf,
 } from '../../../src/wire/scram-verifier.js';
 import { countingRandom, octets, textOf } from './octets.js';
@@ -31,6 +33,8 @@ const RFC = {
 };
 const RFC_CLIENT_FINAL = `${RFC.withoutProof},p=${RFC.proof}`;
 
+const HASH: ScramHash = { hmac: (key, text) => hmac(key, octets(text)), sha256: storedKeyOf };
+
 let keys: ScramKeys;
 let verifier: ScramVerifier;
 
@@ -40,7 +44,7 @@ before(async () => {
 });
 
 function rfcServer(): ScramServerExchange {
-  return new ScramServerExchange(verifier, RFC.serverNonce);
+  return new ScramServerExchange(verifier, RFC.serverNonce, HASH);
 }
 
 function rfcServerAfterFirst(): ScramServerExchange {
@@ -56,7 +60,7 @@ function newClient(): ScramClientExchange {
 /** A client that has sent its proof, and a server that has not yet seen it. */
 function untilProof(clientKeys: ScramKeys, serverVerifier: ScramVerifier) {
   const client = new ScramClientExchange(scramNonce(countingRandom(1)));
-  const server = new ScramServerExchange(serverVerifier, scramNonce(countingRandom(100)));
+  const server = new ScramServerExchange(serverVerifier, scramNonce(countingRandom(100)), HASH);
   const asked = client.serverFirst(server.clientFirst(client.clientFirst()));
   return { client, server, asked, clientFinal: client.clientFinal(clientKeys) };
 }
@@ -191,14 +195,14 @@ describe('as server', () => {
 
   test('a verifier with keys of a wrong length is unusable', () => {
     assert.throws(
-      () => new ScramServerExchange({ ...verifier, storedKey: octets('a') }, 'n'),
+      () => new ScramServerExchange({ ...verifier, storedKey: octets('a') }, 'n', HASH),
       StoredSecretUnusable,
     );
     assert.throws(
-      () => new ScramServerExchange({ ...verifier, serverKey: octets('') }, 'n'),
+      () => new ScramServerExchange({ ...verifier, serverKey: octets('') }, 'n', HASH),
       StoredSecretUnusable,
     );
-    assert.throws(() => new ScramServerExchange(verifier, 'a,b'), TypeError);
+    assert.throws(() => new ScramServerExchange(verifier, 'a,b', HASH), TypeError);
   });
 
   test('random messages end in typed errors', () => {
@@ -220,7 +224,7 @@ describe('channel binding', () => {
 
   /** A whole exchange between a client that sees the one end point and a server that has the other. */
   function exchange(seen: Uint8Array, own: Uint8Array, hasSeenOffer = true): ScramServerExchange {
-    const server = new ScramServerExchange(verifier, scramNonce(countingRandom(100)), own);
+    const server = new ScramServerExchange(verifier, scramNonce(countingRandom(100)), HASH, own);
     const isOffered = hasSeenOffer && server.mechanisms.includes('SCRAM-SHA-256-PLUS');
     const client = new ScramClientExchange(scramNonce(countingRandom(1)), seen, isOffered);
     assert.ok(server.mechanisms.includes(client.mechanism));
