@@ -346,7 +346,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'what a worker had sent before it died is lost',
-    seed: 222,
+    seed: 659,
     plant: instead(
       Mail,
       'buries',
