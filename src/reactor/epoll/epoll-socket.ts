@@ -84,8 +84,9 @@ export class EpollSocket extends KernelSocket {
   protected startSending(): void {
     if (this.isBlocked) return;
     const { segments, buffers } = this.host;
-    const first = this.sendHead;
     const batch = this.reactor.sendOf(this);
+    const first = this.sendHead;
+    if (first === NONE) return; // it was closed over what became of the others' sends
     if (first !== this.sendTail) return this.sendGathered(batch);
     this.lastInFlight = first;
     this.asked = segments.lengthOf(first);
