@@ -5,6 +5,7 @@ import { performance } from 'node:perf_hooks'; // the global of this name is a g
 import type { Descriptors } from './descriptors.js';
 import { Gather } from './gather.js';
 import * as k from './kernel-structs.js';
+import { LargePause } from './large-pause.js';
 import { eventfd, type Fd, SystemError, threadCpuMs } from './libc.js';
 import { openListening } from './listening.js';
 import type { Acceptor, Listener, ListeningSocket, SocketAddress, SocketOptions } from './reactor.js';
@@ -40,6 +41,7 @@ export function openWakeFd(): Fd {
 
 export abstract class BaseReactor extends Rounds {
   readonly gather = new Gather();
+  readonly largePause = new LargePause((socket, error) => this.sessionFailed(socket, error));
   readonly wakeFd: Fd;
   private readonly randomBytes = new Uint8Array(RANDOM_AT_ONCE);
   private randomAt = RANDOM_AT_ONCE;

@@ -46,6 +46,7 @@ const nativeEventfd = declare('int eventfd(uint32_t, int)');
 const nativeEpollCreate = declare('int epoll_create1(int)');
 const nativeEpollCtl = declare('int epoll_ctl(int, int, int, const void*)');
 const nativeEpollWait = declare('int epoll_wait(int, void*, int, int)');
+const nativeEpollWaitPrecisely = syscall(['int', 'void*', 'int', 'void*', 'uintptr_t', 'uint64']);
 const nativeAioSetup = syscall(['uint32', 'void*']);
 const nativeAioDestroy = syscall(['uintptr_t']);
 const nativeAioSubmit = syscall(['uintptr_t', 'int64', 'uintptr_t']);
@@ -60,6 +61,7 @@ const [SYS_IO_SETUP, SYS_IO_DESTROY, SYS_IO_SUBMIT] =
 const SYS_IO_URING_SETUP = 425;
 const SYS_IO_URING_ENTER = 426;
 const SYS_IO_URING_REGISTER = 427;
+const SYS_EPOLL_PWAIT2 = 441;
 
 /** Linux's errno values by name; calls return them negated. */
 export const Errno = constants.errno;
@@ -337,6 +339,20 @@ export function epollControl(epoll: Fd, operation: number, fd: Fd, event: Uint8A
 /** epoll_wait(2). How many events there are, or a negative errno. */
 export function epollWait(epoll: Fd, events: Uint8Array, eventsMax: number, timeoutMs: number): number {
   return checked(nativeEpollWait(epoll, events, eventsMax, timeoutMs));
+}
+
+/** struct timespec for epollWaitPrecisely. */
+const precisely = new BigInt64Array(2);
+
+/** epoll_pwait2(2), of kernel 5.11: as epollWait, for a part of a millisecond too. Up to a second. */
+export function epollWaitPrecisely(
+  epoll: Fd,
+  events: Uint8Array,
+  eventsMax: number,
+  timeoutMs: number,
+): number {
+  precisely[1] = BigInt(Math.round(timeoutMs * 1e6));
+  return checked(nativeEpollWaitPrecisely(SYS_EPOLL_PWAIT2, epoll, events, eventsMax, precisely, 0, 0));
 }
 
 /** What this thread has set up for AIO: it stays when the thread ends. */

@@ -9,6 +9,7 @@ import {
   epollControl,
   epollCreate,
   epollWait,
+  epollWaitPrecisely,
   type Fd,
   read,
   SystemError,
@@ -57,6 +58,8 @@ export class EpollReactor extends BaseReactor implements Reactor {
   private readonly sends: Batch;
   /** Whose sends these are, by their places. */
   private readonly sending: EpollSocket[] = [];
+  /** Whether the kernel can wait for less than a millisecond. */
+  readonly canPause: boolean;
   private readonly wakeCount = new Uint8Array(8);
   private generation = 0;
   private socketCount = 0;
@@ -74,6 +77,7 @@ export class EpollReactor extends BaseReactor implements Reactor {
     if (fd < 0) throw new SystemError('epoll_create1', fd);
     descriptors?.take(fd);
     this.epoll = fd as Fd;
+    this.canPause = epollWaitPrecisely(this.epoll, this.events, EVENTS_MAX, 0) >= 0;
     this.control(k.EPOLL_CTL_ADD, this.wakeFd, k.EPOLLIN, WAKE_SLOT, 0);
   }
 
@@ -149,10 +153,7 @@ export class EpollReactor extends BaseReactor implements Reactor {
   }
 
   protected waitAndDispatch(timeoutMs: number): void {
-    let milliseconds =
-      timeoutMs === Number.POSITIVE_INFINITY ? -1 : Math.min(Math.ceil(timeoutMs), 0x7fffffff);
-    if (this.failing.length > 0) milliseconds = 0;
-    const count = epollWait(this.epoll, this.events, EVENTS_MAX, milliseconds);
+    const count = this.wait(this.failing.length > 0 ? 0 : timeoutMs);
     if (count < 0 && count !== -Errno.EINTR) throw new SystemError('epoll_wait', count);
     this.nowMs = this.clock();
     for (let left = this.failing.length; left > 0; left--) {
@@ -170,6 +171,16 @@ export class EpollReactor extends BaseReactor implements Reactor {
         this.eventEnds();
       }
     }
+    if (!this.largePause.isEmpty) this.largePause.end(this.clock());
+  }
+
+  private wait(timeoutMs: number): number {
+    if (timeoutMs > 0 && !this.largePause.isEmpty) {
+      return epollWaitPrecisely(this.epoll, this.events, EVENTS_MAX, this.largePause.limit(timeoutMs));
+    }
+    const milliseconds =
+      timeoutMs === Number.POSITIVE_INFINITY ? -1 : Math.min(Math.ceil(timeoutMs), 0x7fffffff);
+    return epollWait(this.epoll, this.events, EVENTS_MAX, milliseconds);
   }
 
   protected override flushSockets(): void {

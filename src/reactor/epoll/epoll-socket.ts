@@ -35,6 +35,8 @@ export class EpollSocket extends KernelSocket {
   private hasLeft = false;
   /** The last receive filled its buffer: a large one serves better. */
   private wantsLarge = false;
+  /** Waits for more of a large answer: the kernel does not tell us of it, and is asked in a moment. */
+  private isPausing = false;
   /** The buffer that the last receive went into, its size, and what came of it. */
   private taken = NO_BUFFER;
   private room = 0;
@@ -149,7 +151,7 @@ export class EpollSocket extends KernelSocket {
     if ((events & EPOLLOUT) !== 0 && this.isBlocked) this.unblock();
     if (this.state === SocketState.Closing) return;
     if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR | EPOLLRDHUP)) === 0) return;
-    if (this.isReceiving && this.wantsBytes) return this.receive();
+    if ((this.isReceiving || this.isPausing) && this.wantsBytes) return this.receive();
     this.stopReceiving();
     if ((events & (EPOLLHUP | EPOLLERR | EPOLLRDHUP)) === 0) return;
     if (this.hasPeerEnded) this.ended(socketError(this.fd) || Errno.ECONNRESET);
@@ -221,7 +223,24 @@ export class EpollSocket extends KernelSocket {
       return false;
     }
     this.wantsLarge = result >= SMALL_BYTES;
-    return result === this.room && this.state !== SocketState.Closing;
+    if (this.state === SocketState.Closing) return false;
+    if (this.wantsLarge && this.room === LARGE_BYTES && result < LARGE_BYTES / 2) this.pauseForMore();
+    return result === this.room;
+  }
+
+  private pauseForMore(): void {
+    if (this.isPausing || !this.wantsBytes || !this.reactor.canPause) return;
+    this.isPausing = true;
+    this.isReceiving = false;
+    this.watch(this.interest & ~(EPOLLIN | EPOLLRDHUP));
+    this.reactor.largePause.begin(this, this.reactor.nowMs);
+  }
+
+  receiveAfterPause(): void {
+    this.isPausing = false;
+    if (this.isReceiving || !this.wantsBytes) return;
+    this.receive();
+    if (!this.isPausing && this.wantsBytes) this.startReceiving();
   }
 
   private receivedNothing(result: number): void {

@@ -33,8 +33,6 @@ import { Ring } from './ring.js';
 import { SendsAtOnce } from './sends-at-once.js';
 import { GENERATION_SHIFT, KIND_MASK, Kind, UringSocket } from './uring-socket.js';
 
-/** In this time a server that sends a large answer fills a good part of a large buffer. */
-const LARGE_PAUSE_MS = 0.08;
 const GENERATION_MASK = 0x7fffff;
 
 export class UringReactor extends BaseReactor implements Reactor {
@@ -50,8 +48,6 @@ export class UringReactor extends BaseReactor implements Reactor {
   private readonly freeSlots: number[] = [];
   private readonly listeners: (UringListener | null)[] = [];
   private readonly starving: UringSocket[] = [];
-  private readonly soon: UringSocket[] = [];
-  private soonDueMs = 0;
   private readonly wakeMemory = mapMemory(4096);
   private generation = 0;
   private socketCount = 0;
@@ -137,14 +133,8 @@ export class UringReactor extends BaseReactor implements Reactor {
     this.starving.push(socket);
   }
 
-  /** A socket with a large answer got little at a time: it is read again after a moment, when there is more. */
-  receiveSoon(socket: UringSocket): void {
-    if (this.soon.length === 0) this.soonDueMs = this.nowMs + LARGE_PAUSE_MS;
-    this.soon.push(socket);
-  }
-
   protected waitAndDispatch(timeoutMs: number): void {
-    this.ring.wait(this.soon.length === 0 ? timeoutMs : Math.min(timeoutMs, LARGE_PAUSE_MS));
+    this.ring.wait(this.largePause.limit(timeoutMs));
     this.nowMs = this.clock();
     this.isSubmitted = this.ring.isSubmitted;
     while (this.ring.next()) {
@@ -153,7 +143,7 @@ export class UringReactor extends BaseReactor implements Reactor {
     }
     if (this.isSubmitted) this.sendsAtOnce.settle(this.segments);
     if (this.starving.length > 0) this.feedStarving();
-    if (this.soon.length > 0 && this.clock() >= this.soonDueMs) this.receiveNow();
+    if (!this.largePause.isEmpty) this.largePause.end(this.clock());
   }
 
   private dispatch(): void {
@@ -189,10 +179,6 @@ export class UringReactor extends BaseReactor implements Reactor {
   private listenForWakes(): void {
     const at = this.ring.begin(Op.Read, this.wakeFd, 0, Kind.Wake);
     this.ring.putMemory(at, this.wakeMemory.address, 8);
-  }
-
-  private receiveNow(): void {
-    for (let left = this.soon.length; left > 0; left--) this.soon.shift()?.startReceiving();
   }
 
   private feedStarving(): void {

@@ -290,8 +290,12 @@ export class UringSocket extends KernelSocket {
     else if (result === 0) return this.ended(0);
     else if (result !== -Errno.ENOBUFS && result !== -Errno.ECANCELED) return this.ended(-result);
     if (goesOn || !this.wantsBytes) return;
-    if (group === LARGE_GROUP && result > 0 && result < LARGE_BYTES / 2) this.reactor.receiveSoon(this);
-    else this.startReceiving();
+    if (group !== LARGE_GROUP || result <= 0 || result >= LARGE_BYTES / 2) this.startReceiving();
+    else this.reactor.largePause.begin(this, this.reactor.nowMs);
+  }
+
+  receiveAfterPause(): void {
+    this.startReceiving();
   }
 
   /** Counts what speaks for the other kind of buffer; a multishot receive must end before the kind can change. */
