@@ -106,6 +106,7 @@ onEachReactor('one that is closed meanwhile is not read any more', (bench) => {
 
 onEachReactor('a session that fails over what comes then loses its connection, and nothing else', (bench) => {
   const failure = new Error('the session fails');
+  bench.reactor.onBug = (error) => bench.bugs.push(error);
   let closedWith = -1;
   whileLeftAlone(bench, (end, peer) => {
     end.onBytes = () => {
@@ -113,10 +114,11 @@ onEachReactor('a session that fails over what comes then loses its connection, a
     };
     end.onClosed = (errno) => {
       closedWith = errno;
+      bench.done();
     };
     peer.send(MORE);
   });
-  bench.run(true); // it is over when the bug is told
+  bench.run(true);
   assert.deepEqual(bench.bugs, [failure]);
   assert.equal(closedWith, Errno.EPROTO);
 });
