@@ -55,6 +55,8 @@ export interface WorkersEvents {
   onStarting(worker: WorkerHandle): void;
   /** Another one serves in its place. */
   onReplaced(worker: number): void;
+  /** Connections are on their way to another process, and may have to come back. */
+  readonly isHandingOver: boolean;
 }
 
 export interface WorkerStatus {
@@ -98,6 +100,8 @@ export class Workers implements PoolHolders {
   });
   private logLevel: LogLevel;
   private isEnding = false;
+  /** Workers have ended their work in good order, or have been told to: there is no going on. */
+  isStopping = false;
   /** How many have died since the start. */
   deaths = 0;
 
@@ -323,7 +327,10 @@ export class Workers implements PoolHolders {
     if (message.type === 'peerForgotten') return this.forgot(message.worker, worker);
     if (message.type === 'drained') return this.isDrained(worker);
     if (message.type === 'poolClosed') return this.pools.closed(worker, message.pool, message.request);
-    if (message.type === 'stopped') this.handles.delete(worker);
+    if (message.type === 'stopped') {
+      this.isStopping = true;
+      this.handles.delete(worker);
+    }
     // One that takes another's place is tried again, see onDied.
     if (message.type === 'cannotStart' && this.hasStarted) return;
     this.events.onMessage(worker, message);
@@ -360,11 +367,13 @@ export class Workers implements PoolHolders {
     }
   }
 
-  /** When nobody has a client any more, all of them stop. */
+  /** When nobody has a client any more, all of them stop. They say it again and again. */
   private isDrained(worker: number): void {
     this.drained.add(worker);
     const isOver = [...this.handles.keys()].every((each) => this.drained.has(each));
-    if (isOver) this.postToAll({ type: 'stop' });
+    if (!isOver || this.events.isHandingOver) return;
+    this.isStopping = true;
+    this.postToAll({ type: 'stop' });
   }
 
   private onDied(worker: number, why: string): void {
