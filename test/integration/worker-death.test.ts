@@ -25,6 +25,7 @@ const enum Fault {
   HeapFull = 2_000_000_004,
   /** Of all workers, and of those that take their place. */
   AllDie = 2_000_000_005,
+  HeapFullForAMoment = 2_000_000_006,
 }
 
 describe('a worker of three fails', async () => {
@@ -83,6 +84,11 @@ describe('a worker of three fails', async () => {
 
   test('by a heap that is nearly full: they get an error', async () => {
     const told = await fails(Fault.HeapFull, /worker 1 has died.*out of memory/);
+    assert.deepEqual(new Set(told), new Set(['57P02']));
+  });
+
+  test('by a heap that was full when it was looked at: they get an error, though there is room meanwhile', async () => {
+    const told = await fails(Fault.HeapFullForAMoment, /worker 1 has died.*out of memory/);
     assert.deepEqual(new Set(told), new Set(['57P02']));
   });
 
