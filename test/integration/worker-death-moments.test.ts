@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Doorman } from '../support/doorman.js';
+import { oneOfEachWorker } from '../support/one-of-each-worker.js';
 import { pool } from '../support/shared-postgres.js';
 import { sqlstateOf, WireClient } from '../support/wire-client.js';
 
@@ -10,7 +11,8 @@ const FAULT = fileURLToPath(new URL('../support/worker-fault.mjs', import.meta.u
 /** KILL_CLIENT with this number has worker 1 fail, see worker-fault.mjs. */
 const ASSERTION = 2_000_000_001;
 
-const CONFIGURATION = { general: { worker_threads: 2 }, pools: { postgres: pool() } };
+const WORKERS = 2;
+const CONFIGURATION = { general: { worker_threads: WORKERS }, pools: { postgres: pool() } };
 
 /** Workers fail when this message comes; with @1 worker 1 alone. */
 function doormanThatFailsAt(message: string): Promise<Doorman> {
@@ -20,23 +22,11 @@ function doormanThatFailsAt(message: string): Promise<Doorman> {
   });
 }
 
-/** Two clients in transactions: one of worker 0, one of worker 1. */
-async function oneOfEach(doorman: Doorman): Promise<[WireClient, WireClient]> {
-  const clients = await Promise.all(
-    Array.from({ length: 4 }, () => WireClient.login(doorman.port, 'postgres', 'postgres')),
-  );
-  for (const client of clients) await client.query('begin; select 1');
-  const waits = await doorman.admin('show waits');
-  const ofWorker = (wanted: string): WireClient => {
-    const wait = waits.find(({ worker }) => worker === wanted);
-    const client = clients.find(({ socket }) => wait?.addr?.endsWith(`:${socket.localPort}`));
-    assert.ok(client, `worker ${wanted} has a client`);
-    return client;
-  };
-  const both: [WireClient, WireClient] = [ofWorker('0'), ofWorker('1')];
-  for (const client of clients)
-    if (!both.includes(client)) await client.query('commit').then(() => client.close());
-  return both;
+/** A client in a transaction of each. */
+async function inBoth(doorman: Doorman): Promise<[WireClient, WireClient]> {
+  const [first, second] = await oneOfEachWorker(doorman, WORKERS);
+  assert.ok(first && second);
+  return [first, second];
 }
 
 async function serves(doorman: Doorman): Promise<void> {
@@ -47,7 +37,7 @@ async function serves(doorman: Doorman): Promise<void> {
 
 test('at RELOAD: it is answered, and the one in its place has the new settings', async () => {
   const doorman = await doormanThatFailsAt('settings@1');
-  const [inWorker0, inWorker1] = await oneOfEach(doorman);
+  const [inWorker0, inWorker1] = await inBoth(doorman);
   doorman.rewrite({ ...CONFIGURATION, general: { ...CONFIGURATION.general, max_connections: 2 } });
   doorman.signal('SIGHUP');
   await doorman.logged(/SIGHUP: the configuration is in force/);
@@ -62,7 +52,7 @@ test('at RELOAD: it is answered, and the one in its place has the new settings',
 
 test('while PAUSE waits for its server: nobody has that any more, and the one in its place is paused', async () => {
   const doorman = await doormanThatFailsAt('none');
-  const [inWorker0, inWorker1] = await oneOfEach(doorman);
+  const [inWorker0, inWorker1] = await inBoth(doorman);
   const paused = doorman.admin('pause');
   while ((await doorman.admin('show pools')).some((each) => each.paused !== '1'));
   await inWorker0.query('commit');
@@ -87,7 +77,7 @@ test('while PAUSE waits for its server: nobody has that any more, and the one in
 
 test('at SHUTDOWN: the transactions of others are finished, and the process ends in good order', async () => {
   const doorman = await doormanThatFailsAt('shutdown@1');
-  const [inWorker0, inWorker1] = await oneOfEach(doorman);
+  const [inWorker0, inWorker1] = await inBoth(doorman);
   await doorman.admin('shutdown').catch(() => undefined); // the console's client may be of that worker
   assert.equal(sqlstateOf(await inWorker1.closed()), '57P02');
   await doorman.logged(/worker 1 has died/);
@@ -98,7 +88,7 @@ test('at SHUTDOWN: the transactions of others are finished, and the process ends
 
 test('all of them at SHUTDOWN: the process ends in good order', async () => {
   const doorman = await doormanThatFailsAt('shutdown');
-  const clients = await oneOfEach(doorman);
+  const clients = await inBoth(doorman);
   await doorman.admin('shutdown').catch(() => undefined);
   for (const client of clients) assert.equal(sqlstateOf(await client.closed()), '57P02');
   assert.equal(await doorman.ended(), 0);
@@ -106,7 +96,7 @@ test('all of them at SHUTDOWN: the process ends in good order', async () => {
 
 test('at an upgrade: the clients of others finish, and move', async () => {
   const doorman = await doormanThatFailsAt('depart@1');
-  const [inWorker0, inWorker1] = await oneOfEach(doorman);
+  const [inWorker0, inWorker1] = await inBoth(doorman);
   const old = doorman.pid;
   await doorman.upgrade();
   assert.equal(sqlstateOf(await inWorker1.closed()), '57P02');
@@ -120,7 +110,7 @@ test('at an upgrade: the clients of others finish, and move', async () => {
 
 test('all of them at an upgrade: the new process is the service before the old one ends', async () => {
   const doorman = await doormanThatFailsAt('depart');
-  const clients = await oneOfEach(doorman);
+  const clients = await inBoth(doorman);
   const old = doorman.pid;
   await doorman.upgrade();
   for (const client of clients) assert.equal(sqlstateOf(await client.closed()), '57P02');
@@ -132,7 +122,7 @@ test('all of them at an upgrade: the new process is the service before the old o
 
 test('at an upgrade that fails afterwards: another takes its place, and the old process serves again', async () => {
   const doorman = await doormanThatFailsAt('depart@1');
-  const [inWorker0] = await oneOfEach(doorman);
+  const [inWorker0] = await inBoth(doorman);
   const old = doorman.pid;
   await doorman.upgrade();
   await doorman.logged(/worker 1 has died/);

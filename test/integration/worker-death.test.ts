@@ -6,13 +6,13 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Doorman } from '../support/doorman.js';
+import { oneOfEachWorker } from '../support/one-of-each-worker.js';
 import { pool } from '../support/shared-postgres.js';
 import { sqlstateOf, WireClient } from '../support/wire-client.js';
 
 const WORKERS = 3;
 const POOL_SIZE = 20;
-/** As the console writes it. */
-const FAILING = '1';
+const FAILING = 1;
 const FAULT = fileURLToPath(new URL('../support/worker-fault.mjs', import.meta.url));
 /** Each worker's, so that it is full soon. Megabytes. */
 const HEAP_MB = 128;
@@ -40,15 +40,9 @@ describe('a worker of three fails', async () => {
   async function fails(fault: Fault, ...logged: RegExp[]): Promise<string[]> {
     while (!(await allServe()));
     doorman.takeLog();
-    // A new client goes where there are fewest: of twice as many as there are workers each gets some.
-    const clients = await Promise.all(Array.from({ length: 2 * WORKERS }, () => login()));
-    for (const client of clients) await client.query('begin; select 1');
-    const waits = await doorman.admin('show waits');
-    const isLost = ({ socket }: WireClient): boolean =>
-      waits.some(({ addr = '', worker }) => addr.endsWith(`:${socket.localPort}`) && worker === FAILING);
-    const lost = clients.filter(isLost);
-    const others = clients.filter((client) => !isLost(client));
-    assert.ok(lost.length > 0 && others.length > 0);
+    const clients = await oneOfEachWorker(doorman, WORKERS);
+    const lost = clients.filter((_, worker) => worker === FAILING);
+    const others = clients.filter((_, worker) => worker !== FAILING);
     doorman.admin(`kill_client ${fault}`).catch(() => undefined); // the console's client may be of that worker
     const told = await Promise.all(lost.map(async (client) => sqlstateOf(await client.closed())));
     for (const each of logged) await doorman.logged(each);
