@@ -255,13 +255,18 @@ export class Supervisor implements SignalActions, UpgradeHooks {
     this.administration.greet(worker);
   }
 
-  onDied(was: WorkerStatus, why: string): void {
+  onDied(was: WorkerStatus, why: string, hasServed: boolean): void {
     const { worker } = was;
     this.consoles.forget(worker);
     this.authQueries.workerDied(worker);
     this.upgrading.workerGone(worker);
     const fields = stateFields(was);
-    this.log.error(`worker ${worker} has died, and its clients have lost their connections: ${why}`, fields);
+    if (hasServed)
+      this.log.error(
+        `worker ${worker} has died, and its clients have lost their connections: ${why}`,
+        fields,
+      );
+    else this.log.error(`worker ${worker} cannot start, and is tried again more and more seldom: ${why}`);
     if (this.workers.isOver) this.stopped();
   }
 

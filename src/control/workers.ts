@@ -39,6 +39,8 @@ const MOCK_KEY_BYTES = 32;
 const ACCEPTING_WORKER = 0;
 /** One that dies again and again is not to keep the processor busy. */
 const REPLACE_AFTER_MS = 1000;
+/** One that cannot even start is tried after twice as long each time, up to 16 s. */
+const DOUBLINGS_MAX = 4;
 const LOOK_EVERY_MS = 1000;
 
 type Ready = Extract<ToControl, { readonly type: 'ready' }>;
@@ -47,8 +49,8 @@ export interface WorkersEvents {
   /** All of them serve. `backend` and `why` as the first one says. */
   onReady(port: number, backend: string, why: string): void;
   onMessage(worker: number, message: ToControl): void;
-  /** `was`: what it had and did. */
-  onDied(was: WorkerStatus, why: string): void;
+  /** `was`: what it had and did. `hasServed`: else it could not start. */
+  onDied(was: WorkerStatus, why: string, hasServed: boolean): void;
   /** It has not come round for so many seconds. */
   onSilent(is: WorkerStatus, seconds: number): void;
   /** It is being started, and is to be told what the others know. */
@@ -83,6 +85,8 @@ export class Workers implements PoolHolders {
   private readonly wakeFds = new Map<number, Fd>();
   /** What each has left in the process when it has died. */
   private readonly remains = new Map<number, Pick<Ready, 'mappings' | 'aioContexts'>>();
+  /** How often each could not start, one time after the other. */
+  private readonly failedStarts = new Map<number, number>();
   private readonly handles = new Map<number, WorkerHandle>();
   /** How many have been started at the start. */
   private begun = 0;
@@ -378,12 +382,14 @@ export class Workers implements PoolHolders {
 
   private onDied(worker: number, why: string): void {
     const was = this.statusOf(worker);
+    const hasServed = this.remains.has(worker);
+    this.failedStarts.set(worker, hasServed ? 0 : this.failedStartsOf(worker) + 1);
     new WorkerBoard(this.shared.board, worker).setAlive(worker, false);
     this.handles.delete(worker);
     this.watchdog.forget(worker);
     this.pools.forgetCounts(worker);
     this.deaths++;
-    this.events.onDied(was, why);
+    this.events.onDied(was, why, hasServed);
     const others = new Set(this.handles.keys());
     this.mourners.set(worker, others);
     for (const mourners of this.mourners.values()) mourners.delete(worker);
@@ -411,7 +417,12 @@ export class Workers implements PoolHolders {
     this.pools.forget(worker);
     this.absent.add(worker);
     // Not unref'ed: when no worker lives nothing else keeps the process from ending.
-    setTimeout(() => this.replace(worker), REPLACE_AFTER_MS);
+    const doublings = Math.min(this.failedStartsOf(worker), DOUBLINGS_MAX);
+    setTimeout(() => this.replace(worker), REPLACE_AFTER_MS * 2 ** doublings);
+  }
+
+  private failedStartsOf(worker: number): number {
+    return this.failedStarts.get(worker) ?? 0;
   }
 
   private replace(worker: number): void {

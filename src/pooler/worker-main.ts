@@ -53,6 +53,7 @@ function serve(plane: DataPlane, reactor: Reactor, hasRoom: () => boolean): void
     reactor.run();
     if (!hasRoom()) throw new RangeError('out of memory: the heap of its JavaScript is full');
   } catch (error) {
+    plane.board.setAlive(plane.start.index, false); // nobody is sent here any more
     post({ type: 'dying', why: error instanceof Error ? (error.stack ?? error.message) : String(error) });
     plane.tellClients(new WorkerFailed());
   }

@@ -58,6 +58,7 @@ test('while PAUSE waits for its server: nobody has that any more, and the one in
   await inWorker0.query('commit');
   doorman.admin(`kill_client ${ASSERTION}`).catch(() => undefined); // the console's client may be of that worker
   assert.equal(sqlstateOf(await inWorker1.closed()), '57P02');
+  await doorman.logged(/worker 1 has died/);
   await paused.catch(() => doorman.admin('pause')); // as may this one
   await doorman.logged(/worker 1 serves again/);
   const clients = await Promise.all(

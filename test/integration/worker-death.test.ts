@@ -102,8 +102,9 @@ describe('a worker of three fails', async () => {
 describe('no worker lives', () => {
   const WORKERS_DIE = /worker (0|1) has died(.|\n)*worker (?!\1)(0|1) has died/;
 
-  async function withoutWorkers(): Promise<Doorman> {
-    const file = join(mkdtempSync(join(tmpdir(), 'pg-doorman-dying-')), 'pid');
+  async function withoutWorkers(
+    file = join(mkdtempSync(join(tmpdir(), 'pg-doorman-dying-')), 'pid'),
+  ): Promise<Doorman> {
     writeFileSync(file, '');
     const doorman = await Doorman.start({
       general: { worker_threads: 2 },
@@ -114,6 +115,22 @@ describe('no worker lives', () => {
     await doorman.logged(WORKERS_DIE);
     return doorman;
   }
+
+  test('nor can one start: they are tried more and more seldom, and serve when they can', async () => {
+    const file = join(mkdtempSync(join(tmpdir(), 'pg-doorman-dying-')), 'pid');
+    const doorman = await withoutWorkers(file);
+    await doorman.logged(/(worker 0 cannot start(.|\n)*){3}/);
+    const [first = 0, second = 0, third = 0] = Array.from(
+      doorman.log.matchAll(/^(\S+) ERROR worker 0 cannot start/gm),
+      ([, time = '']) => Date.parse(time),
+    );
+    assert.ok(second - first >= 2000 && third - second >= 4000, doorman.log);
+    writeFileSync(file, '');
+    const client = await WireClient.login(doorman.port, 'postgres', 'postgres');
+    assert.equal(await client.value('select 1'), '1');
+    client.close();
+    await doorman.stop();
+  });
 
   test('SIGTERM ends the process all the same', async () => {
     const doorman = await withoutWorkers();
