@@ -1,7 +1,6 @@
 /** From the configuration as it was written to what the workers are handed: overrides resolved, host names looked up,
  *  passwords turned into what is compared. */
 import { randomBytes } from 'node:crypto';
-import { lookup } from 'node:dns/promises';
 import type { LoadedConfiguration } from '../config/load.js';
 import type { GeneralSettings } from '../config/settings/general.js';
 import type { AuthQuerySection, PoolSection, UserSection } from '../config/settings/pool.js';
@@ -16,6 +15,7 @@ import {
 } from '../pooler/settings.js';
 import { parseStoredPassword } from '../wire/password-form.js';
 import { deriveScramKeys, verifierOf } from '../wire/scram-verifier.js';
+import { hostNames } from './host-names.js';
 import { clientTls, ServerTlsOfPools } from './tls-settings.js';
 
 const SCRAM_ITERATIONS = 4096; // PostgreSQL's own default
@@ -216,16 +216,7 @@ function dynamicUser(
 /** A directory stands for the unix socket in it, as with libpq. */
 export async function serverAddress(host: string, port: number): Promise<ServerAddress> {
   if (host.startsWith('/')) return { kind: 'unix', path: `${host}/.s.PGSQL.${port}` };
-  return { kind: 'tcp', host: await addressOf(host), port };
-}
-
-/** The address that a host name stands for now, the name itself when nobody knows. */
-export async function addressOf(host: string): Promise<string> {
-  try {
-    return (await lookup(host)).address;
-  } catch {
-    return host;
-  }
+  return { kind: 'tcp', host: await hostNames.addressOf(host), port };
 }
 
 async function clientSecret(password: string): Promise<ClientSecret> {

@@ -13,7 +13,8 @@ import { Consoles } from './admin/consoles.js';
 import { AuthQueries } from './auth-query/auth-queries.js';
 import { databaseSettings } from './auth-query/database-auth-query.js';
 import { Proofs } from './authentication/proofs.js';
-import { addressOf, ClientSecrets, type Resolved, resolveSettings } from './data-plane-settings.js';
+import { ClientSecrets, type Resolved, resolveSettings } from './data-plane-settings.js';
+import { hostNames } from './host-names.js';
 import type { Log } from './logs.js';
 import { liveSource } from './metrics/live-source.js';
 import { MonitoringServer } from './metrics/monitoring-server.js';
@@ -63,6 +64,8 @@ export class Supervisor implements SignalActions, UpgradeHooks {
   /** Clients can connect. */
   isReady = false;
   isEnding = false;
+  private isFinishing = false;
+  private isResolving = false;
   private retainTimer: NodeJS.Timeout | null = null;
   /** The reload that is underway, and the one that follows it. */
   private reloading: Promise<unknown> = Promise.resolve();
@@ -85,6 +88,7 @@ export class Supervisor implements SignalActions, UpgradeHooks {
     this.finish = finish;
     this.predecessor = predecessor;
     this.proofs = new Proofs(loaded, log);
+    hostNames.onChange = (text) => log.warn(text);
     this.workers = new Workers({ settings, pools }, log.level, this, predecessor?.heritage ?? null);
     log.onLevel = (level) => this.workers.setLogLevel(level);
     this.upgrading = new Upgrade({
@@ -109,7 +113,7 @@ export class Supervisor implements SignalActions, UpgradeHooks {
         const { connectExecutor } = await import('./auth-query/executor-connection.js');
         return connectExecutor(executor);
       },
-      clock: Date.now,
+      clocks: { steadyMs: () => performance.now(), wallMs: Date.now },
       warn: (text) => log.warn(text),
       post: (worker, message) => this.workers.post(worker, message),
     });
@@ -228,6 +232,7 @@ export class Supervisor implements SignalActions, UpgradeHooks {
       case 'forgetProof':
         return this.proofs.forget(worker, message.request);
       case 'stopped':
+        this.upgrading.workerGone(worker);
         return this.stopped();
       default:
         this.upgrading.onMessage(worker, message);
@@ -236,8 +241,11 @@ export class Supervisor implements SignalActions, UpgradeHooks {
 
   /** A worker has, which may be the last; or there was none to begin with. */
   private stopped(): void {
-    if (!this.workers.isOver) return;
+    if (!this.workers.isOver || this.isFinishing) return;
+    this.isFinishing = true;
     void this.upgrading.finished().then(() => {
+      this.isFinishing = this.workers.isOver;
+      if (!this.isFinishing) return; // the new process has failed meanwhile
       this.log.info('stopped', totals(this.statistics, this.workers.pools.all()));
       this.finish(0);
     });
@@ -247,12 +255,18 @@ export class Supervisor implements SignalActions, UpgradeHooks {
     this.administration.greet(worker);
   }
 
-  onDied(was: WorkerStatus, why: string): void {
+  onDied(was: WorkerStatus, why: string, hasServed: boolean): void {
     const { worker } = was;
     this.consoles.forget(worker);
     this.authQueries.workerDied(worker);
+    this.upgrading.workerGone(worker);
     const fields = stateFields(was);
-    this.log.error(`worker ${worker} has died, and its clients have lost their connections: ${why}`, fields);
+    if (hasServed)
+      this.log.error(
+        `worker ${worker} has died, and its clients have lost their connections: ${why}`,
+        fields,
+      );
+    else this.log.error(`worker ${worker} cannot start, and is tried again more and more seldom: ${why}`);
     if (this.workers.isOver) this.stopped();
   }
 
@@ -261,6 +275,10 @@ export class Supervisor implements SignalActions, UpgradeHooks {
       `worker ${is.worker} has not come round for ${seconds} s: its clients wait`,
       stateFields(is),
     );
+  }
+
+  get isHandingOver(): boolean {
+    return this.upgrading.isTransferring;
   }
 
   onReplaced(worker: number): void {
@@ -397,11 +415,17 @@ export class Supervisor implements SignalActions, UpgradeHooks {
 
   /** Host names may come to stand for other machines: new servers go there. */
   private async resolveHosts(): Promise<void> {
+    if (this.isResolving) return; // name servers that do not answer take their time
+    this.isResolving = true;
+    const found = new Map<string, string>();
     for (const [pool, { database, address }] of this.workers.pools.all()) {
       const host = this.loaded.configuration.pools[database]?.server_host ?? '';
       if (address.kind !== 'tcp' || isIP(host) !== 0) continue;
-      this.workers.pools.move(pool, await addressOf(host));
+      const current = found.get(host) ?? (await hostNames.addressOf(host));
+      found.set(host, current);
+      this.workers.pools.move(pool, current);
     }
+    this.isResolving = false;
   }
 }
 

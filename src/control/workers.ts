@@ -39,6 +39,8 @@ const MOCK_KEY_BYTES = 32;
 const ACCEPTING_WORKER = 0;
 /** One that dies again and again is not to keep the processor busy. */
 const REPLACE_AFTER_MS = 1000;
+/** One that cannot even start is tried after twice as long each time, up to 16 s. */
+const DOUBLINGS_MAX = 4;
 const LOOK_EVERY_MS = 1000;
 
 type Ready = Extract<ToControl, { readonly type: 'ready' }>;
@@ -47,14 +49,16 @@ export interface WorkersEvents {
   /** All of them serve. `backend` and `why` as the first one says. */
   onReady(port: number, backend: string, why: string): void;
   onMessage(worker: number, message: ToControl): void;
-  /** `was`: what it had and did. */
-  onDied(was: WorkerStatus, why: string): void;
+  /** `was`: what it had and did. `hasServed`: else it could not start. */
+  onDied(was: WorkerStatus, why: string, hasServed: boolean): void;
   /** It has not come round for so many seconds. */
   onSilent(is: WorkerStatus, seconds: number): void;
   /** It is being started, and is to be told what the others know. */
   onStarting(worker: WorkerHandle): void;
   /** Another one serves in its place. */
   onReplaced(worker: number): void;
+  /** Connections are on their way to another process, and may have to come back. */
+  readonly isHandingOver: boolean;
 }
 
 export interface WorkerStatus {
@@ -81,6 +85,8 @@ export class Workers implements PoolHolders {
   private readonly wakeFds = new Map<number, Fd>();
   /** What each has left in the process when it has died. */
   private readonly remains = new Map<number, Pick<Ready, 'mappings' | 'aioContexts'>>();
+  /** How often each could not start, one time after the other. */
+  private readonly failedStarts = new Map<number, number>();
   private readonly handles = new Map<number, WorkerHandle>();
   /** How many have been started at the start. */
   private begun = 0;
@@ -98,6 +104,8 @@ export class Workers implements PoolHolders {
   });
   private logLevel: LogLevel;
   private isEnding = false;
+  /** Workers have ended their work in good order, or have been told to: there is no going on. */
+  isStopping = false;
   /** How many have died since the start. */
   deaths = 0;
 
@@ -323,7 +331,10 @@ export class Workers implements PoolHolders {
     if (message.type === 'peerForgotten') return this.forgot(message.worker, worker);
     if (message.type === 'drained') return this.isDrained(worker);
     if (message.type === 'poolClosed') return this.pools.closed(worker, message.pool, message.request);
-    if (message.type === 'stopped') this.handles.delete(worker);
+    if (message.type === 'stopped') {
+      this.isStopping = true;
+      this.handles.delete(worker);
+    }
     // One that takes another's place is tried again, see onDied.
     if (message.type === 'cannotStart' && this.hasStarted) return;
     this.events.onMessage(worker, message);
@@ -360,21 +371,25 @@ export class Workers implements PoolHolders {
     }
   }
 
-  /** When nobody has a client any more, all of them stop. */
+  /** When nobody has a client any more, all of them stop. They say it again and again. */
   private isDrained(worker: number): void {
     this.drained.add(worker);
     const isOver = [...this.handles.keys()].every((each) => this.drained.has(each));
-    if (isOver) this.postToAll({ type: 'stop' });
+    if (!isOver || this.events.isHandingOver) return;
+    this.isStopping = true;
+    this.postToAll({ type: 'stop' });
   }
 
   private onDied(worker: number, why: string): void {
     const was = this.statusOf(worker);
+    const hasServed = this.remains.has(worker);
+    this.failedStarts.set(worker, hasServed ? 0 : this.failedStartsOf(worker) + 1);
     new WorkerBoard(this.shared.board, worker).setAlive(worker, false);
     this.handles.delete(worker);
     this.watchdog.forget(worker);
     this.pools.forgetCounts(worker);
     this.deaths++;
-    this.events.onDied(was, why);
+    this.events.onDied(was, why, hasServed);
     const others = new Set(this.handles.keys());
     this.mourners.set(worker, others);
     for (const mourners of this.mourners.values()) mourners.delete(worker);
@@ -402,7 +417,12 @@ export class Workers implements PoolHolders {
     this.pools.forget(worker);
     this.absent.add(worker);
     // Not unref'ed: when no worker lives nothing else keeps the process from ending.
-    setTimeout(() => this.replace(worker), REPLACE_AFTER_MS);
+    const doublings = Math.min(this.failedStartsOf(worker), DOUBLINGS_MAX);
+    setTimeout(() => this.replace(worker), REPLACE_AFTER_MS * 2 ** doublings);
+  }
+
+  private failedStartsOf(worker: number): number {
+    return this.failedStarts.get(worker) ?? 0;
   }
 
   private replace(worker: number): void {

@@ -29,8 +29,10 @@ try {
   const { reactor, why } = openReactor(start.settings.ioBackend, start.wakeFd, descriptors);
   const plane = new DataPlane(start, reactor, post);
   plane.pulse.onManyLeft = collectGarbage;
+  let hasRoom = true;
   plane.pulse.onSecond = () => {
-    if (isHeapFull()) reactor.stop();
+    hasRoom = !isHeapFull();
+    if (!hasRoom) reactor.stop();
   };
   reactor.onBug = (error) =>
     plane.log('error', `bug: ${error instanceof Error ? error.stack : String(error)}`);
@@ -39,18 +41,19 @@ try {
   if (pinned < 0) plane.log('warn', `cannot be bound to processor ${start.processor}: ${errnoName(pinned)}`);
   plane.begin();
   post({ type: 'ready', backend: reactor.name, why, mappings, aioContexts });
-  serve(plane, reactor);
+  serve(plane, reactor, () => hasRoom);
 } catch (error) {
   post({ type: 'cannotStart', why: error instanceof Error ? error.message : String(error) });
 }
 
 /** An error that is no one session's ends the thread, and so does a heap without room: the control plane puts another in
  *  its place. */
-function serve(plane: DataPlane, reactor: Reactor): void {
+function serve(plane: DataPlane, reactor: Reactor, hasRoom: () => boolean): void {
   try {
     reactor.run();
-    if (isHeapFull()) throw new RangeError('out of memory: the heap of its JavaScript is full');
+    if (!hasRoom()) throw new RangeError('out of memory: the heap of its JavaScript is full');
   } catch (error) {
+    plane.board.setAlive(plane.start.index, false); // nobody is sent here any more
     post({ type: 'dying', why: error instanceof Error ? (error.stack ?? error.message) : String(error) });
     plane.tellClients(new WorkerFailed());
   }

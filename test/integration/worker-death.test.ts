@@ -6,13 +6,13 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Doorman } from '../support/doorman.js';
+import { oneOfEachWorker } from '../support/one-of-each-worker.js';
 import { pool } from '../support/shared-postgres.js';
 import { sqlstateOf, WireClient } from '../support/wire-client.js';
 
 const WORKERS = 3;
 const POOL_SIZE = 20;
-/** As the console writes it. */
-const FAILING = '1';
+const FAILING = 1;
 const FAULT = fileURLToPath(new URL('../support/worker-fault.mjs', import.meta.url));
 /** Each worker's, so that it is full soon. Megabytes. */
 const HEAP_MB = 128;
@@ -25,6 +25,7 @@ const enum Fault {
   HeapFull = 2_000_000_004,
   /** Of all workers, and of those that take their place. */
   AllDie = 2_000_000_005,
+  HeapFullForAMoment = 2_000_000_006,
 }
 
 describe('a worker of three fails', async () => {
@@ -39,15 +40,9 @@ describe('a worker of three fails', async () => {
   async function fails(fault: Fault, ...logged: RegExp[]): Promise<string[]> {
     while (!(await allServe()));
     doorman.takeLog();
-    // A new client goes where there are fewest: of twice as many as there are workers each gets some.
-    const clients = await Promise.all(Array.from({ length: 2 * WORKERS }, () => login()));
-    for (const client of clients) await client.query('begin; select 1');
-    const waits = await doorman.admin('show waits');
-    const isLost = ({ socket }: WireClient): boolean =>
-      waits.some(({ addr = '', worker }) => addr.endsWith(`:${socket.localPort}`) && worker === FAILING);
-    const lost = clients.filter(isLost);
-    const others = clients.filter((client) => !isLost(client));
-    assert.ok(lost.length > 0 && others.length > 0);
+    const clients = await oneOfEachWorker(doorman, WORKERS);
+    const lost = clients.filter((_, worker) => worker === FAILING);
+    const others = clients.filter((_, worker) => worker !== FAILING);
     doorman.admin(`kill_client ${fault}`).catch(() => undefined); // the console's client may be of that worker
     const told = await Promise.all(lost.map(async (client) => sqlstateOf(await client.closed())));
     for (const each of logged) await doorman.logged(each);
@@ -59,7 +54,7 @@ describe('a worker of three fails', async () => {
     }
     // What the dead one had is there again for others: all of the pool can be used.
     const next = await Promise.all(Array.from({ length: POOL_SIZE }, () => login()));
-    for (const client of next) await client.query('begin; select 1');
+    for (const client of next) assert.equal(await client.value('begin; select 1'), '1');
     for (const client of next) client.close();
     return told;
   }
@@ -86,6 +81,11 @@ describe('a worker of three fails', async () => {
     assert.deepEqual(new Set(told), new Set(['57P02']));
   });
 
+  test('by a heap that was full when it was looked at: they get an error, though there is room meanwhile', async () => {
+    const told = await fails(Fault.HeapFullForAMoment, /worker 1 has died.*out of memory/);
+    assert.deepEqual(new Set(told), new Set(['57P02']));
+  });
+
   test('by a heap that fills at once: they lose their connections', async () => {
     await fails(Fault.HeapGone, /worker 1 has died.*out of memory|memory limit/);
   });
@@ -102,8 +102,9 @@ describe('a worker of three fails', async () => {
 describe('no worker lives', () => {
   const WORKERS_DIE = /worker (0|1) has died(.|\n)*worker (?!\1)(0|1) has died/;
 
-  async function withoutWorkers(): Promise<Doorman> {
-    const file = join(mkdtempSync(join(tmpdir(), 'pg-doorman-dying-')), 'pid');
+  async function withoutWorkers(
+    file = join(mkdtempSync(join(tmpdir(), 'pg-doorman-dying-')), 'pid'),
+  ): Promise<Doorman> {
     writeFileSync(file, '');
     const doorman = await Doorman.start({
       general: { worker_threads: 2 },
@@ -114,6 +115,22 @@ describe('no worker lives', () => {
     await doorman.logged(WORKERS_DIE);
     return doorman;
   }
+
+  test('nor can one start: they are tried more and more seldom, and serve when they can', async () => {
+    const file = join(mkdtempSync(join(tmpdir(), 'pg-doorman-dying-')), 'pid');
+    const doorman = await withoutWorkers(file);
+    await doorman.logged(/(worker 0 cannot start(.|\n)*){3}/);
+    const [first = 0, second = 0, third = 0] = Array.from(
+      doorman.log.matchAll(/^(\S+) ERROR worker 0 cannot start/gm),
+      ([, time = '']) => Date.parse(time),
+    );
+    assert.ok(second - first >= 2000 && third - second >= 4000, doorman.log);
+    writeFileSync(file, '');
+    const client = await WireClient.login(doorman.port, 'postgres', 'postgres');
+    assert.equal(await client.value('select 1'), '1');
+    client.close();
+    await doorman.stop();
+  });
 
   test('SIGTERM ends the process all the same', async () => {
     const doorman = await withoutWorkers();

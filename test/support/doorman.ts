@@ -111,7 +111,12 @@ export class Doorman {
     const outcome = new RegExp(
       `process (\\d+) serves in place of ${this.servingPid};|nothing has changed[^]*`,
     );
-    const [text, pid] = await this.output.find(outcome, from);
+    const [text, pid] = await this.output.find(outcome, from).catch((error: unknown) => {
+      // A process that was to take over and is known to nobody would keep the run waiting for its output.
+      for (const [, each] of this.log.slice(from).matchAll(/, pid (\d+)$/gm))
+        endWithFile(() => kill(Number(each), 'SIGKILL'));
+      throw error;
+    });
     if (pid === undefined) throw new Error(text);
     this.serves(Number(pid));
     endWithFile(() => kill(Number(pid), 'SIGKILL'));

@@ -1,8 +1,11 @@
 /** Loaded into every thread of a pg_doorman under test (`--import`): KILL_CLIENT with one of these numbers makes worker 1,
  *  or all of them, fail in the way that the number stands for. What the pooler does about it is its own.
  *  PG_DOORMAN_TEST_DYING names a file: workers of the process whose number stands there cannot even start.
- *  PG_DOORMAN_TEST_FAULT=poolFacts: they fail when an upgrade begins that has them take another process's place. */
+ *  PG_DOORMAN_TEST_FAULT names a message of the control plane: they fail when it comes; depart@1: worker 1 alone does. */
+
 import { readFileSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+import v8 from 'node:v8';
 import { isMainThread } from 'node:worker_threads';
 import { Inbox } from '../../dist/pooler/inbox.js';
 
@@ -10,11 +13,13 @@ const { PG_DOORMAN_TEST_DYING: dying, PG_DOORMAN_TEST_FAULT: fault } = process.e
 if (!isMainThread && dying !== undefined && readFileSync(dying, 'utf8') === String(process.pid))
   throw new Error('a worker of the test that cannot start');
 
+const [fatal, doomed] = fault?.split('@') ?? [];
 const { onMessage } = Inbox.prototype;
 const kept = [];
 
 Inbox.prototype.onMessage = function (message) {
-  if (message.type === fault) throw new Error(`a ${fault} of the test`);
+  if (message.type === fatal && (doomed === undefined || this.plane.start.index === Number(doomed)))
+    throw new Error(`a ${fatal} of the test`);
   if (message.type === 'killClient' && message.client === 2_000_000_005) {
     writeFileSync(dying, String(process.pid));
     throw new Error('an assertion of the test in all workers');
@@ -31,12 +36,24 @@ Inbox.prototype.onMessage = function (message) {
       case 2_000_000_004:
         // Nearly: V8 does not end the thread for that.
         fillHeap(({ used_heap_size, heap_size_limit }) => used_heap_size > 0.88 * heap_size_limit);
+        break;
+      case 2_000_000_006:
+        seemsFull(2);
     }
   }
   return onMessage.call(this, message);
 };
 
+/** The next so many looks at the heap find it full, those behind them do not. */
+function seemsFull(looks) {
+  const { getHeapStatistics } = v8;
+  v8.getHeapStatistics = () => {
+    const statistics = getHeapStatistics();
+    return looks-- > 0 ? { ...statistics, used_heap_size: statistics.heap_size_limit } : statistics;
+  };
+  syncBuiltinESMExports();
+}
+
 function fillHeap(isEnough) {
-  while (!isEnough(process.getBuiltinModule('v8').getHeapStatistics()))
-    kept.push(new Array(10_000).fill(kept.length));
+  while (!isEnough(v8.getHeapStatistics())) kept.push(new Array(10_000).fill(kept.length));
 }

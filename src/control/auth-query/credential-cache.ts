@@ -28,20 +28,27 @@ interface Entry {
   askedMs: number;
 }
 
+/** Somebody may set the system's time back: what was believed for a while would be for ever. */
+export interface Clocks {
+  /** Since any moment; nobody sets it. */
+  readonly steadyMs: () => number;
+  /** Since 1970, for what PostgreSQL says of dates. */
+  readonly wallMs: () => number;
+}
+
 export class CredentialCache {
   private readonly fetch: Fetch;
   private readonly timing: CacheTiming;
   private readonly counters: AuthQueryCounters;
-  private readonly clock: () => number;
+  private readonly clocks: Clocks;
   private readonly entries = new Map<string, Entry>();
   private readonly underway = new Map<string, Promise<Credentials | null>>();
 
-  /** `clock`: milliseconds since 1970. */
-  constructor(fetch: Fetch, timing: CacheTiming, counters: AuthQueryCounters, clock: () => number) {
+  constructor(fetch: Fetch, timing: CacheTiming, counters: AuthQueryCounters, clocks: Clocks) {
     this.fetch = fetch;
     this.timing = timing;
     this.counters = counters;
-    this.clock = clock;
+    this.clocks = clocks;
   }
 
   get size(): number {
@@ -66,7 +73,7 @@ export class CredentialCache {
     const underway = this.underway.get(user);
     if (entry === undefined || underway !== undefined) return underway ?? this.find(user);
     if (entry.answer === null || entry.answer instanceof QueryFailed) return answerOf(entry);
-    if (this.clock() - entry.askedMs < this.timing.minIntervalMs) {
+    if (this.clocks.steadyMs() - entry.askedMs < this.timing.minIntervalMs) {
       this.counters.cacheRateLimited++;
       return answerOf(entry);
     }
@@ -82,17 +89,17 @@ export class CredentialCache {
 
   private isFresh({ answer, fetchedMs, askedMs }: Entry): boolean {
     const { ttlMs, failureTtlMs, minIntervalMs } = this.timing;
-    const now = this.clock();
+    const now = this.clocks.steadyMs();
     if (answer instanceof QueryFailed) return now - askedMs < minIntervalMs;
     if (answer === null) return now - fetchedMs < Math.max(failureTtlMs, minIntervalMs);
     // Whose time is over may have got more of it.
-    if (answer.validUntilMs <= now) return now - askedMs < minIntervalMs;
+    if (answer.validUntilMs <= this.clocks.wallMs()) return now - askedMs < minIntervalMs;
     return now - fetchedMs < Math.max(ttlMs, minIntervalMs);
   }
 
   private ask(user: string): Promise<Credentials | null> {
     const before = this.entries.get(user);
-    if (before !== undefined) before.askedMs = this.clock();
+    if (before !== undefined) before.askedMs = this.clocks.steadyMs();
     const asked = this.fetch(user)
       .then(
         (credentials) => {
@@ -111,7 +118,7 @@ export class CredentialCache {
   }
 
   private keep(user: string, answer: Entry['answer']): void {
-    const now = this.clock();
+    const now = this.clocks.steadyMs();
     this.entries.delete(user); // it is the newest
     this.entries.set(user, { answer, fetchedMs: now, askedMs: now });
     if (this.entries.size <= CACHE_ENTRIES_MAX) return;

@@ -8,7 +8,7 @@ import { mockVerifier } from '../../wire/scram-verifier.js';
 import { passthroughUser, poolSettings } from '../data-plane-settings.js';
 import { ServerTlsOfPools } from '../tls-settings.js';
 import { AuthQueryCounters, type AuthQuerySnapshot } from './counters.js';
-import { CredentialCache, QueryFailed } from './credential-cache.js';
+import { type Clocks, CredentialCache, QueryFailed } from './credential-cache.js';
 import { type Credentials, readCredentials, UnusableAnswer } from './credentials.js';
 import { DynamicPools, type RunTimePools } from './dynamic-pools.js';
 import type { ExecutorConnection, ExecutorSettings } from './executor-connection.js';
@@ -31,8 +31,7 @@ export interface DatabaseContext {
   /** The number of the pool that all share in dedicated mode. */
   readonly sharedPool: (database: string, serverUser: string) => number;
   readonly connect: (settings: ExecutorSettings) => Promise<ExecutorConnection>;
-  /** Milliseconds since 1970. */
-  readonly clock: () => number;
+  readonly clocks: Clocks;
   readonly warn: (text: string) => void;
 }
 
@@ -92,7 +91,7 @@ export class DatabaseAuthQuery {
     this.executors = new Executors(
       {
         connect: () => context.connect(executor),
-        clock: context.clock,
+        clock: context.clocks.steadyMs,
         failed: (why) => context.warn(`auth_query of ${database}: ${why}`),
       },
       section.pool_size,
@@ -103,7 +102,7 @@ export class DatabaseAuthQuery {
       failureTtlMs: section.cache_failure_ttl,
       minIntervalMs: section.min_interval,
     };
-    this.cache = new CredentialCache((user) => this.fetch(user), timing, counters, context.clock);
+    this.cache = new CredentialCache((user) => this.fetch(user), timing, counters, context.clocks);
     this.dynamicPools = new DynamicPools(
       context.pools,
       (user, secret) => this.settings.poolOf(user, secret),
@@ -195,7 +194,8 @@ export class DatabaseAuthQuery {
   }
 
   private async admit(user: string, credentials: Credentials | null): Promise<Found> {
-    if (credentials === null || credentials.validUntilMs <= this.context.clock()) return this.stranger(user);
+    if (credentials === null || credentials.validUntilMs <= this.context.clocks.wallMs())
+      return this.stranger(user);
     const { secret } = credentials;
     if (secret.kind === 'unusable') return refusal(secret);
     const { section, database } = this.settings;

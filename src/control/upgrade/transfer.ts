@@ -72,7 +72,7 @@ export class Transfer {
     });
   }
 
-  private get isEmpty(): boolean {
+  get isEmpty(): boolean {
     return this.queue.length === 0 && this.underway.size === 0;
   }
 

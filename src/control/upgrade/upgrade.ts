@@ -53,12 +53,17 @@ export class Upgrade {
   private successor: Successor | null = null;
   private transfer: Transfer | null = null;
   /** Workers that have not yet told that they are departing. */
-  private awaited = 0;
+  private readonly awaited = new Set<number>();
   private allDepart: () => void = () => undefined;
+  /** Until the new process knows that it serves in this one's place, this one does not end. */
+  private handover: Promise<void> = Promise.resolve();
   private countsTimer: NodeJS.Timeout | undefined;
   private lastCounts = '';
-  /** Cancels that the new process has asked for: its number for each, and how many workers have not answered. */
-  private readonly cancels = new Map<number, { readonly request: number; answersLeft: number }>();
+  /** Cancels that the new process has asked for: its number for each, and which workers have not answered. */
+  private readonly cancels = new Map<
+    number,
+    { readonly request: number; readonly unanswered: Set<number> }
+  >();
   private lastCancel = 0;
 
   constructor(site: UpgradeSite) {
@@ -88,17 +93,28 @@ export class Upgrade {
   onMessage(worker: number, message: ToControl): void {
     switch (message.type) {
       case 'departing':
-        return this.departs(message.pools);
+        return this.departs(worker, message.pools);
       case 'clientGoes':
         return this.send(message.detached, (number) => ({ type: 'client', number, client: message.client }));
       case 'loginGoes':
         return this.send(message.detached, (number) => ({ type: 'login', number, unread: message.unread }));
       case 'cancelEnded':
-        return this.cancelEnded(message.request);
+        return this.cancelEnded(message.request, worker);
       case 'cancelElsewhere':
         return this.site.predecessor?.cancel(worker, message);
       default:
     }
+  }
+
+  /** A worker has died or stopped: it answers nothing any more. */
+  workerGone(worker: number): void {
+    this.hasDeparted(worker);
+    for (const own of [...this.cancels.keys()]) this.cancelEnded(own, worker);
+  }
+
+  /** Whether connections are on their way to the new process, and come back when it fails. */
+  get isTransferring(): boolean {
+    return this.transfer?.isEmpty === false;
   }
 
   /** This process is told to end: a new one that does not serve yet ends with it. */
@@ -107,8 +123,9 @@ export class Upgrade {
     if (this.transfer === null) this.successor?.abandon();
   }
 
-  /** Resolves when nobody is on the way to the new process any more: this one may end. */
+  /** Resolves when nobody is on the way to the new process any more, and that has been told all: this one may end. */
   async finished(): Promise<void> {
+    await this.handover.catch(() => undefined); // who asked for the upgrade hears of it
     clearInterval(this.countsTimer);
     const { transfer } = this;
     if (transfer === null) return;
@@ -136,8 +153,7 @@ export class Upgrade {
   }
 
   private async begin(): Promise<void> {
-    const { workers, log } = this.site;
-    const settings = this.site.settings();
+    const { workers } = this.site;
     const { listening, ...keys } = workers.heritage();
     const successor = Successor.start(listening.fd, {
       onMessage: (message) => this.fromSuccessor(message),
@@ -149,10 +165,17 @@ export class Upgrade {
       type: 'begin',
       protocol: PROTOCOL,
       listening,
-      ticketKeys: settings.clientTls.ticketKeys,
+      ticketKeys: this.site.settings().clientTls.ticketKeys,
       ...keys,
     });
     await isReady;
+    this.handover = this.handOver(successor);
+    await this.handover;
+    this.site.hooks.departed();
+  }
+
+  private async handOver(successor: Successor): Promise<void> {
+    const { workers, log, settings } = this.site;
     this.transfer = new Transfer(successor.pipe, (message) => successor.tell(message));
     await this.departure();
     if (this.successor !== successor) throw new UpgradeFailed('the new process ended as soon as it served');
@@ -160,9 +183,8 @@ export class Upgrade {
     successor.tell({ type: 'accept', counts: serverCounts(workers), paused: this.site.paused() });
     this.countsTimer = setInterval(() => this.tellCounts(successor), COUNTS_INTERVAL_MS);
     log.info(
-      `upgrade: process ${successor.pid} serves in place of ${process.pid}; what cannot go there has ${settings.shutdownTimeoutMs} ms to finish`,
+      `upgrade: process ${successor.pid} serves in place of ${process.pid}; what cannot go there has ${settings().shutdownTimeoutMs} ms to finish`,
     );
-    this.site.hooks.departed();
   }
 
   /** Has all workers stop accepting and close their idle servers. */
@@ -170,19 +192,24 @@ export class Upgrade {
     const { workers, settings } = this.site;
     return new Promise((resolve) => {
       this.allDepart = resolve;
-      this.awaited = workers.count;
-      if (this.awaited === 0) resolve();
+      this.awaited.clear();
+      for (const worker of workers.alive()) this.awaited.add(worker);
+      if (this.awaited.size === 0) resolve();
       setTimeout(resolve, DEPARTURE_TIMEOUT_MS).unref();
       workers.depart(settings().shutdownTimeoutMs);
     });
   }
 
-  private departs(pools: readonly PoolFacts[]): void {
+  private departs(worker: number, pools: readonly PoolFacts[]): void {
     for (const facts of pools) {
       if (facts.parameters.length > 0 || facts.clientKey !== null)
         this.successor?.tell({ type: 'poolFacts', facts });
     }
-    if (--this.awaited === 0) this.allDepart();
+    this.hasDeparted(worker);
+  }
+
+  private hasDeparted(worker: number): void {
+    if (this.awaited.delete(worker) && this.awaited.size === 0) this.allDepart();
   }
 
   private tellCounts(successor: Successor): void {
@@ -216,8 +243,9 @@ export class Upgrade {
     this.transfer = null;
     this.isUnderway = false;
     clearInterval(this.countsTimer);
-    if (wasTold) {
-      log.info('upgrade: the new process has been told to end, so this one ends as well');
+    if (wasTold || workers.isStopping) {
+      if (wasTold) log.info('upgrade: the new process has been told to end, so this one ends as well');
+      else log.error(`upgrade: the new process has failed (${how}), and this one has ended its work already`);
       for (const { fd } of transfer.takeAllBack()) close(fd);
       return workers.postToAll({ type: 'stop' });
     }
@@ -240,13 +268,13 @@ export class Upgrade {
   private cancel(request: number, key: CancelKey): void {
     const { workers } = this.site;
     const own = ++this.lastCancel;
-    this.cancels.set(own, { request, answersLeft: workers.count });
+    this.cancels.set(own, { request, unanswered: new Set(workers.alive()) });
     workers.postToAll({ type: 'cancelAsked', request: own, key });
   }
 
-  private cancelEnded(own: number): void {
+  private cancelEnded(own: number, worker: number): void {
     const asked = this.cancels.get(own);
-    if (asked === undefined || --asked.answersLeft > 0) return;
+    if (asked === undefined || !asked.unanswered.delete(worker) || asked.unanswered.size > 0) return;
     this.cancels.delete(own);
     this.successor?.tell({ type: 'cancelEnded', request: asked.request });
   }

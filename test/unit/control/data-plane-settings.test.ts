@@ -4,12 +4,7 @@ import { createHash, createHmac, pbkdf2Sync } from 'node:crypto';
 import { test } from 'node:test';
 import type { LoadedConfiguration } from '../../../src/config/load.js';
 import { configurationSchema } from '../../../src/config/settings/configuration.js';
-import {
-  addressOf,
-  type Resolved,
-  resolveSettings,
-  serverAddress,
-} from '../../../src/control/data-plane-settings.js';
+import { type Resolved, resolveSettings, serverAddress } from '../../../src/control/data-plane-settings.js';
 import { type ClientSecret, PoolMode, type PoolSettings } from '../../../src/pooler/settings.js';
 import { NO_TOKEN_KEYS } from '../../support/token-keys.js';
 
@@ -281,15 +276,6 @@ test('an address stays as it is, of either family', async () => {
   for (const host of ['10.0.0.1', '::1']) {
     assert.deepEqual(await serverAddress(host, 5432), { kind: 'tcp', host, port: 5432 });
   }
-});
-
-test('a host name becomes the address that it stands for', async () => {
-  assert.match(await addressOf('localhost'), /^(127\.0\.0\.1|::1)$/);
-});
-
-test('a host name that nobody can know stays as it is', async () => {
-  const name = `${'x'.repeat(64)}.invalid`; // a label has 63 characters at most
-  assert.equal(await addressOf(name), name);
 });
 
 const MD5 = 'md58a67a0c805a5ee0384ea28e0dea557b6';

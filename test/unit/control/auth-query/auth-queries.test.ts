@@ -65,7 +65,7 @@ class Bench {
         this.connections++;
         return this.table.connection();
       },
-      clock: () => this.now,
+      clocks: { steadyMs: () => this.now, wallMs: () => this.now },
       warn: (text) => void this.warnings.push(text),
       post: (worker, message) => this.take(worker, message),
     });

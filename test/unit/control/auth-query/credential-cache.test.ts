@@ -19,6 +19,8 @@ function known(name: string, validUntilMs = FOR_EVER): Credentials {
 /** A cache whose clock and answers are the test's. */
 class Bench {
   now = 1_000_000;
+  /** How much the system's time has been set forward. */
+  setBy = 0;
   /** What PostgreSQL says now. */
   answer: Credentials | null | Error = known('first');
   readonly asked: string[] = [];
@@ -32,7 +34,8 @@ class Bench {
       if (this.answer instanceof Error) throw this.answer;
       return this.answer;
     };
-    this.cache = new CredentialCache(fetch, { ...TIMING, ...timing }, this.counters, () => this.now);
+    const clocks = { steadyMs: () => this.now, wallMs: () => this.now + this.setBy };
+    this.cache = new CredentialCache(fetch, { ...TIMING, ...timing }, this.counters, clocks);
   }
 
   async find(user = 'u'): Promise<string | null> {
@@ -58,6 +61,15 @@ test('an answer is believed for cache_ttl, and not a millisecond longer', async 
   assert.equal(await bench.find(), 'second');
   assert.equal(bench.asked.length, 2);
   assert.deepEqual([bench.counters.cacheHits, bench.counters.cacheMisses], [1, 2]);
+});
+
+test('the system’s time is set back by an hour: nothing is believed for longer', async () => {
+  const bench = new Bench();
+  await bench.find();
+  bench.answer = known('second');
+  bench.setBy = -3_600_000;
+  bench.now += TIMING.ttlMs;
+  assert.equal(await bench.find(), 'second');
 });
 
 test('that there is no such user is believed for cache_failure_ttl', async () => {
