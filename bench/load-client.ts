@@ -23,7 +23,9 @@ export type Stage =
   /** Sends query after query. */
   | 'running'
   /** Goes when its answer is there, or is on its way out. */
-  | 'leaving';
+  | 'leaving'
+  /** It goes when it has asked, as was agreed at its login. */
+  | 'departing';
 
 export interface LoadClientOwner {
   /** The login or a query is over; `error` is what ErrorResponse said, empty if there was none. */
@@ -83,8 +85,8 @@ export class LoadClient {
   }
 
   /** Says goodbye, when its answer is there. */
-  leave(): void {
-    this.stage = 'leaving';
+  leave(stage: 'leaving' | 'departing' = 'leaving'): void {
+    this.stage = stage;
     if (this.sentAtMs === 0) this.socket.end(TERMINATE);
   }
 

@@ -16,6 +16,7 @@ export type ToLoad =
       readonly sql: string;
       /** Whether each sends its query once, as soon as it is logged in, before it counts as there. */
       readonly asksOnce: boolean;
+      readonly thenLeaves: boolean;
       readonly timeoutMs: number;
     }
   /** Every client that is there sends its query, and the next as soon as it is answered. */

@@ -52,7 +52,8 @@ class LoadProcess implements LoadClientOwner {
     else if (stage === 'loggingIn' && this.opening?.command.asksOnce === true) {
       client.stage = 'askingOnce';
       client.ask(this.query);
-    } else {
+    } else if (this.opening?.command.thenLeaves === true) client.leave('departing');
+    else {
       client.stage = 'idle';
       this.opening?.ports.set(client.id, client.localPort);
       this.settleOne();
@@ -65,6 +66,7 @@ class LoadProcess implements LoadClientOwner {
       if (--this.leaving === 0) answer({ type: 'closed' });
       return;
     }
+    if (stage === 'departing') return this.settleOne();
     this.failed(why);
     if (stage === 'loggingIn' || stage === 'askingOnce') this.settleOne();
   }

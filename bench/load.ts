@@ -25,6 +25,8 @@ export interface Opening {
   readonly atOnce?: number;
   /** Whether each sends its query once, as soon as it is logged in, before it counts as there. */
   readonly asksOnce?: boolean;
+  /** Whether each goes again then, and so none is left. */
+  readonly thenLeaves?: boolean;
 }
 
 export interface Opened {
@@ -77,8 +79,16 @@ export class Load {
     );
   }
 
-  /** Resolves when all clients are there, or have failed. Throws NotPossible when there are too few descriptors. */
-  async open({ address, password = '', clients, sql, atOnce, asksOnce }: Opening): Promise<Opened> {
+  /** Resolves when all clients are there, have been there, or have failed. Throws NotPossible when there are too few descriptors. */
+  async open({
+    address,
+    password = '',
+    clients,
+    sql,
+    atOnce,
+    asksOnce,
+    thenLeaves,
+  }: Opening): Promise<Opened> {
     const each = Math.ceil(clients.length / this.processes.length);
     if (each > descriptorLimitOf(process.pid) - SPARE_DESCRIPTORS)
       throw new NotPossible(`the limit of descriptors is too low for ${clients.length} clients`);
@@ -90,6 +100,7 @@ export class Load {
       sql,
       atOnce: atOnce === undefined ? each : Math.ceil(atOnce / this.processes.length),
       asksOnce: asksOnce ?? false,
+      thenLeaves: thenLeaves ?? false,
       timeoutMs: OPEN_TIMEOUT_MS,
     }));
     return {

@@ -11,6 +11,7 @@ import { install, PATRONI } from '../installation.js';
 import { NODES, PatroniCluster } from '../patroni-cluster.js';
 import { ChainClient } from './chain-client.js';
 import { Haproxy } from './haproxy.js';
+import { PgbenchLoad } from './pgbench-load.js';
 
 const SWITCHOVERS = Number(process.env.SWITCHOVERS ?? 5);
 const KILLS = Number(process.env.KILLS ?? 2);
@@ -29,6 +30,7 @@ interface Lane {
   readonly name: string;
   readonly writers: readonly ChainClient[];
   readonly readers: readonly ChainClient[];
+  readonly pgbench: PgbenchLoad;
 }
 
 interface Seen {
@@ -36,6 +38,9 @@ interface Seen {
   readonly event: string;
   readonly writersPauseMs: number;
   readonly readersPauseMs: number;
+  readonly pgbenchPauseMs: number;
+  /** Clients of pgbench that gave up. */
+  readonly givenUp: number;
   readonly errors: ReadonlyMap<string, number>;
   /** Connections that were lost though their node stayed what it was. */
   readonly lostForNothing: number;
@@ -46,6 +51,7 @@ async function main(): Promise<void> {
   const endings: (() => Promise<unknown>)[] = [() => cluster.remove()];
   try {
     await cluster.query(await cluster.leader(), 'CREATE TABLE chain (at timestamptz DEFAULT now())');
+    PgbenchLoad.prepare(addressOf(await cluster.leader()), cluster.port);
     const poolerPort = await freePort();
     for (const name of NODES) {
       const doorman = await startDoorman(name, poolerPort, cluster.port);
@@ -67,8 +73,10 @@ async function main(): Promise<void> {
   }
 }
 
+const addressOf = (node: string): string => `127.0.0.${node.at(-1)}`;
+
 function startDoorman(node: string, port: number, serverPort: number): Promise<Doorman> {
-  const host = `127.0.0.${node.at(-1)}`;
+  const host = addressOf(node);
   return Doorman.start({
     general: { host, port, pg_hba: 'host all all 127.0.0.0/8 trust' },
     pools: {
@@ -123,8 +131,9 @@ function lane(
 ): Lane {
   const writers = Array.from({ length: WRITERS }, () => new ChainClient(leader, WRITE));
   const readers = Array.from({ length: READERS }, () => new ChainClient(replicas, READ));
-  endings.unshift(() => Promise.all([...writers, ...readers].map((client) => client.end())));
-  return { name, writers, readers };
+  const pgbench = new PgbenchLoad(leader);
+  endings.unshift(() => Promise.all([...writers, ...readers, pgbench].map((client) => client.end())));
+  return { name, writers, readers, pgbench };
 }
 
 type Event = (
@@ -157,7 +166,7 @@ async function watched(
   lanes: readonly Lane[],
   event: Event,
 ): Promise<Seen[]> {
-  const all = lanes.flatMap(({ writers, readers }) => [...writers, ...readers]);
+  const all = lanes.flatMap(({ writers, readers, pgbench }) => [...writers, ...readers, pgbench]);
   await sleep(STEADY_MS); // checks of HAProxy that count what has been
   await untilServed(all, STEADY_MS);
   for (const client of all) client.forget();
@@ -170,7 +179,7 @@ async function watched(
 }
 
 /** Returns when everybody has been answered again and again for so long. */
-async function untilServed(clients: readonly ChainClient[], stillMs: number): Promise<void> {
+async function untilServed(clients: readonly (ChainClient | PgbenchLoad)[], stillMs: number): Promise<void> {
   const limitMs = performance.now() + RECOVERED_LIMIT_MS;
   const quietMs = stillMs / 3;
   for (let sinceMs = performance.now(); performance.now() - sinceMs < stillMs; ) {
@@ -180,7 +189,7 @@ async function untilServed(clients: readonly ChainClient[], stillMs: number): Pr
   }
 }
 
-function seenBy({ name, writers, readers }: Lane, event: string, affected: readonly string[]): Seen {
+function seenBy({ name, writers, readers, pgbench }: Lane, event: string, affected: readonly string[]): Seen {
   const errors = new Map<string, number>();
   for (const client of [...writers, ...readers])
     for (const [code, count] of client.errors) errors.set(code, (errors.get(code) ?? 0) + count);
@@ -191,13 +200,16 @@ function seenBy({ name, writers, readers }: Lane, event: string, affected: reado
     event,
     writersPauseMs: longest(writers),
     readersPauseMs: longest(readers),
+    pgbenchPauseMs: pgbench.longestPauseMs,
+    givenUp: pgbench.givenUp,
     errors,
     lostForNothing: readers.flatMap(({ lost }) => lost).filter((node) => !affected.includes(node)).length,
   };
 }
 
 function tableOf(seen: readonly Seen[]): string {
-  const titles = 'event | proxy | writers paused s | readers paused s | errors | lost for nothing';
+  const pauses = 'writers paused s | readers paused s | pgbench paused s';
+  const titles = `event | proxy | ${pauses} | errors | clients of pgbench given up | lost for nothing`;
   const rows = [...new Set(seen.map(({ event }) => event))].flatMap((event) => {
     const lanes = [...new Set(seen.map(({ lane }) => lane))];
     return lanes.map((name) => {
@@ -215,8 +227,13 @@ function rowOf(name: string, seen: readonly Seen[]): string {
     for (const [code, count] of each.errors) errors.set(code, (errors.get(code) ?? 0) + count);
   const byCode = [...errors].map(([code, count]) => `${count} × ${code}`).join(', ');
   const lost = seen.reduce((sum, { lostForNothing }) => sum + lostForNothing, 0);
-  const pauses = [seen.map((each) => each.writersPauseMs), seen.map((each) => each.readersPauseMs)];
-  return [name, ...pauses.map(spread), byCode === '' ? 'none' : byCode, lost].join(' | ');
+  const givenUp = seen.reduce((sum, each) => sum + each.givenUp, 0);
+  const pauses = [
+    seen.map((each) => each.writersPauseMs),
+    seen.map((each) => each.readersPauseMs),
+    seen.map((each) => each.pgbenchPauseMs),
+  ];
+  return [name, ...pauses.map(spread), byCode === '' ? 'none' : byCode, givenUp, lost].join(' | ');
 }
 
 function spread(ms: readonly number[]): string {
@@ -225,8 +242,12 @@ function spread(ms: readonly number[]): string {
   return `${seconds(sorted.length >> 1)} (${seconds(sorted.length - 1)})`;
 }
 
-const missing =
-  install() || (existsSync('/usr/sbin/haproxy') ? '' : 'HAProxy is not on this machine (Debian: haproxy)');
+function missingProgram(): string {
+  if (!existsSync('/usr/sbin/haproxy')) return 'HAProxy is not on this machine (Debian: haproxy)';
+  return existsSync('/usr/bin/pgbench') ? '' : 'pgbench is not on this machine (Debian: postgresql)';
+}
+
+const missing = install() || missingProgram();
 if (missing === '') await main();
 else {
   console.error(`npm run chain: ${missing}`);
