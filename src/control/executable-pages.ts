@@ -10,31 +10,35 @@ const NODE = /\/libnode\.so[^/]*$/;
 const UNWRITABLE = /^([0-9a-f]+)-([0-9a-f]+) r-[x-]p \S+ \S+ \S+ +(\/.+)$/m;
 /** No page of it differs from the file. */
 const UNCHANGED = /^Anonymous: +0 kB$/m;
-/** What is in use comes back within this time. */
 const LOOK_EVERY_MS = 1000;
+/** What is in use all the time comes back within this time. */
+const COMES_BACK_MS = 100;
 /** So many more than are in use are worth the milliseconds: 4 MB. */
 const PAGES_MANY = 1024;
 
 export class ExecutablePages {
-  /** Of files, a second ago. */
+  /** Of files, at the last look. */
   private before = 0;
-  /** … in use; 0: not known yet. */
+  /** … in use. */
   private inUse = 0;
 
   /** To be called when the process serves. */
   begin(): void {
-    forgetUnchanged();
+    this.forget();
     setInterval(() => this.look(), LOOK_EVERY_MS).unref();
   }
 
   private look(): void {
     const now = pagesOfFiles();
-    if (this.inUse === 0) this.inUse = now;
-    else if (now === this.before && now >= this.inUse + PAGES_MANY) {
-      forgetUnchanged();
-      this.inUse = 0;
-    }
+    if (now === this.before && now >= this.inUse + PAGES_MANY) this.forget();
     this.before = now;
+  }
+
+  private forget(): void {
+    forgetUnchanged();
+    setTimeout(() => {
+      this.inUse = pagesOfFiles();
+    }, COMES_BACK_MS).unref();
   }
 }
 
