@@ -15,6 +15,8 @@ const LOOK_EVERY_MS = 1000;
 const COMES_BACK_MS = 100;
 /** So many more than are in use are worth the milliseconds: 4 MB. */
 const PAGES_MANY = 1024;
+/** No more than so many in a second are none. */
+const PAGES_FEW = 64;
 
 export class ExecutablePages {
   /** Of files, at the last look. */
@@ -30,7 +32,8 @@ export class ExecutablePages {
 
   private look(): void {
     const now = pagesOfFiles();
-    if (now === this.before && now >= this.inUse + PAGES_MANY) this.forget();
+    const isCalm = now <= this.before + PAGES_FEW;
+    if (isCalm && now >= this.inUse + PAGES_MANY) this.forget();
     this.before = now;
   }
 
