@@ -14,6 +14,7 @@ import { AuthQueries } from './auth-query/auth-queries.js';
 import { databaseSettings } from './auth-query/database-auth-query.js';
 import { Proofs } from './authentication/proofs.js';
 import { ClientSecrets, type Resolved, resolveSettings } from './data-plane-settings.js';
+import { ExecutablePages } from './executable-pages.js';
 import { hostNames } from './host-names.js';
 import type { Log } from './logs.js';
 import { liveSource } from './metrics/live-source.js';
@@ -25,7 +26,6 @@ import { changesText, nextClientTls, type ReadAnew, readAnew } from './reload.js
 import { fillPools, retainCycle } from './retain-cycle.js';
 import { openFilesMax, startLines, totals } from './run-report.js';
 import { listenToSignals, type SignalActions } from './signals.js';
-import { forgetStartupPages } from './startup-pages.js';
 import { Statistics } from './statistics.js';
 import { UpgradeFailed } from './upgrade/failure.js';
 import { Predecessor } from './upgrade/predecessor.js';
@@ -193,7 +193,7 @@ export class Supervisor implements SignalActions, UpgradeHooks {
     this.service.serving();
     this.keepPools();
     this.predecessor?.ready();
-    forgetStartupPages();
+    new ExecutablePages().begin();
   }
 
   /** From now on, at this pace. */

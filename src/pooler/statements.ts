@@ -2,7 +2,16 @@
  *  follows from them, and prepared on whichever server needs it. The name is a keyed hash, so that every worker finds
  *  the same one and nobody outside can guess it. PostgreSQL manual, "Extended Query". */
 import { createHash, createHmac } from 'node:crypto';
-import { byteAt, copyOf, equalsAt, putInt32, textBetween, zeroAt } from '../wire/bytes.js';
+import {
+  byteAt,
+  bytesOf,
+  charactersAt,
+  charactersOf,
+  equalsAt,
+  putInt32,
+  textBetween,
+  zeroAt,
+} from '../wire/bytes.js';
 import { Frontend, HEADER_LENGTH, LENGTH_LENGTH } from '../wire/tags.js';
 import { STATEMENT_BYTES_MAX } from './limits.js';
 import { deallocatedName, readsSession, SpecialQuery, specialQueryIn } from './simple-query.js';
@@ -279,7 +288,7 @@ export class StatementNames {
   /** Names and contents; in the order of use where it is kept. */
   all(): { readonly name: Uint8Array; readonly content: Uint8Array }[] {
     const named = this.sizeMax === 0 ? [...this.byHash.values()].flatMap(chain) : this.inOrder();
-    const all = named.map(({ name, statement }) => ({ name, content: statement.content }));
+    const all = named.map(({ name, statement }) => ({ name: bytesOf(name), content: statement.content }));
     return this.unnamed === null ? all : [...all, { name: NO_NAME, content: this.unnamed.content }];
   }
 
@@ -305,7 +314,8 @@ export class StatementNames {
       this.used(known);
       return;
     }
-    const made = new Named(copyOf(bytes, begin, end), statement, this.byHash.get(hash) ?? null);
+    const name = charactersOf(bytes, begin, end);
+    const made = new Named(name, hash, statement, this.byHash.get(hash) ?? null);
     this.byHash.set(hash, made);
     this.count++;
     this.used(made);
@@ -343,13 +353,13 @@ export class StatementNames {
 
   private find(bytes: Uint8Array, begin: number, end: number, hash: number): Named | null {
     for (let each = this.byHash.get(hash) ?? null; each !== null; each = each.next) {
-      if (each.name.length === end - begin && equalsAt(bytes, begin, each.name)) return each;
+      if (each.name.length === end - begin && charactersAt(bytes, begin, each.name)) return each;
     }
     return null;
   }
 
   private remove(named: Named): void {
-    const hash = hashOf(named.name, 0, named.name.length);
+    const { hash } = named;
     let before: Named | null = null;
     for (let each = this.byHash.get(hash) ?? null; each !== null && each !== named; each = each.next)
       before = each;
@@ -383,7 +393,8 @@ export class StatementNames {
 }
 
 class Named {
-  readonly name: Uint8Array;
+  readonly name: string;
+  readonly hash: number;
   statement: Statement;
   /** The next one with the same hash. */
   next: Named | null;
@@ -391,8 +402,9 @@ class Named {
   older: Named | null = null;
   newer: Named | null = null;
 
-  constructor(name: Uint8Array, statement: Statement, next: Named | null) {
+  constructor(name: string, hash: number, statement: Statement, next: Named | null) {
     this.name = name;
+    this.hash = hash;
     this.statement = statement;
     this.next = next;
   }

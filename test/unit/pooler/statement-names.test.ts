@@ -1,6 +1,8 @@
 /** What a client calls its statements, against a map in the order of use. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { Statement, StatementNames } from '../../../src/pooler/statements.js';
 import { collidingTexts } from './collisions.js';
@@ -70,6 +72,32 @@ test('without a limit none is ever forgotten', () => {
   for (let i = 0; i < 5_000; i++) names.set(mine, `S_${i}`, FIRST);
   assert.equal(mine.size, 5_000);
   for (let i = 0; i < 5_000; i++) assert.ok(names.get(mine, `S_${i}`) === FIRST);
+});
+
+test('names come out as they came in, whatever their bytes', () => {
+  const mine = new StatementNames(1);
+  const bytes = Uint8Array.from({ length: 255 }, (_, at) => at + 1);
+  mine.set(bytes, 0, bytes.length, FIRST);
+  assert.deepEqual(mine.all(), [{ name: bytes, content: FIRST.content }]);
+  assert.equal(
+    mine.all()[0]?.name.buffer.byteLength,
+    bytes.length,
+    'nothing else goes along to another thread',
+  );
+});
+
+test('a name costs less than 200 bytes', () => {
+  setFlagsFromString('--expose-gc');
+  const collectGarbage: () => void = runInNewContext('gc');
+  const used = (): number => {
+    collectGarbage();
+    return process.memoryUsage().heapUsed;
+  };
+  const before = used();
+  const mine = new StatementNames(UNLIMITED);
+  for (let i = 0; i < 20_000; i++) names.set(mine, `statement_${i}`, FIRST);
+  const each = (used() - before) / mine.size;
+  assert.ok(each > 0 && each < 200, `${each} bytes`);
 });
 
 test('over the limit the name that was unused for longest is forgotten', () => {
