@@ -1,6 +1,7 @@
 /** PostgreSQL in the simulated world: takes connections, gives each a session of the model, passes CancelRequests on,
  *  and has bad luck. */
 import { Errno, SystemError } from '../../src/reactor/libc.js';
+import type { SocketAddress } from '../../src/reactor/reactor.js';
 import { CANCEL_REQUEST } from '../support/messages.js';
 import { ModelSession } from './model-session.js';
 import { End, type EndUser } from './network.js';
@@ -32,6 +33,8 @@ export class BackendHost {
   readonly backends = new Set<Backend>();
   /** Pools by client: see poolKey. */
   readonly poolsOfClients = new Map<string, string>();
+  /** Where each session is or was, by its process. */
+  readonly hosts = new Map<number, string>();
   private lastProcessId = 1000;
 
   constructor(world: World, luck: BadLuck) {
@@ -40,13 +43,15 @@ export class BackendHost {
   }
 
   /** A connection comes in: the end that the pooler gets, null when it hangs, or the errno that it is refused with. */
-  accept(): End | number | null {
+  accept(address: SocketAddress): End | number | null {
     const { random } = this.world;
     if (random.chance(this.luck.noDescriptors)) throw new SystemError('socket', Errno.EMFILE);
     if (random.chance(this.luck.refused)) return Errno.ECONNREFUSED;
     if (random.chance(this.luck.hangs)) return null;
     const [theirs, ours] = End.pair(this.world);
-    this.backends.add(new Backend(this, ours, ++this.lastProcessId));
+    const processId = ++this.lastProcessId;
+    this.hosts.set(processId, hostOf(address));
+    this.backends.add(new Backend(this, ours, processId, hostOf(address)));
     return theirs;
   }
 
@@ -54,6 +59,11 @@ export class BackendHost {
     for (const each of this.backends)
       if (each.processId === processId && each.secret === secret) each.cancel();
   }
+}
+
+/** Where servers are, as their versions say it. */
+export function hostOf(address: SocketAddress): string {
+  return address.kind === 'tcp' ? address.host : '';
 }
 
 /** What a pool is called. */
@@ -72,7 +82,7 @@ class Backend implements EndUser {
   private unsent: Buffer[] = [];
   private hasEnded = false;
 
-  constructor(host: BackendHost, end: End, processId: number) {
+  constructor(host: BackendHost, end: End, processId: number, name: string) {
     const { world } = host;
     this.host = host;
     this.end = end;
@@ -82,6 +92,7 @@ class Backend implements EndUser {
     secret.writeInt32BE(this.secret);
     this.session = new ModelSession(
       {
+        name,
         send: (bytes) => this.send(bytes),
         after: (ms, action) => world.after(ms, () => this.hasEnded || action()),
         close: () => this.close(),

@@ -1,17 +1,23 @@
 /** What must hold in a worker whenever its code has run, and over all workers together. */
+import type { ClientLogin } from '../../src/pooler/client-login.js';
 import { Gauge } from '../../src/pooler/counters.js';
 import type { DataPlane } from '../../src/pooler/data-plane.js';
 import type { Pool } from '../../src/pooler/pool.js';
 import type { ServerSession } from '../../src/pooler/server-session.js';
 import { ServerState } from '../../src/pooler/server-stream.js';
 import { PoolMode } from '../../src/pooler/settings.js';
+import { NONE_WAITS } from '../../src/pooler/shared-pool.js';
 import { TransactionStatus } from '../../src/wire/tags.js';
+import { type BackendHost, hostOf } from './backend-host.js';
+import { versionOf } from './model-settings.js';
 import type { SimulatedProcess } from './simulated-process.js';
 import type { SimulatedReactor } from './simulated-reactor.js';
 import { Broken, type World } from './world.js';
 
 /** The rest of a batch may be on its way for so long. */
 const KEPT_MAX_MS = 2_000;
+/** Whoever logs in may wait for as long as several servers hang one after the other. */
+const GREETED_MAX_MS = 20_000;
 /** Where small messages are put together. */
 const OUTBOX_BUFFERS = 1;
 /** What comes every second, and for each pool what may come when nobody waits any more. */
@@ -27,8 +33,11 @@ const STATES = [
 
 export class Invariants {
   private readonly world: World;
+  private readonly postgres: BackendHost;
   /** Servers that have answered all and are outside of a transaction, and still a client's. */
   private readonly kept = new WeakMap<ServerSession, { transactions: number; since: number }>();
+  /** Logins that wait for what servers say of themselves. */
+  private readonly logins = new WeakMap<ClientLogin, number>();
   /** Pools that a worker had when it was looked at last. */
   private readonly pools = new WeakMap<DataPlane, Set<Pool>>();
   /** By state, for the pool that is looked at. */
@@ -37,8 +46,9 @@ export class Invariants {
   /** By number of the pool: servers that there may be. */
   private readonly sizesMax: number[] = [];
 
-  constructor(world: World) {
+  constructor(world: World, postgres: BackendHost) {
     this.world = world;
+    this.postgres = postgres;
   }
 
   /** Each client has what it thinks it has, and each server is whose it thinks it is; metrics count what is there. */
@@ -90,6 +100,11 @@ export class Invariants {
       throw new Broken(`${waiting} clients wait, and ${pool.waiters.length} are waited for`);
     if (waiting > 0 && plane.isShuttingDown && !plane.passage.isDeparting)
       throw new Broken(`${waiting} clients wait at SHUTDOWN for servers that do not come`);
+    const version = pool.greeting.parameters.get('server_version');
+    if (version !== undefined && version !== versionOf(hostOf(pool.address)))
+      throw new Broken(`clients of ${pool.name} are greeted by ${version}, which it has left`);
+    if (pool.greeting.isAwaited) this.checkLogins(plane, pool);
+    this.checkShared(plane, pool);
     const { counters } = pool;
     this.checkGauge(Gauge.Clients, counters.now(Gauge.Clients), clients);
     this.checkGauge(Gauge.ClientsWaiting, counters.now(Gauge.ClientsWaiting), waiting);
@@ -99,6 +114,30 @@ export class Invariants {
     }
     if (pool.shared.sizeOf(plane.start.index) < pool.servers.size)
       throw new Broken(`${pool.servers.size} servers of ${pool.name} are there, and fewer are counted`);
+  }
+
+  /** They are greeted soon, or told why not. */
+  private checkLogins({ isShuttingDown }: DataPlane, pool: Pool): void {
+    if (isShuttingDown && !pool.greetsOn)
+      throw new Broken('a login waits at SHUTDOWN for a server that does not come');
+    const logins: ReadonlySet<ClientLogin> = Reflect.get(pool.greeting, 'logins');
+    const { nowMs } = this.world;
+    for (const each of logins) {
+      const since = this.logins.get(each);
+      // A server that is a session's to its end may be one that nobody else gets.
+      if (since === undefined || pool.isPaused || pool.settings.mode === PoolMode.Session)
+        this.logins.set(each, nowMs);
+      else if (nowMs - since > GREETED_MAX_MS) throw new Broken('a login waits for its greeting for ever');
+    }
+  }
+
+  /** The other workers are told what is there. */
+  private checkShared({ start }: DataPlane, { name, waiters, shared }: Pool): void {
+    const { index } = start;
+    const { first, length } = waiters;
+    if (shared.waitingIn(index) !== length) throw new Broken(`others see other waiters of ${name}`);
+    if (first === null && shared.waitIn(index, 0) !== NONE_WAITS)
+      throw new Broken(`somebody who has a server is still said to wait for one of ${name}`);
   }
 
   private checkGauge(gauge: number, counted: number, there: number): void {
@@ -116,6 +155,8 @@ export class Invariants {
     const isCut = state === ServerState.Leaving && !server.isBetweenMessages;
     if (pool.isPaused && state === ServerState.Idle)
       throw new Broken(`server ${server.id} is kept while paused`);
+    if (state === ServerState.Idle && this.postgres.hosts.get(server.processId) !== hostOf(pool.address))
+      throw new Broken(`server ${server.id} is kept and is of a host that ${pool.name} has left`);
     const isFree = state === ServerState.Idle || state === ServerState.Leaving;
     if (isCut || (isFree && (!queue.isEmpty || server.status !== TransactionStatus.Idle)))
       throw new Broken(`server ${server.id} is free and not clean`);
@@ -128,12 +169,16 @@ export class Invariants {
   checkProcess(process: SimulatedProcess, isUpgrading: boolean): void {
     for (const [number] of process.pools.all()) {
       let mayBe = 0;
+      let opening = 0;
       let servers = 0;
       for (const { isDead, plane } of process.workers) {
         const pool = isDead ? null : plane.poolAt(number);
         if (pool === null) continue;
         mayBe = Math.max(mayBe, pool.settings.poolSize);
+        opening += pool.growth.opening;
         servers += pool.servers.size;
+        if (opening > pool.settings.maxConcurrentCreates)
+          throw new Broken(`${opening} servers of ${pool.name} are being opened at a time`);
       }
       const { size } = process.pools.sharedPool(number);
       const before = isUpgrading ? undefined : this.sizesMax[number];
@@ -180,10 +225,12 @@ export class Invariants {
       const clients = board.clientsOf(index);
       if (clients !== 0) throw new Broken(`${clients} clients are counted in worker ${index}`);
     }
-    for (const [number] of process.pools.all()) {
+    for (const [number, { minPoolSize, poolSize }] of process.pools.all()) {
       const shared = process.pools.sharedPool(number);
       let servers = 0;
       for (const pool of process.poolsOf(number)) servers += pool.servers.size;
+      if (servers < Math.min(minPoolSize, poolSize))
+        throw new Broken(`${servers} servers are there, and min_pool_size is ${minPoolSize}`);
       if (shared.size !== servers) throw new Broken(`${shared.size} servers are counted of ${servers}`);
       if (shared.clients !== 0) throw new Broken(`${shared.clients} clients are counted in a pool`);
       for (const pool of process.poolsOf(number)) {

@@ -25,6 +25,7 @@ import {
 } from '../support/messages.js';
 import { UNASKED_NOTICE } from './backend-host.js';
 import { Expectation, lineOf, messageAt } from './expectation.js';
+import { Settings } from './model-settings.js';
 import type { End, EndUser } from './network.js';
 import { Broken, type World } from './world.js';
 
@@ -86,6 +87,8 @@ export class SimulatedClient implements EndUser {
   private readonly manners: ClientManners;
   private readonly expectation: Expectation;
   private readonly startup: Buffer;
+  /** What a fresh server says of its parameters, as far as the client has not been told yet. */
+  private readonly greeting: Map<string, string>;
   private cancelKey: Buffer | null = null;
   private hasLoggedIn = false;
   private received: Buffer = NOTHING;
@@ -117,6 +120,7 @@ export class SimulatedClient implements EndUser {
     this.connect = connect;
     this.startup = startup({ user: names.user, database: names.database });
     this.expectation = new Expectation(this.startup);
+    this.greeting = new Map(new Settings({ application_name: 'pg_doorman' }).takeFirstReport(names.user));
     this.end.user = this;
     this.begin();
   }
@@ -205,10 +209,22 @@ export class SimulatedClient implements EndUser {
 
   private greeted(message: Message): void {
     if (message.tag === 'K') this.cancelKey = message.body;
+    if (message.tag === 'S') return this.greetedWith(message.body.toString('latin1'));
     if (message.tag === 'E') return this.surprised(message, 'a greeting');
     if (message.tag !== 'Z') return;
+    if (this.greeting.size > 0)
+      throw new Broken(`client ${this.number} is not told ${[...this.greeting.keys()]}`);
     this.hasLoggedIn = true;
     this.tell(() => 'has logged in');
+  }
+
+  /** It is told what a fresh server says, not what another client has set. */
+  private greetedWith(parameter: string): void {
+    const [name = '', value = ''] = parameter.split('\0');
+    // Of which host that may be, the pool knows: see Invariants.
+    if (name !== 'server_version' && value !== this.greeting.get(name))
+      throw new Broken(`client ${this.number} is greeted with ${name} ${value}`);
+    this.greeting.delete(name);
   }
 
   private surprised(message: Message, expected: string): void {

@@ -45,14 +45,14 @@ export class Simulation {
     this.scenario = scenario;
     this.world = new World(seed, isTold);
     this.world.network = scenario.network;
-    this.invariants = new Invariants(this.world);
     this.postgres = new BackendHost(this.world, scenario.luck);
+    this.invariants = new Invariants(this.world, this.postgres);
     const { world, kernel, postgres } = this;
     this.around = {
       world,
       kernel,
       scenario,
-      postgres: () => postgres.accept(),
+      postgres,
       connects: (end) => this.process.take(end),
       departs: (from, message) => {
         if (from !== this.process) this.upgrade?.onMessage(message);
@@ -78,6 +78,8 @@ export class Simulation {
       this.check();
     }
     this.isOver = true;
+    this.settle();
+    this.process.fill();
     this.settle();
     if (!this.isShutDown) this.checkNothingIsLeft();
     this.checkEndOfAll();
@@ -166,7 +168,9 @@ export class Simulation {
       .map((each) => {
         const poolSize = Math.max(1, each.poolSize - 1 + random.below(3));
         const serverHost = random.chance(0.8) ? 'one' : 'another';
-        return { ...each, poolSize, minPoolSize: Math.min(each.minPoolSize, poolSize), serverHost };
+        const address = { kind: 'tcp', host: serverHost, port: 5432 } as const;
+        const minPoolSize = Math.min(each.minPoolSize, poolSize);
+        return { ...each, poolSize, minPoolSize, serverHost, address };
       });
     this.process.configure(pools);
   }
