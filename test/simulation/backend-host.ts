@@ -3,12 +3,16 @@
 import { Errno, SystemError } from '../../src/reactor/libc.js';
 import type { SocketAddress } from '../../src/reactor/reactor.js';
 import { CANCEL_REQUEST } from '../support/messages.js';
+import { errorResponse } from './model-answers.js';
+import { FatalError } from './model-error.js';
 import { ModelSession } from './model-session.js';
 import { End, type EndUser } from './network.js';
 import { Broken, type World } from './world.js';
 
 const READ_MAX = 65_536;
 const CANCEL_LENGTH = 16;
+const DOWN_MAX_MS = 3_000;
+const STARTING_UP = errorResponse(new FatalError('57P03', 'the database system is starting up'));
 
 /** How often things go wrong, of 1. */
 export interface BadLuck {
@@ -20,9 +24,18 @@ export interface BadLuck {
   readonly noDescriptors: number;
   /** A session says something that nobody has asked for, for each time that it sends something. */
   readonly notices: number;
+  /** … of up to so many bytes more. */
+  readonly noticeLength: number;
 }
 
-export const NO_BAD_LUCK: BadLuck = { refused: 0, hangs: 0, sessionEnds: 0, noDescriptors: 0, notices: 0 };
+export const NO_BAD_LUCK: BadLuck = {
+  refused: 0,
+  hangs: 0,
+  sessionEnds: 0,
+  noDescriptors: 0,
+  notices: 0,
+  noticeLength: 0,
+};
 
 /** What such a notice says. */
 export const UNASKED_NOTICE = 'nobody has asked';
@@ -36,6 +49,8 @@ export class BackendHost {
   /** Where each session is or was, by its process. */
   readonly hosts = new Map<number, string>();
   private lastProcessId = 1000;
+  /** Until then it takes no connections, or ends them with a word. */
+  private downUntilMs = 0;
 
   constructor(world: World, luck: BadLuck) {
     this.world = world;
@@ -46,6 +61,7 @@ export class BackendHost {
   accept(address: SocketAddress): End | number | null {
     const { random } = this.world;
     if (random.chance(this.luck.noDescriptors)) throw new SystemError('socket', Errno.EMFILE);
+    if (this.isDown && random.chance(0.5)) return Errno.ECONNREFUSED;
     if (random.chance(this.luck.refused)) return Errno.ECONNREFUSED;
     if (random.chance(this.luck.hangs)) return null;
     const [theirs, ours] = End.pair(this.world);
@@ -53,6 +69,19 @@ export class BackendHost {
     this.hosts.set(processId, hostOf(address));
     this.backends.add(new Backend(this, ours, processId, hostOf(address)));
     return theirs;
+  }
+
+  /** All sessions end at once, with a word or without, and for a while nobody gets in. */
+  restart(): void {
+    const { world } = this;
+    world.tell(() => 'PostgreSQL restarts');
+    this.downUntilMs = world.nowMs + world.random.below(DOWN_MAX_MS);
+    for (const each of [...this.backends]) each.goesDown(world.random.chance(0.5));
+  }
+
+  /** It has not come up yet. */
+  get isDown(): boolean {
+    return this.world.nowMs < this.downUntilMs;
   }
 
   cancel(processId: number, secret: number): void {
@@ -125,11 +154,21 @@ class Backend implements EndUser {
     this.session.cancel();
   }
 
+  goesDown(says: boolean): void {
+    if (says) return this.session.terminate();
+    this.end.close(true);
+    this.gone();
+  }
+
   private take(bytes: Buffer): void {
     if (this.isSession) return this.session.receive(bytes);
     this.first = Buffer.concat([this.first, bytes]);
     if (this.first.length < 8) return;
     if (this.first.readInt32BE(4) !== CANCEL_REQUEST) {
+      if (this.host.isDown) {
+        this.send(STARTING_UP);
+        return this.close();
+      }
       this.isSession = true;
       this.host.world.tell(() => `server ${this.processId} begins`);
       return this.session.receive(this.first);
@@ -145,7 +184,8 @@ class Backend implements EndUser {
     if (luck.notices > 0 && world.random.chance(luck.notices)) {
       // Often just when the server is free, and may be on its way to another worker.
       const later = world.random.chance(0.5) ? world.random.below(2000) / 1000 : world.random.below(30);
-      world.after(later, () => this.session.notice(UNASKED_NOTICE));
+      const padding = luck.noticeLength > 0 ? '.'.repeat(world.random.below(luck.noticeLength)) : '';
+      world.after(later, () => this.session.notice(UNASKED_NOTICE + padding));
     }
     if (world.random.chance(luck.sessionEnds)) {
       if (world.random.chance(0.5)) {

@@ -116,12 +116,17 @@ export class Invariants {
       throw new Broken(`${pool.servers.size} servers of ${pool.name} are there, and fewer are counted`);
   }
 
+  /** The clock by which patience is measured. */
+  private get patienceMs(): number {
+    return this.world.nowMs - this.world.stoppedMs;
+  }
+
   /** They are greeted soon, or told why not. */
   private checkLogins({ isShuttingDown }: DataPlane, pool: Pool): void {
     if (isShuttingDown && !pool.greetsOn)
       throw new Broken('a login waits at SHUTDOWN for a server that does not come');
     const logins: ReadonlySet<ClientLogin> = Reflect.get(pool.greeting, 'logins');
-    const { nowMs } = this.world;
+    const nowMs = this.patienceMs;
     for (const each of logins) {
       const since = this.logins.get(each);
       // A server that is a session's to its end may be one that nobody else gets.
@@ -246,9 +251,8 @@ export class Invariants {
     if (!server.queue.isEmpty || server.status !== TransactionStatus.Idle) return;
     const { transactions } = server;
     const known = this.kept.get(server);
-    if (known?.transactions !== transactions)
-      this.kept.set(server, { transactions, since: this.world.nowMs });
-    else if (this.world.nowMs - known.since > KEPT_MAX_MS)
+    if (known?.transactions !== transactions) this.kept.set(server, { transactions, since: this.patienceMs });
+    else if (this.patienceMs - known.since > KEPT_MAX_MS)
       throw new Broken(`server ${server.id} is kept by client ${server.client?.id} after its transaction`);
   }
 }

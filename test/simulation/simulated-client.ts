@@ -37,7 +37,7 @@ const ERROR = 0x45;
 const NOTICE = 0x4e;
 const NOTHING = Buffer.alloc(0);
 /** What the pooler may say when the world has bad luck: the connection ends with it, or the client ends it. */
-const BAD_NEWS = new Set(['08006', '57P01', '53300', '53000', '53200', '58006', '3D000']);
+const BAD_NEWS = new Set(['08006', '57P01', '57P03', '53300', '53000', '53200', '58006', '3D000']);
 const CANCELED = '57014';
 /** What a cancel is told by; COPY that its own client has failed has the same SQLSTATE. */
 const CANCELING = 'canceling statement';
@@ -66,6 +66,8 @@ export interface ClientManners {
   readonly large: number;
   /** … or something that takes its time. */
   readonly sleeps: number;
+  /** … or says goodbye. */
+  readonly staysShort: number;
   /** How long it thinks before it says something, mostly. Milliseconds. */
   readonly thinks: number;
   /** Session mode: what it has set stays. */
@@ -265,7 +267,9 @@ export class SimulatedClient implements EndUser {
 
   private act(): void {
     const { random } = this.world;
-    if (this.isLeaving && this.expectation.status === 'I') return this.sayGoodbye();
+    const { staysShort } = this.manners;
+    const goes = this.isLeaving || (staysShort > 0 && random.chance(staysShort));
+    if (goes && this.expectation.status === 'I') return this.sayGoodbye();
     if (random.chance(this.manners.breaks)) return this.breakTheProtocol();
     this.undoWhatPoolingUndoes();
     const parts = this.draw();

@@ -169,6 +169,15 @@ export class SimulatedProcess {
     this.world.after(this.world.random.below(5), () => this.died(worker));
   }
 
+  /** SIGSTOP and SIGCONT, or a machine that has other things to do; for one worker or all. */
+  stop(milliseconds: number, stopped: Iterable<SimulatedWorker>): void {
+    this.world.stoppedMs += milliseconds;
+    for (const { index, reactor } of stopped) {
+      this.world.tell(() => `worker ${index} is stopped for ${milliseconds} ms`);
+      reactor.holdUp(milliseconds);
+    }
+  }
+
   /** Everybody finishes, and then the process ends. */
   shutDown(graceMs: number): void {
     this.isEnding = true;

@@ -9,6 +9,7 @@ import { SimulatedClient } from './simulated-client.js';
 import { SimulatedProcess, type Surroundings } from './simulated-process.js';
 import { SimulatedKernel } from './simulated-reactor.js';
 import { SimulatedUpgrade } from './simulated-upgrade.js';
+import type { SimulatedWorker } from './simulated-worker.js';
 import { Broken, World } from './world.js';
 
 /** So long everybody may take to finish when no more is begun. Virtual milliseconds. */
@@ -20,6 +21,7 @@ const CHECK_EVERY = 20;
 /** Between two times that something may come to trouble everybody, twice that at most. */
 const TROUBLE_MS = 100;
 const PAUSE_MAX_MS = 500;
+const STOP_MAX_MS = 30_000;
 
 export class Simulation {
   readonly world: World;
@@ -134,14 +136,16 @@ export class Simulation {
     if (this.isQuiet) return;
     const { world, scenario, process } = this;
     const { random } = world;
-    const { reloads, pauses, reconnects, kills, removals, deaths, upgrades } = scenario.trouble;
-    if (random.chance(reloads)) this.reload(removals);
+    const { reloads, pauses, reconnects, kills, deaths, upgrades } = scenario.trouble;
+    if (random.chance(reloads)) this.reload();
     if (random.chance(pauses)) this.pause();
     if (random.chance(reconnects)) process.administer('reconnect', this.someDatabase());
     if (random.chance(kills)) this.kill();
     const living = [...process.living()];
     if (living.length > 0 && random.chance(deaths)) process.kill(random.pick(living));
     if (!this.isUpgrading && !process.isSettling && random.chance(upgrades)) this.replaceProcess();
+    if (scenario.trouble.stops > 0 && random.chance(scenario.trouble.stops)) this.stopSomebody(living);
+    if (scenario.trouble.restarts > 0 && random.chance(scenario.trouble.restarts)) this.postgres.restart();
     world.after(TROUBLE_MS + random.below(TROUBLE_MS), () => this.trouble());
   }
 
@@ -160,19 +164,30 @@ export class Simulation {
     this.upgrade.begin(this.process);
   }
 
-  private reload(removals: number): void {
+  private stopSomebody(living: readonly SimulatedWorker[]): void {
     const { random } = this.world;
-    const { resolved } = this.scenario;
-    const pools = resolved.pools
-      .filter(() => !random.chance(removals))
-      .map((each) => {
-        const poolSize = Math.max(1, each.poolSize - 1 + random.below(3));
-        const serverHost = random.chance(0.8) ? 'one' : 'another';
-        const address = { kind: 'tcp', host: serverHost, port: 5432 } as const;
-        const minPoolSize = Math.min(each.minPoolSize, poolSize);
-        return { ...each, poolSize, minPoolSize, serverHost, address };
-      });
-    this.process.configure(pools);
+    if (living.length === 0) return;
+    const stopped = random.chance(0.5) ? living : [random.pick(living)];
+    this.process.stop(random.below(random.chance(0.5) ? STOP_MAX_MS : 200), stopped);
+  }
+
+  /** Once, or several times at once; sizes are the same in all of them: a worker may deal with all in one round. */
+  private reload(): void {
+    const { random } = this.world;
+    const { resolved, trouble } = this.scenario;
+    const sized = resolved.pools.map((each) => {
+      const poolSize = Math.max(1, each.poolSize - 1 + random.below(3));
+      return { ...each, poolSize, minPoolSize: Math.min(each.minPoolSize, poolSize) };
+    });
+    for (let times = trouble.reloadsAtOnce; times > 0; times--) {
+      const pools = sized
+        .filter(() => !random.chance(trouble.removals))
+        .map((each) => {
+          const serverHost = random.chance(1 - trouble.otherHosts) ? 'one' : 'another';
+          return { ...each, serverHost, address: { kind: 'tcp', host: serverHost, port: 5432 } as const };
+        });
+      this.process.configure(pools);
+    }
   }
 
   private pause(): void {
@@ -213,7 +228,8 @@ export class Simulation {
         from.reactor.wake();
       }
     }
-    if (!this.isQuiet) this.world.after(random.below(40), () => this.moveSomebody());
+    const pauseMs = this.scenario.trouble.hasManyMoves ? 4 : 40;
+    if (!this.isQuiet) this.world.after(random.below(pauseMs), () => this.moveSomebody());
   }
 
   /** Nothing new is begun, and nothing goes wrong any more. */
