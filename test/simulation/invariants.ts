@@ -5,7 +5,7 @@ import type { DataPlane } from '../../src/pooler/data-plane.js';
 import type { Pool } from '../../src/pooler/pool.js';
 import type { ServerSession } from '../../src/pooler/server-session.js';
 import { ServerState } from '../../src/pooler/server-stream.js';
-import { PoolMode } from '../../src/pooler/settings.js';
+import { PoolMode, type PoolSettings } from '../../src/pooler/settings.js';
 import { NONE_WAITS } from '../../src/pooler/shared-pool.js';
 import { TransactionStatus } from '../../src/wire/tags.js';
 import { type BackendHost, hostOf } from './backend-host.js';
@@ -18,6 +18,8 @@ import { Broken, type World } from './world.js';
 const KEPT_MAX_MS = 2_000;
 /** Whoever logs in may wait for as long as several servers hang one after the other. */
 const GREETED_MAX_MS = 20_000;
+/** … but only for so long when a server may be opened, or another worker knows. */
+const GREETED_SOON_MS = 1_000;
 /** Where small messages are put together. */
 const OUTBOX_BUFFERS = 1;
 /** What comes every second, and for each pool what may come when nobody waits any more. */
@@ -45,6 +47,9 @@ export class Invariants {
 
   /** By number of the pool: servers that there may be. */
   private readonly sizesMax: number[] = [];
+  private readonly settings = new WeakMap<Pool, PoolSettings>();
+  /** … since when a login could have been greeted. */
+  private readonly greetableSince = new Map<number, number>();
 
   constructor(world: World, postgres: BackendHost) {
     this.world = world;
@@ -169,29 +174,46 @@ export class Invariants {
 
   // ── over all workers ───────────────────────────────────────────────────────────────────────────────────────────
 
-  /** There may be more servers than pool_size only when it has become smaller, and then fewer and fewer. In an upgrade
-   *  those of another process are counted, which may have had another pool_size. */
+  /** There may be more servers than pool_size only when it has become smaller, and then fewer and fewer: a worker that was
+   *  held up may hear of several sizes in one round. In an upgrade those of another process are counted, which may have had
+   *  another pool_size. */
   checkProcess(process: SimulatedProcess, isUpgrading: boolean): void {
     for (const [number] of process.pools.all()) {
       let mayBe = 0;
       let opening = 0;
       let servers = 0;
+      let isChanged = false;
+      let isAwaited = false;
+      let isKnown = false;
       for (const { isDead, plane } of process.workers) {
         const pool = isDead ? null : plane.poolAt(number);
         if (pool === null) continue;
         mayBe = Math.max(mayBe, pool.settings.poolSize);
+        if (this.settings.get(pool) !== pool.settings) isChanged = true;
+        this.settings.set(pool, pool.settings);
         opening += pool.growth.opening;
+        if (pool.greeting.isKnown) isKnown = true;
+        if (pool.greeting.isAwaited && !pool.isPaused) isAwaited = true;
         servers += pool.servers.size;
         if (opening > pool.settings.maxConcurrentCreates)
           throw new Broken(`${opening} servers of ${pool.name} are being opened at a time`);
       }
       const { size } = process.pools.sharedPool(number);
-      const before = isUpgrading ? undefined : this.sizesMax[number];
+      this.checkGreetings(number, isAwaited && opening === 0 && (isKnown || size < mayBe));
+      const before = isUpgrading || isChanged ? undefined : this.sizesMax[number];
       const most = Math.max(mayBe, Math.min(before ?? Number.POSITIVE_INFINITY, size));
       this.sizesMax[number] = most;
       if (size > most || servers > size)
         throw new Broken(`pool ${number}: ${servers} servers, ${size} counted, of ${most}`);
     }
+  }
+
+  private checkGreetings(pool: number, isGreetable: boolean): void {
+    const since = this.greetableSince.get(pool) ?? this.patienceMs;
+    if (isGreetable) this.greetableSince.set(pool, since);
+    else this.greetableSince.delete(pool);
+    if (this.patienceMs - since > GREETED_SOON_MS)
+      throw new Broken(`a login waits for its greeting by pool ${pool}, and could have it`);
   }
 
   serversOf(process: SimulatedProcess): number {

@@ -473,7 +473,7 @@ export const MUTATIONS: readonly Mutation[] = [
       (original) =>
         function (this: ServerSession, bytes: Uint8Array, at: number, end: number, isClients: boolean) {
           const [name = '', value = ''] = Buffer.from(bytes.subarray(at, end)).toString().split('\0');
-          this.pool.greeting.parameters.set(name, value);
+          if (Reflect.get(this, 'login') === null) this.pool.greeting.parameters.set(name, value);
           original.call(this, bytes, at, end, isClients);
         },
     ),

@@ -17,6 +17,9 @@ const PATIENCE_MS = 600_000;
 /** … and everything to be given back then. */
 const SETTLES_MS = 60_000;
 const SHUTDOWN_MS = 10_000;
+const SHUTDOWN_SOON_MS = 20;
+/** Clients that come just before. */
+const COME_LAST = 5;
 const CHECK_EVERY = 20;
 /** Between two times that something may come to trouble everybody, twice that at most. */
 const TROUBLE_MS = 100;
@@ -71,9 +74,11 @@ export class Simulation {
   /** So many steps, and then to the end. Throws Broken. */
   run(steps: number): void {
     while (this.world.steps < steps && this.world.step()) this.check();
-    this.calmDown();
-    if (this.scenario.manners.expectsBadNews && this.world.random.chance(0.3)) this.shutDown();
-    else for (const each of this.clients) each.leave();
+    if (this.scenario.manners.expectsBadNews && this.world.random.chance(0.3)) this.shutDownSoon();
+    else {
+      this.calmDown();
+      for (const each of this.clients) each.leave();
+    }
     const deadline = this.world.nowMs + PATIENCE_MS;
     while (this.clientsLeft() > 0 || (!this.process.hasEnded && this.isAnythingUnderway)) {
       if (!this.world.step() || this.world.nowMs > deadline) throw new Broken(this.whoIsStuck());
@@ -238,6 +243,18 @@ export class Simulation {
     this.postgres.luck = NO_BAD_LUCK;
     this.process.configure(this.scenario.resolved.pools);
     this.process.administer('resume', null);
+  }
+
+  /** In the middle of everything, or when all is calm. */
+  private shutDownSoon(): void {
+    const { random } = this.world;
+    if (random.chance(0.3)) this.calmDown();
+    else {
+      this.reload();
+      for (let i = 0; i < COME_LAST; i++) this.invite();
+      this.isQuiet = true;
+    }
+    this.world.after(random.below(SHUTDOWN_SOON_MS), () => this.shutDown());
   }
 
   private shutDown(): void {
