@@ -7,6 +7,7 @@ import type { ServerSession } from '../../src/pooler/server-session.js';
 import { ServerState } from '../../src/pooler/server-stream.js';
 import { PoolMode, type PoolSettings } from '../../src/pooler/settings.js';
 import { NONE_WAITS } from '../../src/pooler/shared-pool.js';
+import { msSince } from '../../src/pooler/ticks.js';
 import { TransactionStatus } from '../../src/wire/tags.js';
 import { type BackendHost, hostOf } from './backend-host.js';
 import { versionOf } from './model-settings.js';
@@ -14,12 +15,14 @@ import type { SimulatedProcess } from './simulated-process.js';
 import type { SimulatedReactor } from './simulated-reactor.js';
 import { Broken, type World } from './world.js';
 
-/** The rest of a batch may be on its way for so long. */
-const KEPT_MAX_MS = 2_000;
+/** The rest of a batch may be on its way for so long, when its client does not read what it is told. */
+const KEPT_MAX_MS = 8_000;
 /** Whoever logs in may wait for as long as several servers hang one after the other. */
 const GREETED_MAX_MS = 20_000;
 /** … but only for so long when a server may be opened, or another worker knows. */
 const GREETED_SOON_MS = 1_000;
+/** Timers are late, and so are rounds. */
+const LATE_MAX_MS = 200;
 /** Where small messages are put together. */
 const OUTBOX_BUFFERS = 1;
 /** What comes every second, and for each pool what may come when nobody waits any more. */
@@ -38,6 +41,8 @@ export class Invariants {
   private readonly postgres: BackendHost;
   /** Servers that have answered all and are outside of a transaction, and still a client's. */
   private readonly kept = new WeakMap<ServerSession, { transactions: number; since: number }>();
+  /** Servers whose client has got a part of a large message, and how much they had relayed then. */
+  private readonly large = new WeakMap<ServerSession, { relayed: number; since: number }>();
   /** Logins that wait for what servers say of themselves. */
   private readonly logins = new WeakMap<ClientLogin, number>();
   /** Pools that a worker had when it was looked at last. */
@@ -110,6 +115,7 @@ export class Invariants {
       throw new Broken(`clients of ${pool.name} are greeted by ${version}, which it has left`);
     if (pool.greeting.isAwaited) this.checkLogins(plane, pool);
     this.checkShared(plane, pool);
+    this.checkWaits(plane, pool);
     const { counters } = pool;
     this.checkGauge(Gauge.Clients, counters.now(Gauge.Clients), clients);
     this.checkGauge(Gauge.ClientsWaiting, counters.now(Gauge.ClientsWaiting), waiting);
@@ -150,6 +156,31 @@ export class Invariants {
       throw new Broken(`somebody who has a server is still said to wait for one of ${name}`);
   }
 
+  /** Nobody waits for longer than query_wait_timeout; where it is 0, for longer than a server takes to open. */
+  private checkWaits(
+    { settings, reactor }: DataPlane,
+    { name, waiters, settings: { connectTimeoutMs } }: Pool,
+  ): void {
+    const { first } = waiters;
+    if (first === null) return;
+    const most = settings.queryWaitTimeoutMs === 0 ? connectTimeoutMs : settings.queryWaitTimeoutMs;
+    const waited = msSince(first.waitingSince, reactor.nowMs) - this.world.stoppedMs;
+    if (waited > most + LATE_MAX_MS)
+      throw new Broken(`client ${first.id} has waited for ${waited.toFixed(0)} ms for a server of ${name}`);
+  }
+
+  /** A large message that does not go on ends. */
+  private checkLarge({ settings }: DataPlane, server: ServerSession): void {
+    const { messageSizeToBeStream, proxyCopyDataTimeoutMs } = settings;
+    if (messageSizeToBeStream === 0 || !server.isMidLargeMessage(messageSizeToBeStream)) return;
+    const { patienceMs } = this;
+    const relayed = server.bytesReceived + server.bytesSent;
+    const known = this.large.get(server);
+    if (known?.relayed !== relayed) this.large.set(server, { relayed, since: patienceMs });
+    else if (patienceMs - known.since > 2 * proxyCopyDataTimeoutMs + LATE_MAX_MS)
+      throw new Broken(`a large message of server ${server.id} has come to a stop, and nobody minds`);
+  }
+
   private checkGauge(gauge: number, counted: number, there: number): void {
     if (counted !== there) throw new Broken(`gauge ${gauge} says ${counted}, and there are ${there}`);
   }
@@ -160,6 +191,7 @@ export class Invariants {
       if (client === null || plane.findClient(client.id) !== client || client.pool !== pool)
         throw new Broken(`server ${server.id} is the server of nobody who is there`);
       if (client.mode === PoolMode.Transaction) this.checkIsNotKept(server);
+      this.checkLarge(plane, server);
     } else if (client !== null) throw new Broken(`server ${server.id} has a client and is not in use`);
     // Half of a notice may be there that nobody has asked for; but it must not be cut by a hand-over.
     const isCut = state === ServerState.Leaving && !server.isBetweenMessages;

@@ -6,12 +6,15 @@ import { ClientStream } from '../../src/pooler/client-stream.js';
 import { Counters, Gauge } from '../../src/pooler/counters.js';
 import { DataPlane } from '../../src/pooler/data-plane.js';
 import { Ending } from '../../src/pooler/ending.js';
+import { LargeMessageWatch } from '../../src/pooler/large-message-watch.js';
 import { Mail } from '../../src/pooler/mail.js';
 import { MemoryBudget } from '../../src/pooler/memory-budget.js';
 import { NameChanges } from '../../src/pooler/name-changes.js';
+import { NoWait } from '../../src/pooler/no-wait.js';
 import { Pool } from '../../src/pooler/pool.js';
 import { PoolGreeting } from '../../src/pooler/pool-greeting.js';
 import { PoolGrowth } from '../../src/pooler/pool-growth.js';
+import { PoolNeeds } from '../../src/pooler/pool-needs.js';
 import { PoolSharing } from '../../src/pooler/pool-sharing.js';
 import { ServedClient } from '../../src/pooler/served-client.js';
 import { ServerAnswers } from '../../src/pooler/server-answers.js';
@@ -20,6 +23,7 @@ import { ServerSession } from '../../src/pooler/server-session.js';
 import { ServerStatements } from '../../src/pooler/server-statements.js';
 import { SharedPool } from '../../src/pooler/shared-pool.js';
 import { TrackedParameters } from '../../src/pooler/tracked-parameters.js';
+import { NO_WORKER } from '../../src/pooler/worker-board.js';
 import type { Socket } from '../../src/reactor/reactor.js';
 import { StreamSocket } from '../../src/reactor/stream-socket.js';
 import { ShuttingDown } from '../../src/wire/client-facing-error.js';
@@ -384,6 +388,48 @@ export const MUTATIONS: readonly Mutation[] = [
       (original) =>
         function (this: SharedPool, sizeMax: number) {
           return original.call(this, sizeMax, sizeMax);
+        },
+    ),
+  },
+  {
+    name: 'a worker whose clients wait is never given a server',
+    plant: together(
+      instead(PoolNeeds, 'whoNeedsMore', () => () => NO_WORKER),
+      instead(PoolNeeds, 'whoNeeds', () => () => NO_WORKER),
+    ),
+  },
+  {
+    name: 'a worker keeps its idle servers though another has none',
+    plant: instead(PoolNeeds, 'isSpareFor', () => () => false),
+  },
+  {
+    name: 'nobody is refused with a query_wait_timeout of 0',
+    plant: instead(NoWait, 'begin', nothing),
+  },
+  {
+    name: 'a client waits for longer than query_wait_timeout behind one that was served',
+    plant: instead(
+      Pool,
+      'limitWaits',
+      (original) =>
+        function (this: Pool) {
+          const { waiters } = this;
+          if (waiters.length !== 1) original.call(this);
+        },
+    ),
+  },
+  {
+    name: 'a large message that has come to a stop stays where it is',
+    plant: instead(LargeMessageWatch, 'begin', nothing),
+  },
+  {
+    name: 'a large message that went on once is not looked at again',
+    plant: instead(
+      LargeMessageWatch,
+      'onTimer',
+      (original) =>
+        function (this: LargeMessageWatch) {
+          if (Reflect.get(this, 'relayed') === Reflect.get(this, 'relayedAtTimer')) original.call(this);
         },
     ),
   },

@@ -182,6 +182,7 @@ export async function scenarioOf(seed: number): Promise<Scenario> {
     manners: {
       vanishes: isFair ? 0 : rate(0.06),
       stalls: rate(0.05),
+      stallsMax: more.chance(0.15) ? 5_000 : 400,
       cancels: isFair ? 0 : rate(0.3),
       breaks: isFair ? 0 : rate(0.03),
       badLogins: rate(0.2),

@@ -57,6 +57,8 @@ export interface ClientManners {
   /** How often it vanishes, stops reading for a while, or cancels; of 1, for each thing it does. */
   readonly vanishes: number;
   readonly stalls: number;
+  /** Milliseconds. */
+  readonly stallsMax: number;
   readonly cancels: number;
   /** … or breaks the protocol. */
   readonly breaks: number;
@@ -462,7 +464,7 @@ export class SimulatedClient implements EndUser {
 
   private stall(): void {
     this.isReading = false;
-    this.world.after(this.world.random.below(400), () => {
+    this.world.after(this.world.random.below(this.manners.stallsMax), () => {
       this.isReading = true;
       if (!this.hasEnded) this.read();
     });
