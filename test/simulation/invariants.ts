@@ -7,7 +7,7 @@ import type { ServerSession } from '../../src/pooler/server-session.js';
 import { ServerState } from '../../src/pooler/server-stream.js';
 import { PoolMode, type PoolSettings } from '../../src/pooler/settings.js';
 import { NONE_WAITS } from '../../src/pooler/shared-pool.js';
-import { msSince } from '../../src/pooler/ticks.js';
+import { msSince, wholeMsSince } from '../../src/pooler/ticks.js';
 import { TransactionStatus } from '../../src/wire/tags.js';
 import { type BackendHost, hostOf } from './backend-host.js';
 import { versionOf } from './model-settings.js';
@@ -23,6 +23,8 @@ const GREETED_MAX_MS = 20_000;
 const GREETED_SOON_MS = 1_000;
 /** Timers are late, and so are rounds. */
 const LATE_MAX_MS = 200;
+/** Whoever waits for so long gets a server that idles in another worker. */
+const NEEDS_MAX_MS = 1_000;
 /** Where small messages are put together. */
 const OUTBOX_BUFFERS = 1;
 /** What comes every second, and for each pool what may come when nobody waits any more. */
@@ -231,12 +233,27 @@ export class Invariants {
           throw new Broken(`${opening} servers of ${pool.name} are being opened at a time`);
       }
       const { size } = process.pools.sharedPool(number);
+      this.checkNeeds(process, number);
       this.checkGreetings(number, isAwaited && opening === 0 && (isKnown || size < mayBe));
       const before = isUpgrading || isChanged ? undefined : this.sizesMax[number];
       const most = Math.max(mayBe, Math.min(before ?? Number.POSITIVE_INFINITY, size));
       this.sizesMax[number] = most;
       if (size > most || servers > size)
         throw new Broken(`pool ${number}: ${servers} servers, ${size} counted, of ${most}`);
+    }
+  }
+
+  /** Nobody waits while a server idles in another worker. */
+  private checkNeeds(process: SimulatedProcess, number: number): void {
+    const { nowMs, stoppedMs } = this.world;
+    for (const { waiters, isPaused } of process.poolsOf(number)) {
+      const { first } = waiters;
+      if (first === null || isPaused) continue;
+      if (msSince(first.waitingSince, nowMs) - stoppedMs < NEEDS_MAX_MS) continue;
+      for (const { idle } of process.poolsOf(number)) {
+        if (idle.first !== null && wholeMsSince(idle.first.idleSince, nowMs) - stoppedMs > LATE_MAX_MS)
+          throw new Broken(`client ${first.id} waits, and server ${idle.first.id} idles elsewhere`);
+      }
     }
   }
 
