@@ -45,6 +45,8 @@ export class Invariants {
   private readonly kept = new WeakMap<ServerSession, { transactions: number; since: number }>();
   /** Servers whose client has got a part of a large message, and how much they had relayed then. */
   private readonly large = new WeakMap<ServerSession, { relayed: number; since: number }>();
+  /** Since when there has been no server to come for somebody who is not to wait for others' servers. */
+  private readonly inVainSince = new WeakMap<Pool, number>();
   /** Logins that wait for what servers say of themselves. */
   private readonly logins = new WeakMap<ClientLogin, number>();
   /** Pools that a worker had when it was looked at last. */
@@ -159,11 +161,17 @@ export class Invariants {
   }
 
   /** Nobody waits for longer than query_wait_timeout; where it is 0, for longer than a server takes to open. */
-  private checkWaits(
-    { settings, reactor }: DataPlane,
-    { name, waiters, settings: { connectTimeoutMs } }: Pool,
-  ): void {
+  private checkWaits({ settings, reactor }: DataPlane, pool: Pool): void {
+    const { name, waiters, growth, sharing } = pool;
+    const { connectTimeoutMs } = pool.settings;
     const { first } = waiters;
+    const { patienceMs } = this;
+    const mayCome = growth.coming + growth.room + sharing.idleElsewhere;
+    if (settings.queryWaitTimeoutMs > 0 || waiters.length <= mayCome) this.inVainSince.delete(pool);
+    const inVainSince = this.inVainSince.get(pool) ?? patienceMs;
+    if (settings.queryWaitTimeoutMs === 0 && waiters.length > mayCome)
+      this.inVainSince.set(pool, inVainSince);
+    if (patienceMs - inVainSince > LATE_MAX_MS) throw new Broken(`clients wait for ${name} in vain`);
     if (first === null) return;
     const most = settings.queryWaitTimeoutMs === 0 ? connectTimeoutMs : settings.queryWaitTimeoutMs;
     const waited = msSince(first.waitingSince, reactor.nowMs) - this.world.stoppedMs;

@@ -6,7 +6,6 @@ import { ClientStream } from '../../src/pooler/client-stream.js';
 import { Counters, Gauge } from '../../src/pooler/counters.js';
 import { DataPlane } from '../../src/pooler/data-plane.js';
 import { Ending } from '../../src/pooler/ending.js';
-import { LargeMessageWatch } from '../../src/pooler/large-message-watch.js';
 import { Mail } from '../../src/pooler/mail.js';
 import { MemoryBudget } from '../../src/pooler/memory-budget.js';
 import { NameChanges } from '../../src/pooler/name-changes.js';
@@ -151,7 +150,6 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'a server is given to the next while a cancel is on its way to it',
-    seed: 23,
     plant: together(
       instead(ServerSession, 'cancelBegins', nothing),
       instead(ServerSession, 'cancelDelivered', nothing),
@@ -257,6 +255,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'parameters do not come along with a client',
+    seed: 26,
     plant: instead(TrackedParameters, 'commandsFrom', () => () => ''),
   },
   // ── several workers ────────────────────────────────────────────────────────────────────────────────────────────
@@ -278,7 +277,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'a server is handed over in the middle of what it says',
-    seed: 78,
+    seed: 33,
     plant: instead(ServerSession, 'isCut', nothing),
   },
   {
@@ -355,7 +354,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'what a worker had sent before it died is lost',
-    seed: 659,
+    seed: 673,
     plant: instead(
       Mail,
       'buries',
@@ -404,6 +403,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'nobody is refused with a query_wait_timeout of 0',
+    seed: 107,
     plant: instead(NoWait, 'begin', nothing),
   },
   {
@@ -415,21 +415,6 @@ export const MUTATIONS: readonly Mutation[] = [
         function (this: Pool) {
           const { waiters } = this;
           if (waiters.length !== 1) original.call(this);
-        },
-    ),
-  },
-  {
-    name: 'a large message that has come to a stop stays where it is',
-    plant: instead(LargeMessageWatch, 'begin', nothing),
-  },
-  {
-    name: 'a large message that went on once is not looked at again',
-    plant: instead(
-      LargeMessageWatch,
-      'onTimer',
-      (original) =>
-        function (this: LargeMessageWatch) {
-          if (Reflect.get(this, 'relayed') === Reflect.get(this, 'relayedAtTimer')) original.call(this);
         },
     ),
   },
@@ -469,6 +454,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'an answer of our own is put inside a notice that is being relayed',
+    seed: 112,
     plant: instead(
       ServerAnswers,
       'sendSynthetics',
@@ -482,11 +468,8 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'a login does not look again when another worker could not open a server',
+    seed: 39,
     plant: instead(PoolGrowth, 'hopeForParameters', nothing),
-  },
-  {
-    name: 'a login that hears of a RELOAD late is not told what another worker has been told before',
-    plant: instead(PoolGreeting, 'tell', nothing),
   },
   {
     name: 'a login waits at SHUTDOWN for what no server tells it',
@@ -496,18 +479,6 @@ export const MUTATIONS: readonly Mutation[] = [
       (original) =>
         function (this: PoolGreeting, error: Error) {
           if (!(error instanceof ShuttingDown)) original.call(this, error);
-        },
-    ),
-  },
-  {
-    name: 'in an upgrade a login waits for a server that is not opened',
-    plant: instead(
-      PoolGrowth,
-      'grow',
-      (original) =>
-        function (this: PoolGrowth) {
-          const pool: Pool = Reflect.get(this, 'pool');
-          if (!pool.isShutDown) original.call(this);
         },
     ),
   },
