@@ -38,11 +38,18 @@ const STATES = [
   ServerState.Leaving,
 ] as const;
 
+/** Who has a server without a transaction, behind how many, and since when. */
+interface Kept {
+  readonly transactions: number;
+  readonly client: ServerSession['client'];
+  readonly since: number;
+}
+
 export class Invariants {
   private readonly world: World;
   private readonly postgres: BackendHost;
   /** Servers that have answered all and are outside of a transaction, and still a client's. */
-  private readonly kept = new WeakMap<ServerSession, { transactions: number; since: number }>();
+  private readonly kept = new WeakMap<ServerSession, Kept>();
   /** Servers whose client has got a part of a large message, and how much they had relayed then. */
   private readonly large = new WeakMap<ServerSession, { relayed: number; since: number }>();
   /** Since when there has been no server to come for somebody who is not to wait for others' servers. */
@@ -328,9 +335,10 @@ export class Invariants {
   /** Outside of a transaction nobody keeps a server. */
   private checkIsNotKept(server: ServerSession): void {
     if (!server.queue.isEmpty || server.status !== TransactionStatus.Idle) return;
-    const { transactions } = server;
+    const { transactions, client } = server;
     const known = this.kept.get(server);
-    if (known?.transactions !== transactions) this.kept.set(server, { transactions, since: this.patienceMs });
+    if (known?.transactions !== transactions || known.client !== client)
+      this.kept.set(server, { transactions, client, since: this.patienceMs });
     else if (this.patienceMs - known.since > KEPT_MAX_MS)
       throw new Broken(`server ${server.id} is kept by client ${server.client?.id} after its transaction`);
   }
