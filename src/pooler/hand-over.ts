@@ -7,6 +7,7 @@ import type { PoolMode } from './settings.js';
 /** An idle server. Times are of the reactors' common clock. */
 export interface ServerRecord {
   readonly id: number;
+  readonly origin: string;
   readonly processId: number;
   readonly cancelKey: Uint8Array;
   readonly createdMs: number;

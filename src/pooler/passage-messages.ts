@@ -50,6 +50,8 @@ export type PassageToControl =
 export interface PoolFacts {
   readonly database: string;
   readonly user: string;
+  /** Of whose servers the parameters are: see Pool. */
+  readonly origin: string;
   readonly parameters: readonly (readonly [string, string])[];
   /** See PoolCredentials. */
   readonly clientKey: Uint8Array | null;

@@ -5,7 +5,6 @@ import { ShuttingDown } from '../wire/client-facing-error.js';
 import type { StartupParameters } from '../wire/startup.js';
 import type { ClientLogin } from './client-login.js';
 import { GreetingMessages } from './greeting-messages.js';
-import { PARAMETERS_MAX } from './limits.js';
 import type { PeerLink, ToPeer } from './peers.js';
 import type { Pool } from './pool.js';
 import { spelledAs, TrackedParameters, trackedName } from './tracked-parameters.js';
@@ -86,40 +85,31 @@ export class PoolGreeting {
     return { messages: this.messages.of(applicationName, wanted), tracked: tracked.all() };
   }
 
-  /** ParameterStatus of a server that logs in. */
-  parameterCame(name: string, value: string): void {
-    const isRoom = this.parameters.size < PARAMETERS_MAX;
-    if (!isRoom || this.parameters.has(name)) return;
-    this.parameters.set(name, value);
-    this.forgetGreetings();
+  /** A server of this worker has logged in: what the first one has said stays. */
+  learn(parameters: ReadonlyMap<string, string>): void {
+    this.parametersCame(parameters);
+    if (!this.hasToldOthers) this.pool.plane.peers.postToAll(this.message);
+    this.hasToldOthers = true;
   }
 
-  /** … of servers of another worker. */
+  /** … of another worker or process. */
   toldBy(origin: string, parameters: readonly (readonly [string, string])[]): void {
-    if (origin === this.pool.origin) this.parametersCame(parameters);
+    if (origin !== this.pool.origin || parameters.length === 0) return;
+    this.parametersCame(parameters);
+    this.greet();
   }
 
-  parametersCame(parameters: readonly (readonly [string, string])[]): void {
-    for (const [name, value] of parameters) this.parameterCame(name, value);
-    this.greet();
+  private parametersCame(parameters: Iterable<readonly [string, string]>): void {
+    if (this.isKnown) return;
+    for (const [name, value] of parameters) this.parameters.set(name, value);
   }
 
   /** Other servers are to be asked: they may say something else. */
   forget(): void {
     this.parameters.clear();
-    this.forgetGreetings();
-    this.hasToldOthers = false;
-  }
-
-  private forgetGreetings(): void {
     this.messages.forget();
     this.greetings.clear();
-  }
-
-  /** Once a server has logged in. */
-  tellOthers(): void {
-    if (!this.hasToldOthers) this.pool.plane.peers.postToAll(this.message);
-    this.hasToldOthers = true;
+    this.hasToldOthers = false;
   }
 
   /** Another worker asks for it. */

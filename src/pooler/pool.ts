@@ -175,6 +175,8 @@ export class Pool implements TimerTarget, Serials {
     if (this.isShutDown) return this.isClosing ? 'pool_closed' : 'shutdown';
     if (this.isPaused) return 'paused';
     if (server.createdMs < this.validSinceMs) return this.whyRenewed;
+    // Another worker that hears of a RELOAD later may have opened it since.
+    if (server.origin !== this.origin) return 'reloaded';
     return this.shared.size > this.settings.poolSize ? 'pool_shrunk' : null;
   }
 
@@ -272,14 +274,15 @@ export class Pool implements TimerTarget, Serials {
     this.offer(server);
   }
 
-  /** A server has logged in. */
-  opened(server: ServerSession): void {
+  /** A server has logged in, and has said this of its parameters. */
+  opened(server: ServerSession, parameters: ReadonlyMap<string, string>): void {
     this.growth.openingEnds();
     this.counters.add(Counter.ServersOpened, 1);
     this.log('debug', 'server opened', server.logFields);
-    this.greeting.tellOthers();
+    const isCurrent = server.origin === this.origin;
+    if (isCurrent) this.greeting.learn(parameters);
     this.offer(server);
-    this.greeting.greet();
+    if (isCurrent) this.greeting.greet();
     this.growth.opened();
   }
 
@@ -314,11 +317,6 @@ export class Pool implements TimerTarget, Serials {
     this.growth.grow();
     this.sharing.tellOthers();
     this.mayBeClosed();
-  }
-
-  /** ParameterStatus of one of its servers that logs in. */
-  parameterCame(name: string, value: string): void {
-    this.greeting.parameterCame(name, value);
   }
 
   /** Tells another worker what it would have to find out. */
@@ -371,13 +369,19 @@ export class Pool implements TimerTarget, Serials {
   /** What the pool of another process would have to find out. */
   facts(): PoolFacts {
     const { database, user } = this.settings;
-    const { parameters } = this.greeting;
-    return { database, user, parameters: [...parameters], clientKey: this.credentials.clientKey };
+    const { origin, greeting, credentials } = this;
+    return {
+      database,
+      user,
+      origin,
+      parameters: [...greeting.parameters],
+      clientKey: credentials.clientKey,
+    };
   }
 
   /** … as that process has found it out. */
-  factsCame({ parameters, clientKey }: PoolFacts): void {
-    this.greeting.parametersCame(parameters);
+  factsCame({ origin, parameters, clientKey }: PoolFacts): void {
+    this.greeting.toldBy(origin, parameters);
     if (clientKey !== null) this.credentials.keyCame(clientKey);
   }
 

@@ -14,7 +14,7 @@ import { isAnswer, Meaning } from './backend-meaning.js';
 import type { CloseReason } from './close-reason.js';
 import { dirtFromTag, type HoldsStatements, ServerDirt } from './command-tag.js';
 import { Counter, Histogram } from './counters.js';
-import { ANSWERS_OWED_MAX } from './limits.js';
+import { ANSWERS_OWED_MAX, PARAMETERS_MAX } from './limits.js';
 import type { LogFields } from './log-fields.js';
 import { isPlainAnswer } from './plain-answer.js';
 import type { Pool } from './pool.js';
@@ -372,14 +372,14 @@ export abstract class ServerAnswers extends ServerStream implements HoldsStateme
 
   /** ParameterStatus: name, zero, value, zero. Of the login too. */
   parameterChanged(bytes: Uint8Array, bodyAt: number, bodyEnd: number, isClients: boolean): void {
+    const { client, pool, login } = this;
     const nameEnd = zeroAt(bytes, bodyAt, bodyEnd);
     const valueEnd = nameEnd < 0 ? -1 : zeroAt(bytes, nameEnd + 1, bodyEnd);
     if (valueEnd < 0) return;
-    const { client, pool } = this;
     const name = textBetween(bytes, bodyAt, nameEnd);
     const value = textBetween(bytes, nameEnd + 1, valueEnd);
     // Later changes are of sessions; what a client is greeted with is what a fresh server says.
-    if (this.login !== null) pool.parameterCame(name, value);
+    if (login !== null && login.parameters.size < PARAMETERS_MAX) login.parameters.set(name, value);
     this.parameters?.set(name, value);
     if (!isClients || client === null) return;
     client.parameters?.set(name, value);

@@ -15,6 +15,8 @@ import { Authentication, Backend } from '../wire/tags.js';
 import type { ServerSession } from './server-session.js';
 
 export class ServerLogin {
+  /** What the server says of its parameters: all of it is known when the login has succeeded. */
+  readonly parameters = new Map<string, string>();
   private readonly server: ServerSession;
   private scram: ScramClientExchange | null = null;
   private hasFailed = false;
@@ -54,7 +56,7 @@ export class ServerLogin {
         return true;
       case Backend.ReadyForQuery:
         if (!this.isProved()) return this.failUnproved();
-        server.loggedIn();
+        server.loggedIn(this);
         return true;
       case Backend.ErrorResponse: {
         const fields = readErrorResponse(bytes, bodyAt, bodyEnd);

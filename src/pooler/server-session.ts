@@ -42,6 +42,8 @@ export class ServerSession extends ServerAnswers implements TimerTarget, Leaver 
   /** The worker that it leaves for. */
   destination = NO_WORKER;
   readonly id: number;
+  /** Where it was opened: its pool may have moved since, see Pool. */
+  readonly origin: string;
   readonly createdMs: number;
   processId = 0;
   cancelKey: Uint8Array = new Uint8Array(0);
@@ -49,12 +51,14 @@ export class ServerSession extends ServerAnswers implements TimerTarget, Leaver 
   private constructor(
     pool: Pool,
     id: number,
+    origin: string,
     createdMs: number,
     expiresAtS: number,
     detached: DetachedSocket | null,
   ) {
     super(pool, detached);
     this.id = id;
+    this.origin = origin;
     this.createdMs = createdMs;
     this.expiresAtS = expiresAtS;
     this.timer = new Timer(this);
@@ -66,7 +70,7 @@ export class ServerSession extends ServerAnswers implements TimerTarget, Leaver 
     const { reactor } = pool.plane;
     const { nowMs } = reactor;
     const expiresAtS = lifetimeMs === 0 ? 0 : Math.ceil((nowMs + lifetimeMs) / 1000);
-    const server = new ServerSession(pool, id, nowMs, expiresAtS, null);
+    const server = new ServerSession(pool, id, pool.origin, nowMs, expiresAtS, null);
     server.login = new ServerLogin(server);
     reactor.setTimer(server.timer, pool.settings.connectTimeoutMs);
     return server;
@@ -74,7 +78,8 @@ export class ServerSession extends ServerAnswers implements TimerTarget, Leaver 
 
   /** One that another worker had, clean and idle. */
   static takenOver(pool: Pool, record: ServerRecord, detached: DetachedSocket): ServerSession {
-    const server = new ServerSession(pool, record.id, record.createdMs, record.expiresAtS, detached);
+    const { id, origin, createdMs, expiresAtS } = record;
+    const server = new ServerSession(pool, id, origin, createdMs, expiresAtS, detached);
     server.moveTo(ServerState.Idle);
     server.processId = record.processId;
     server.cancelKey = record.cancelKey;
@@ -94,6 +99,7 @@ export class ServerSession extends ServerAnswers implements TimerTarget, Leaver 
     const { statements } = this;
     return {
       id: this.id,
+      origin: this.origin,
       processId: this.processId,
       cancelKey: this.cancelKey,
       createdMs: this.createdMs,
@@ -251,12 +257,12 @@ export class ServerSession extends ServerAnswers implements TimerTarget, Leaver 
   // ── for its login ──────────────────────────────────────────────────────────────────────────────────────────────
 
   /** ReadyForQuery has come for the first time. */
-  loggedIn(): void {
+  loggedIn({ parameters }: ServerLogin): void {
     this.pool.plane.reactor.clearTimer(this.timer);
     this.login = null;
     this.moveTo(ServerState.Cleaning);
     this.becomeIdle();
-    this.pool.opened(this);
+    this.pool.opened(this, parameters);
   }
 
   // ── clean for the next ─────────────────────────────────────────────────────────────────────────────────────────

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { Doorman } from '../support/doorman.js';
-import { errorFields, query, values } from '../support/messages.js';
-import { pool } from '../support/shared-postgres.js';
+import { FakePostgres, READY } from '../support/fake-postgres.js';
+import { errorFields, int32, message, query, startup, string, values } from '../support/messages.js';
+import { pool, poolAt } from '../support/shared-postgres.js';
 import { sqlstateOf, tagsOf, WireClient } from '../support/wire-client.js';
 
 const QUOTES = `a 'quoted' \\ name`;
@@ -97,4 +98,35 @@ test('without it a client gets the parameters of its server', async () => {
   assert.deepEqual(answer.filter(({ tag }) => tag === 'D').map(values), []);
   client.close();
   await doorman.stop();
+});
+
+test('nobody is greeted with the half that the first server has said of its parameters', async (t) => {
+  const notice = message('N', string('SNOTICE'), string('C00000'), string('Mhalf'), Buffer.of(0));
+  const fake = await FakePostgres.start({
+    onStartup: ({ socket }) => {
+      const version = message('S', string('server_version'), string('18.0'));
+      socket.write(Buffer.concat([message('R', int32(0)), version, notice]));
+    },
+  });
+  t.after(() => fake.stop());
+  const doorman = await Doorman.start({ pools: { postgres: poolAt(fake.port) } });
+  t.after(() => doorman.stop());
+  const clients: WireClient[] = [];
+  const begin = async (database: string): Promise<WireClient> => {
+    const client = await WireClient.open(doorman.port);
+    client.send(startup({ user: 'postgres', database }));
+    return client;
+  };
+  clients.push(await begin('postgres'));
+  await doorman.logged(/PostgreSQL says at login: half/);
+  clients.push(await begin('postgres'));
+  assert.equal(sqlstateOf(await (await begin('nowhere')).closed()), '3D000'); // the one before it was read, too
+  const encoding = message('S', string('client_encoding'), string('UTF8'));
+  fake.sessions[0]?.socket.write(Buffer.concat([encoding, message('K', int32(1), int32(2)), READY]));
+  for (const client of clients) {
+    const told = (await client.until('Z')).filter(({ tag }) => tag === 'S');
+    const names = told.map(({ body }) => body.toString('utf8', 0, body.indexOf(0)));
+    assert.deepEqual(names, ['server_version', 'client_encoding', 'application_name']);
+    client.close();
+  }
 });

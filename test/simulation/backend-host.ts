@@ -1,13 +1,18 @@
 /** PostgreSQL in the simulated world: takes connections, gives each a session of the model, passes CancelRequests on,
  *  and has bad luck. */
 import { Errno, SystemError } from '../../src/reactor/libc.js';
+import type { SocketAddress } from '../../src/reactor/reactor.js';
 import { CANCEL_REQUEST } from '../support/messages.js';
+import { errorResponse } from './model-answers.js';
+import { FatalError } from './model-error.js';
 import { ModelSession } from './model-session.js';
 import { End, type EndUser } from './network.js';
 import { Broken, type World } from './world.js';
 
 const READ_MAX = 65_536;
 const CANCEL_LENGTH = 16;
+const DOWN_MAX_MS = 3_000;
+const STARTING_UP = errorResponse(new FatalError('57P03', 'the database system is starting up'));
 
 /** How often things go wrong, of 1. */
 export interface BadLuck {
@@ -19,9 +24,18 @@ export interface BadLuck {
   readonly noDescriptors: number;
   /** A session says something that nobody has asked for, for each time that it sends something. */
   readonly notices: number;
+  /** … of up to so many bytes more. */
+  readonly noticeLength: number;
 }
 
-export const NO_BAD_LUCK: BadLuck = { refused: 0, hangs: 0, sessionEnds: 0, noDescriptors: 0, notices: 0 };
+export const NO_BAD_LUCK: BadLuck = {
+  refused: 0,
+  hangs: 0,
+  sessionEnds: 0,
+  noDescriptors: 0,
+  notices: 0,
+  noticeLength: 0,
+};
 
 /** What such a notice says. */
 export const UNASKED_NOTICE = 'nobody has asked';
@@ -32,7 +46,11 @@ export class BackendHost {
   readonly backends = new Set<Backend>();
   /** Pools by client: see poolKey. */
   readonly poolsOfClients = new Map<string, string>();
+  /** Where each session is or was, by its process. */
+  readonly hosts = new Map<number, string>();
   private lastProcessId = 1000;
+  /** Until then it takes no connections, or ends them with a word. */
+  private downUntilMs = 0;
 
   constructor(world: World, luck: BadLuck) {
     this.world = world;
@@ -40,20 +58,41 @@ export class BackendHost {
   }
 
   /** A connection comes in: the end that the pooler gets, null when it hangs, or the errno that it is refused with. */
-  accept(): End | number | null {
+  accept(address: SocketAddress): End | number | null {
     const { random } = this.world;
     if (random.chance(this.luck.noDescriptors)) throw new SystemError('socket', Errno.EMFILE);
+    if (this.isDown && random.chance(0.5)) return Errno.ECONNREFUSED;
     if (random.chance(this.luck.refused)) return Errno.ECONNREFUSED;
     if (random.chance(this.luck.hangs)) return null;
     const [theirs, ours] = End.pair(this.world);
-    this.backends.add(new Backend(this, ours, ++this.lastProcessId));
+    const processId = ++this.lastProcessId;
+    this.hosts.set(processId, hostOf(address));
+    this.backends.add(new Backend(this, ours, processId, hostOf(address)));
     return theirs;
+  }
+
+  /** All sessions end at once, with a word or without, and for a while nobody gets in. */
+  restart(): void {
+    const { world } = this;
+    world.tell(() => 'PostgreSQL restarts');
+    this.downUntilMs = world.nowMs + world.random.below(DOWN_MAX_MS);
+    for (const each of [...this.backends]) each.goesDown(world.random.chance(0.5));
+  }
+
+  /** It has not come up yet. */
+  get isDown(): boolean {
+    return this.world.nowMs < this.downUntilMs;
   }
 
   cancel(processId: number, secret: number): void {
     for (const each of this.backends)
       if (each.processId === processId && each.secret === secret) each.cancel();
   }
+}
+
+/** Where servers are, as their versions say it. */
+export function hostOf(address: SocketAddress): string {
+  return address.kind === 'tcp' ? address.host : '';
 }
 
 /** What a pool is called. */
@@ -72,7 +111,7 @@ class Backend implements EndUser {
   private unsent: Buffer[] = [];
   private hasEnded = false;
 
-  constructor(host: BackendHost, end: End, processId: number) {
+  constructor(host: BackendHost, end: End, processId: number, name: string) {
     const { world } = host;
     this.host = host;
     this.end = end;
@@ -82,6 +121,7 @@ class Backend implements EndUser {
     secret.writeInt32BE(this.secret);
     this.session = new ModelSession(
       {
+        name,
         send: (bytes) => this.send(bytes),
         after: (ms, action) => world.after(ms, () => this.hasEnded || action()),
         close: () => this.close(),
@@ -114,11 +154,21 @@ class Backend implements EndUser {
     this.session.cancel();
   }
 
+  goesDown(says: boolean): void {
+    if (says) return this.session.terminate();
+    this.end.close(true);
+    this.gone();
+  }
+
   private take(bytes: Buffer): void {
     if (this.isSession) return this.session.receive(bytes);
     this.first = Buffer.concat([this.first, bytes]);
     if (this.first.length < 8) return;
     if (this.first.readInt32BE(4) !== CANCEL_REQUEST) {
+      if (this.host.isDown) {
+        this.send(STARTING_UP);
+        return this.close();
+      }
       this.isSession = true;
       this.host.world.tell(() => `server ${this.processId} begins`);
       return this.session.receive(this.first);
@@ -134,7 +184,8 @@ class Backend implements EndUser {
     if (luck.notices > 0 && world.random.chance(luck.notices)) {
       // Often just when the server is free, and may be on its way to another worker.
       const later = world.random.chance(0.5) ? world.random.below(2000) / 1000 : world.random.below(30);
-      world.after(later, () => this.session.notice(UNASKED_NOTICE));
+      const padding = luck.noticeLength > 0 ? '.'.repeat(world.random.below(luck.noticeLength)) : '';
+      world.after(later, () => this.session.notice(UNASKED_NOTICE + padding));
     }
     if (world.random.chance(luck.sessionEnds)) {
       if (world.random.chance(0.5)) {

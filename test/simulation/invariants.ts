@@ -1,17 +1,30 @@
 /** What must hold in a worker whenever its code has run, and over all workers together. */
+import type { ClientLogin } from '../../src/pooler/client-login.js';
 import { Gauge } from '../../src/pooler/counters.js';
 import type { DataPlane } from '../../src/pooler/data-plane.js';
 import type { Pool } from '../../src/pooler/pool.js';
 import type { ServerSession } from '../../src/pooler/server-session.js';
 import { ServerState } from '../../src/pooler/server-stream.js';
-import { PoolMode } from '../../src/pooler/settings.js';
+import { PoolMode, type PoolSettings } from '../../src/pooler/settings.js';
+import { NONE_WAITS } from '../../src/pooler/shared-pool.js';
+import { msSince, wholeMsSince } from '../../src/pooler/ticks.js';
 import { TransactionStatus } from '../../src/wire/tags.js';
+import { type BackendHost, hostOf } from './backend-host.js';
+import { versionOf } from './model-settings.js';
 import type { SimulatedProcess } from './simulated-process.js';
 import type { SimulatedReactor } from './simulated-reactor.js';
 import { Broken, type World } from './world.js';
 
-/** The rest of a batch may be on its way for so long. */
-const KEPT_MAX_MS = 2_000;
+/** The rest of a batch may be on its way for so long, when its client does not read what it is told. */
+const KEPT_MAX_MS = 8_000;
+/** Whoever logs in may wait for as long as several servers hang one after the other. */
+const GREETED_MAX_MS = 20_000;
+/** … but only for so long when a server may be opened, or another worker knows. */
+const GREETED_SOON_MS = 1_000;
+/** Timers are late, and so are rounds. */
+const LATE_MAX_MS = 200;
+/** Whoever waits for so long gets a server that idles in another worker. */
+const NEEDS_MAX_MS = 1_000;
 /** Where small messages are put together. */
 const OUTBOX_BUFFERS = 1;
 /** What comes every second, and for each pool what may come when nobody waits any more. */
@@ -25,10 +38,24 @@ const STATES = [
   ServerState.Leaving,
 ] as const;
 
+/** Who has a server without a transaction, behind how many, and since when. */
+interface Kept {
+  readonly transactions: number;
+  readonly client: ServerSession['client'];
+  readonly since: number;
+}
+
 export class Invariants {
   private readonly world: World;
+  private readonly postgres: BackendHost;
   /** Servers that have answered all and are outside of a transaction, and still a client's. */
-  private readonly kept = new WeakMap<ServerSession, { transactions: number; since: number }>();
+  private readonly kept = new WeakMap<ServerSession, Kept>();
+  /** Servers whose client has got a part of a large message, and how much they had relayed then. */
+  private readonly large = new WeakMap<ServerSession, { relayed: number; since: number }>();
+  /** Since when there has been no server to come for somebody who is not to wait for others' servers. */
+  private readonly inVainSince = new WeakMap<Pool, number>();
+  /** Logins that wait for what servers say of themselves. */
+  private readonly logins = new WeakMap<ClientLogin, number>();
   /** Pools that a worker had when it was looked at last. */
   private readonly pools = new WeakMap<DataPlane, Set<Pool>>();
   /** By state, for the pool that is looked at. */
@@ -36,9 +63,13 @@ export class Invariants {
 
   /** By number of the pool: servers that there may be. */
   private readonly sizesMax: number[] = [];
+  private readonly settings = new WeakMap<Pool, PoolSettings>();
+  /** … since when a login could have been greeted. */
+  private readonly greetableSince = new Map<number, number>();
 
-  constructor(world: World) {
+  constructor(world: World, postgres: BackendHost) {
     this.world = world;
+    this.postgres = postgres;
   }
 
   /** Each client has what it thinks it has, and each server is whose it thinks it is; metrics count what is there. */
@@ -90,6 +121,12 @@ export class Invariants {
       throw new Broken(`${waiting} clients wait, and ${pool.waiters.length} are waited for`);
     if (waiting > 0 && plane.isShuttingDown && !plane.passage.isDeparting)
       throw new Broken(`${waiting} clients wait at SHUTDOWN for servers that do not come`);
+    const version = pool.greeting.parameters.get('server_version');
+    if (version !== undefined && version !== versionOf(hostOf(pool.address)))
+      throw new Broken(`clients of ${pool.name} are greeted by ${version}, which it has left`);
+    if (pool.greeting.isAwaited) this.checkLogins(plane, pool);
+    this.checkShared(plane, pool);
+    this.checkWaits(plane, pool);
     const { counters } = pool;
     this.checkGauge(Gauge.Clients, counters.now(Gauge.Clients), clients);
     this.checkGauge(Gauge.ClientsWaiting, counters.now(Gauge.ClientsWaiting), waiting);
@@ -99,6 +136,66 @@ export class Invariants {
     }
     if (pool.shared.sizeOf(plane.start.index) < pool.servers.size)
       throw new Broken(`${pool.servers.size} servers of ${pool.name} are there, and fewer are counted`);
+  }
+
+  /** The clock by which patience is measured. */
+  private get patienceMs(): number {
+    return this.world.nowMs - this.world.stoppedMs;
+  }
+
+  /** They are greeted soon, or told why not. */
+  private checkLogins({ isShuttingDown }: DataPlane, pool: Pool): void {
+    if (isShuttingDown && !pool.greetsOn)
+      throw new Broken('a login waits at SHUTDOWN for a server that does not come');
+    const logins: ReadonlySet<ClientLogin> = Reflect.get(pool.greeting, 'logins');
+    const nowMs = this.patienceMs;
+    for (const each of logins) {
+      const since = this.logins.get(each);
+      // A server that is a session's to its end may be one that nobody else gets.
+      if (since === undefined || pool.isPaused || pool.settings.mode === PoolMode.Session)
+        this.logins.set(each, nowMs);
+      else if (nowMs - since > GREETED_MAX_MS) throw new Broken('a login waits for its greeting for ever');
+    }
+  }
+
+  /** The other workers are told what is there. */
+  private checkShared({ start }: DataPlane, { name, waiters, shared }: Pool): void {
+    const { index } = start;
+    const { first, length } = waiters;
+    if (shared.waitingIn(index) !== length) throw new Broken(`others see other waiters of ${name}`);
+    if (first === null && shared.waitIn(index, 0) !== NONE_WAITS)
+      throw new Broken(`somebody who has a server is still said to wait for one of ${name}`);
+  }
+
+  /** Nobody waits for longer than query_wait_timeout; where it is 0, for longer than a server takes to open. */
+  private checkWaits({ settings, reactor }: DataPlane, pool: Pool): void {
+    const { name, waiters, growth, sharing } = pool;
+    const { connectTimeoutMs } = pool.settings;
+    const { first } = waiters;
+    const { patienceMs } = this;
+    const mayCome = growth.coming + growth.room + sharing.idleElsewhere;
+    if (settings.queryWaitTimeoutMs > 0 || waiters.length <= mayCome) this.inVainSince.delete(pool);
+    const inVainSince = this.inVainSince.get(pool) ?? patienceMs;
+    if (settings.queryWaitTimeoutMs === 0 && waiters.length > mayCome)
+      this.inVainSince.set(pool, inVainSince);
+    if (patienceMs - inVainSince > LATE_MAX_MS) throw new Broken(`clients wait for ${name} in vain`);
+    if (first === null) return;
+    const most = settings.queryWaitTimeoutMs === 0 ? connectTimeoutMs : settings.queryWaitTimeoutMs;
+    const waited = msSince(first.waitingSince, reactor.nowMs) - this.world.stoppedMs;
+    if (waited > most + LATE_MAX_MS)
+      throw new Broken(`client ${first.id} has waited for ${waited.toFixed(0)} ms for a server of ${name}`);
+  }
+
+  /** A large message that does not go on ends. */
+  private checkLarge({ settings }: DataPlane, server: ServerSession): void {
+    const { messageSizeToBeStream, proxyCopyDataTimeoutMs } = settings;
+    if (messageSizeToBeStream === 0 || !server.isMidLargeMessage(messageSizeToBeStream)) return;
+    const { patienceMs } = this;
+    const relayed = server.bytesReceived + server.bytesSent;
+    const known = this.large.get(server);
+    if (known?.relayed !== relayed) this.large.set(server, { relayed, since: patienceMs });
+    else if (patienceMs - known.since > 2 * proxyCopyDataTimeoutMs + LATE_MAX_MS)
+      throw new Broken(`a large message of server ${server.id} has come to a stop, and nobody minds`);
   }
 
   private checkGauge(gauge: number, counted: number, there: number): void {
@@ -111,11 +208,14 @@ export class Invariants {
       if (client === null || plane.findClient(client.id) !== client || client.pool !== pool)
         throw new Broken(`server ${server.id} is the server of nobody who is there`);
       if (client.mode === PoolMode.Transaction) this.checkIsNotKept(server);
+      this.checkLarge(plane, server);
     } else if (client !== null) throw new Broken(`server ${server.id} has a client and is not in use`);
     // Half of a notice may be there that nobody has asked for; but it must not be cut by a hand-over.
     const isCut = state === ServerState.Leaving && !server.isBetweenMessages;
     if (pool.isPaused && state === ServerState.Idle)
       throw new Broken(`server ${server.id} is kept while paused`);
+    if (state === ServerState.Idle && this.postgres.hosts.get(server.processId) !== hostOf(pool.address))
+      throw new Broken(`server ${server.id} is kept and is of a host that ${pool.name} has left`);
     const isFree = state === ServerState.Idle || state === ServerState.Leaving;
     if (isCut || (isFree && (!queue.isEmpty || server.status !== TransactionStatus.Idle)))
       throw new Broken(`server ${server.id} is free and not clean`);
@@ -123,25 +223,61 @@ export class Invariants {
 
   // ── over all workers ───────────────────────────────────────────────────────────────────────────────────────────
 
-  /** There may be more servers than pool_size only when it has become smaller, and then fewer and fewer. In an upgrade
-   *  those of another process are counted, which may have had another pool_size. */
+  /** There may be more servers than pool_size only when it has become smaller, and then fewer and fewer: a worker that was
+   *  held up may hear of several sizes in one round. In an upgrade those of another process are counted, which may have had
+   *  another pool_size. */
   checkProcess(process: SimulatedProcess, isUpgrading: boolean): void {
     for (const [number] of process.pools.all()) {
       let mayBe = 0;
+      let opening = 0;
       let servers = 0;
+      let isChanged = false;
+      let isAwaited = false;
+      let isKnown = false;
       for (const { isDead, plane } of process.workers) {
         const pool = isDead ? null : plane.poolAt(number);
         if (pool === null) continue;
         mayBe = Math.max(mayBe, pool.settings.poolSize);
+        if (this.settings.get(pool) !== pool.settings) isChanged = true;
+        this.settings.set(pool, pool.settings);
+        opening += pool.growth.opening;
+        if (pool.greeting.isKnown) isKnown = true;
+        if (pool.greeting.isAwaited && !pool.isPaused) isAwaited = true;
         servers += pool.servers.size;
+        if (opening > pool.settings.maxConcurrentCreates)
+          throw new Broken(`${opening} servers of ${pool.name} are being opened at a time`);
       }
       const { size } = process.pools.sharedPool(number);
-      const before = isUpgrading ? undefined : this.sizesMax[number];
+      this.checkNeeds(process, number);
+      this.checkGreetings(number, isAwaited && opening === 0 && (isKnown || size < mayBe));
+      const before = isUpgrading || isChanged ? undefined : this.sizesMax[number];
       const most = Math.max(mayBe, Math.min(before ?? Number.POSITIVE_INFINITY, size));
       this.sizesMax[number] = most;
       if (size > most || servers > size)
         throw new Broken(`pool ${number}: ${servers} servers, ${size} counted, of ${most}`);
     }
+  }
+
+  /** Nobody waits while a server idles in another worker. */
+  private checkNeeds(process: SimulatedProcess, number: number): void {
+    const { nowMs, stoppedMs } = this.world;
+    for (const { waiters, isPaused } of process.poolsOf(number)) {
+      const { first } = waiters;
+      if (first === null || isPaused) continue;
+      if (msSince(first.waitingSince, nowMs) - stoppedMs < NEEDS_MAX_MS) continue;
+      for (const { idle } of process.poolsOf(number)) {
+        if (idle.first !== null && wholeMsSince(idle.first.idleSince, nowMs) - stoppedMs > LATE_MAX_MS)
+          throw new Broken(`client ${first.id} waits, and server ${idle.first.id} idles elsewhere`);
+      }
+    }
+  }
+
+  private checkGreetings(pool: number, isGreetable: boolean): void {
+    const since = this.greetableSince.get(pool) ?? this.patienceMs;
+    if (isGreetable) this.greetableSince.set(pool, since);
+    else this.greetableSince.delete(pool);
+    if (this.patienceMs - since > GREETED_SOON_MS)
+      throw new Broken(`a login waits for its greeting by pool ${pool}, and could have it`);
   }
 
   serversOf(process: SimulatedProcess): number {
@@ -180,10 +316,12 @@ export class Invariants {
       const clients = board.clientsOf(index);
       if (clients !== 0) throw new Broken(`${clients} clients are counted in worker ${index}`);
     }
-    for (const [number] of process.pools.all()) {
+    for (const [number, { minPoolSize, poolSize }] of process.pools.all()) {
       const shared = process.pools.sharedPool(number);
       let servers = 0;
       for (const pool of process.poolsOf(number)) servers += pool.servers.size;
+      if (servers < Math.min(minPoolSize, poolSize))
+        throw new Broken(`${servers} servers are there, and min_pool_size is ${minPoolSize}`);
       if (shared.size !== servers) throw new Broken(`${shared.size} servers are counted of ${servers}`);
       if (shared.clients !== 0) throw new Broken(`${shared.clients} clients are counted in a pool`);
       for (const pool of process.poolsOf(number)) {
@@ -197,11 +335,11 @@ export class Invariants {
   /** Outside of a transaction nobody keeps a server. */
   private checkIsNotKept(server: ServerSession): void {
     if (!server.queue.isEmpty || server.status !== TransactionStatus.Idle) return;
-    const { transactions } = server;
+    const { transactions, client } = server;
     const known = this.kept.get(server);
-    if (known?.transactions !== transactions)
-      this.kept.set(server, { transactions, since: this.world.nowMs });
-    else if (this.world.nowMs - known.since > KEPT_MAX_MS)
+    if (known?.transactions !== transactions || known.client !== client)
+      this.kept.set(server, { transactions, client, since: this.patienceMs });
+    else if (this.patienceMs - known.since > KEPT_MAX_MS)
       throw new Broken(`server ${server.id} is kept by client ${server.client?.id} after its transaction`);
   }
 }

@@ -14,6 +14,8 @@ import { takeStartup } from './model-startup.js';
 
 /** What stands around a session: its frontend, the clock, and who is told of the frontend's faults. */
 export interface SessionHost {
+  /** What its version names it by. */
+  readonly name?: string;
   /** Whole messages to the frontend. */
   send(bytes: Buffer): void;
   /** In virtual time. */
@@ -131,7 +133,7 @@ export class ModelSession {
       (client) => this.host.mayServe?.(client, startup.parameters) ?? true,
     );
     this.output.put(AUTHENTICATION_OK);
-    for (const [name, value] of settings.takeFirstReport(startup.parameters.user ?? ''))
+    for (const [name, value] of settings.takeFirstReport(startup.parameters.user ?? '', this.host.name))
       this.output.put(parameterStatus(name, value));
     this.output.put(backendKeyData(this.processId, this.secret));
     this.backend = new Backend(this.context, manners);

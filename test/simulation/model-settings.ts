@@ -49,8 +49,12 @@ const CONSTANTS: Readonly<Record<string, string>> = {
   is_superuser: 'on',
   scram_iterations: '4096',
   server_encoding: 'UTF8',
-  server_version: '18.0',
 };
+
+/** server_version of a host. */
+export function versionOf(host = ''): string {
+  return host === '' ? '18.0' : `18.0 (${host})`;
+}
 
 const settingByName = new Map(SETTINGS.map((setting) => [setting.name.toLowerCase(), setting]));
 
@@ -119,8 +123,12 @@ export class Settings {
   }
 
   /** Names and values of what ParameterStatus says at login. */
-  takeFirstReport(username: string): [string, string][] {
-    const constants = Object.entries({ ...CONSTANTS, session_authorization: username });
+  takeFirstReport(username: string, host?: string): [string, string][] {
+    const constants = Object.entries({
+      ...CONSTANTS,
+      server_version: versionOf(host),
+      session_authorization: username,
+    });
     return [...constants, ...this.takeReport()].sort(([one], [other]) => (one < other ? -1 : 1));
   }
 

@@ -4,20 +4,28 @@ import { AnswerQueue } from '../../src/pooler/answer-queue.js';
 import { ClientStatements } from '../../src/pooler/client-statements.js';
 import { ClientStream } from '../../src/pooler/client-stream.js';
 import { Counters, Gauge } from '../../src/pooler/counters.js';
+import { DataPlane } from '../../src/pooler/data-plane.js';
 import { Ending } from '../../src/pooler/ending.js';
 import { Mail } from '../../src/pooler/mail.js';
 import { MemoryBudget } from '../../src/pooler/memory-budget.js';
 import { NameChanges } from '../../src/pooler/name-changes.js';
+import { NoWait } from '../../src/pooler/no-wait.js';
 import { Pool } from '../../src/pooler/pool.js';
+import { PoolGreeting } from '../../src/pooler/pool-greeting.js';
 import { PoolGrowth } from '../../src/pooler/pool-growth.js';
+import { PoolNeeds } from '../../src/pooler/pool-needs.js';
 import { PoolSharing } from '../../src/pooler/pool-sharing.js';
 import { ServedClient } from '../../src/pooler/served-client.js';
 import { ServerAnswers } from '../../src/pooler/server-answers.js';
+import type { ServerLogin } from '../../src/pooler/server-login.js';
 import { ServerSession } from '../../src/pooler/server-session.js';
 import { ServerStatements } from '../../src/pooler/server-statements.js';
 import { SharedPool } from '../../src/pooler/shared-pool.js';
 import { TrackedParameters } from '../../src/pooler/tracked-parameters.js';
+import { NO_WORKER } from '../../src/pooler/worker-board.js';
+import type { Socket } from '../../src/reactor/reactor.js';
 import { StreamSocket } from '../../src/reactor/stream-socket.js';
+import { ShuttingDown } from '../../src/wire/client-facing-error.js';
 import { TransactionStatus } from '../../src/wire/tags.js';
 
 /** biome-ignore lint/complexity/noBannedTypes: any method */
@@ -142,7 +150,6 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'a server is given to the next while a cancel is on its way to it',
-    seed: 23,
     plant: together(
       instead(ServerSession, 'cancelBegins', nothing),
       instead(ServerSession, 'cancelDelivered', nothing),
@@ -248,6 +255,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'parameters do not come along with a client',
+    seed: 26,
     plant: instead(TrackedParameters, 'commandsFrom', () => () => ''),
   },
   // ── several workers ────────────────────────────────────────────────────────────────────────────────────────────
@@ -269,7 +277,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'a server is handed over in the middle of what it says',
-    seed: 78,
+    seed: 33,
     plant: instead(ServerSession, 'isCut', nothing),
   },
   {
@@ -346,7 +354,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'what a worker had sent before it died is lost',
-    seed: 659,
+    seed: 673,
     plant: instead(
       Mail,
       'buries',
@@ -359,6 +367,71 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'what a worker that died had is still counted',
     plant: instead(SharedPool, 'forget', nothing),
+  },
+  {
+    name: 'a worker asks for servers for a client that has one already',
+    plant: instead(
+      SharedPool,
+      'waits',
+      (original) =>
+        function (this: SharedPool, change: number) {
+          original.call(this, change, Reflect.get(this, 'asksSince'));
+        },
+    ),
+  },
+  {
+    name: 'more servers are opened at a time than max_concurrent_creates',
+    plant: instead(
+      SharedPool,
+      'reserve',
+      (original) =>
+        function (this: SharedPool, sizeMax: number) {
+          return original.call(this, sizeMax, sizeMax);
+        },
+    ),
+  },
+  {
+    name: 'a worker whose clients wait is never given a server',
+    plant: together(
+      instead(PoolNeeds, 'whoNeedsMore', () => () => NO_WORKER),
+      instead(PoolNeeds, 'whoNeeds', () => () => NO_WORKER),
+    ),
+  },
+  {
+    name: 'a worker keeps its idle servers though another has none',
+    plant: instead(PoolNeeds, 'isSpareFor', () => () => false),
+  },
+  {
+    name: 'nobody is refused with a query_wait_timeout of 0',
+    seed: 107,
+    plant: instead(NoWait, 'begin', nothing),
+  },
+  {
+    name: 'a client waits for longer than query_wait_timeout behind one that was served',
+    plant: instead(
+      Pool,
+      'limitWaits',
+      (original) =>
+        function (this: Pool) {
+          const { waiters } = this;
+          if (waiters.length !== 1) original.call(this);
+        },
+    ),
+  },
+  {
+    name: 'servers are not kept above min_pool_size',
+    plant: instead(PoolGrowth, 'fill', nothing),
+  },
+  {
+    name: 'of the servers of min_pool_size only one is opened',
+    plant: instead(
+      PoolGrowth,
+      'opened',
+      () =>
+        function (this: PoolGrowth) {
+          this.grow();
+        },
+    ),
   },
   // ── what the simulator has found in the pooler ─────────────────────────────────────────────────────────────────
   {
@@ -378,5 +451,99 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a pool that is closed leaves its timers behind',
     plant: together(instead(PoolGrowth, 'stop', nothing), instead(PoolSharing, 'stop', nothing)),
+  },
+  {
+    name: 'an answer of our own is put inside a notice that is being relayed',
+    seed: 112,
+    plant: instead(
+      ServerAnswers,
+      'sendSynthetics',
+      (original) =>
+        function (this: ServerAnswers) {
+          Object.defineProperty(this, 'isMidRelay', { value: false, configurable: true });
+          original.call(this);
+          Reflect.deleteProperty(this, 'isMidRelay');
+        },
+    ),
+  },
+  {
+    name: 'a login does not look again when another worker could not open a server',
+    seed: 39,
+    plant: instead(PoolGrowth, 'hopeForParameters', nothing),
+  },
+  {
+    name: 'a login waits at SHUTDOWN for what no server tells it',
+    plant: instead(
+      PoolGreeting,
+      'giveUp',
+      (original) =>
+        function (this: PoolGreeting, error: Error) {
+          if (!(error instanceof ShuttingDown)) original.call(this, error);
+        },
+    ),
+  },
+  {
+    name: 'behind a RELOAD clients are greeted with what another client has set',
+    plant: instead(
+      ServerAnswers,
+      'parameterChanged',
+      (original) =>
+        function (this: ServerSession, bytes: Uint8Array, at: number, end: number, isClients: boolean) {
+          const [name = '', value = ''] = Buffer.from(bytes.subarray(at, end)).toString().split('\0');
+          if (Reflect.get(this, 'login') === null) this.pool.greeting.parameters.set(name, value);
+          original.call(this, bytes, at, end, isClients);
+        },
+    ),
+  },
+  {
+    name: 'a client is greeted with the half that a server has said of its parameters',
+    plant: instead(
+      ServerAnswers,
+      'parameterChanged',
+      (original) =>
+        function (this: ServerSession, bytes: Uint8Array, at: number, end: number, isClients: boolean) {
+          original.call(this, bytes, at, end, isClients);
+          const login: ServerLogin | null = Reflect.get(this, 'login');
+          for (const [name, value] of login?.parameters ?? []) this.pool.greeting.parameters.set(name, value);
+        },
+    ),
+  },
+  {
+    name: 'behind a RELOAD clients are greeted with what a server of the host before says',
+    plant: instead(
+      Pool,
+      'opened',
+      (original) =>
+        function (this: Pool, server: ServerSession, parameters: ReadonlyMap<string, string>) {
+          if (server.origin !== this.origin) this.greeting.learn(parameters);
+          original.call(this, server, parameters);
+        },
+    ),
+  },
+  {
+    name: 'a server of the host before a RELOAD is taken from a worker that has not heard of it',
+    plant: instead(
+      Pool,
+      'whyUnwanted',
+      (original) =>
+        function (this: Pool, server: ServerSession) {
+          const { origin } = server;
+          Reflect.set(server, 'origin', this.origin);
+          const why = original.call(this, server);
+          Reflect.set(server, 'origin', origin);
+          return why;
+        },
+    ),
+  },
+  {
+    name: 'a client that comes to a worker that has closed its pool is still counted',
+    plant: instead(
+      DataPlane,
+      'refuse',
+      () =>
+        function (this: DataPlane, socket: Socket) {
+          socket.close();
+        },
+    ),
   },
 ];

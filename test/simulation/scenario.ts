@@ -12,6 +12,10 @@ import type { ClientManners } from './simulated-client.js';
 interface Trouble {
   /** pool_size, hosts and settings change. */
   readonly reloads: number;
+  /** So many RELOADs come at once, one at least … */
+  readonly reloadsAtOnce: number;
+  /** … and how often each sends a pool to another host. */
+  readonly otherHosts: number;
   readonly pauses: number;
   readonly reconnects: number;
   readonly kills: number;
@@ -21,6 +25,12 @@ interface Trouble {
   readonly deaths: number;
   /** Another process takes this one's place. */
   readonly upgrades: number;
+  /** A worker gets no processor for a while, or the whole process is stopped. */
+  readonly stops: number;
+  /** PostgreSQL goes down, and comes up again. */
+  readonly restarts: number;
+  /** Clients move between workers more often. */
+  readonly hasManyMoves: boolean;
 }
 
 export interface Scenario {
@@ -34,16 +44,23 @@ export interface Scenario {
 
 const NO_TROUBLE: Trouble = {
   reloads: 0,
+  reloadsAtOnce: 1,
+  otherHosts: 0.2,
   pauses: 0,
   reconnects: 0,
   kills: 0,
   removals: 0,
   deaths: 0,
   upgrades: 0,
+  stops: 0,
+  restarts: 0,
+  hasManyMoves: false,
 };
 
 /** Mixes the seed, so that neighbours have nothing in common. */
 const SPREAD = 0x9e3779b1;
+/** … once more, for what was added later: the rest of a story does not depend on it. */
+const MORE = 0x2545f491;
 const NAMES = [
   { database: 'mydb', user: 'alice' },
   { database: 'mydb', user: 'bob' },
@@ -55,6 +72,9 @@ export async function scenarioOf(seed: number): Promise<Scenario> {
   /** Mostly not at all; else up to so often. */
   const rate = (most: number, often = 0.5): number =>
     random.chance(often) ? (most * random.below(1000)) / 1000 : 0;
+  const more = new Random(Math.imul(seed, SPREAD) ^ MORE);
+  const seldom = (most: number, often: number): number =>
+    more.chance(often) ? (most * more.below(1000)) / 1000 : 0;
   // Nothing happens that a client may be told of: every error is wrong.
   const isFair = random.chance(0.3);
   const isSession = random.chance(0.15);
@@ -72,6 +92,8 @@ export async function scenarioOf(seed: number): Promise<Scenario> {
           ...(random.chance(0.3) ? { min_pool_size: random.between(1, size) } : {}),
         };
       });
+  const waitsMax = more.chance(0.1) ? 0 : 600_000;
+  const isLoud = more.chance(0.1);
   const pool = (database: string) => ({
     server_host: '127.0.0.1',
     server_port: 5432,
@@ -85,7 +107,7 @@ export async function scenarioOf(seed: number): Promise<Scenario> {
       scaling_warm_pool_ratio: random.pick([0, 20, 100]),
       scaling_fast_retries: random.pick([0, 10]),
       scaling_cooldown_sleep: random.pick(['0ms', '10ms', '40ms']),
-      query_wait_timeout: isFair ? 600_000 : random.pick([300, 2000, 600_000]),
+      query_wait_timeout: isFair ? 600_000 : Math.min(waitsMax, random.pick([300, 2000, 600_000])),
       prepared_statements_cache_size: random.pick([1, 3, 100]),
       client_prepared_statements_cache_size: random.pick([0, 0, 8]),
       server_round_robin: random.chance(0.5),
@@ -135,28 +157,36 @@ export async function scenarioOf(seed: number): Promise<Scenario> {
           sessionEnds: rate(0.005),
           noDescriptors: rate(0.05, 0.3),
         }),
-    notices: rate(random.pick([0.02, 0.2])),
+    notices: Math.max(isLoud ? 0.9 : 0, rate(random.pick([0.02, 0.2]))),
+    noticeLength: isLoud ? 2000 : 0,
   };
   const pauses = rate(0.5, 0.3);
   const trouble: Trouble = {
     ...(isFair || random.chance(0.4)
       ? NO_TROUBLE
       : { ...NO_TROUBLE, kills: rate(0.5), removals: rate(0.3), deaths: rate(0.2) }),
+    ...(isFair ? {} : { stops: seldom(0.1, 0.15), restarts: seldom(0.05, 0.15) }),
+    hasManyMoves: more.chance(0.15),
+    reloadsAtOnce: more.chance(0.2) ? 4 : 1,
+    otherHosts: more.chance(0.2) ? 0.6 : 0.2,
     // Whoever logs in to a paused pool that has had no server cannot go to the other process.
     upgrades: isFair && (isSession || pauses > 0) ? 0 : rate(0.05, 0.3),
     reloads: rate(1, 0.4),
     pauses,
     reconnects: rate(0.5, 0.3),
   };
-  const isCalm = luck.refused + luck.hangs + luck.sessionEnds + luck.noDescriptors + trouble.deaths === 0;
+  const isUnlucky = luck.refused + luck.hangs + luck.sessionEnds + luck.noDescriptors > 0;
+  const isCalm = !isUnlucky && trouble.deaths + trouble.stops + trouble.restarts === 0;
   return {
     clients,
     manners: {
       vanishes: isFair ? 0 : rate(0.06),
       stalls: rate(0.05),
+      stallsMax: more.chance(0.15) ? 5_000 : 400,
       cancels: isFair ? 0 : rate(0.3),
       breaks: isFair ? 0 : rate(0.03),
       badLogins: rate(0.2),
+      staysShort: seldom(0.5, 0.2),
       large: rate(0.02),
       sleeps: random.pick([0, 0, 0.5]),
       thinks: random.pick([1, 5, 30]),

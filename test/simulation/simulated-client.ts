@@ -25,6 +25,7 @@ import {
 } from '../support/messages.js';
 import { UNASKED_NOTICE } from './backend-host.js';
 import { Expectation, lineOf, messageAt } from './expectation.js';
+import { Settings } from './model-settings.js';
 import type { End, EndUser } from './network.js';
 import { Broken, type World } from './world.js';
 
@@ -36,7 +37,7 @@ const ERROR = 0x45;
 const NOTICE = 0x4e;
 const NOTHING = Buffer.alloc(0);
 /** What the pooler may say when the world has bad luck: the connection ends with it, or the client ends it. */
-const BAD_NEWS = new Set(['08006', '57P01', '53300', '53000', '53200', '58006', '3D000']);
+const BAD_NEWS = new Set(['08006', '57P01', '57P03', '53300', '53000', '53200', '58006', '3D000']);
 const CANCELED = '57014';
 /** What a cancel is told by; COPY that its own client has failed has the same SQLSTATE. */
 const CANCELING = 'canceling statement';
@@ -56,6 +57,8 @@ export interface ClientManners {
   /** How often it vanishes, stops reading for a while, or cancels; of 1, for each thing it does. */
   readonly vanishes: number;
   readonly stalls: number;
+  /** Milliseconds. */
+  readonly stallsMax: number;
   readonly cancels: number;
   /** … or breaks the protocol. */
   readonly breaks: number;
@@ -65,6 +68,8 @@ export interface ClientManners {
   readonly large: number;
   /** … or something that takes its time. */
   readonly sleeps: number;
+  /** … or says goodbye. */
+  readonly staysShort: number;
   /** How long it thinks before it says something, mostly. Milliseconds. */
   readonly thinks: number;
   /** Session mode: what it has set stays. */
@@ -86,6 +91,8 @@ export class SimulatedClient implements EndUser {
   private readonly manners: ClientManners;
   private readonly expectation: Expectation;
   private readonly startup: Buffer;
+  /** What a fresh server says of its parameters, as far as the client has not been told yet. */
+  private readonly greeting: Map<string, string>;
   private cancelKey: Buffer | null = null;
   private hasLoggedIn = false;
   private received: Buffer = NOTHING;
@@ -117,6 +124,7 @@ export class SimulatedClient implements EndUser {
     this.connect = connect;
     this.startup = startup({ user: names.user, database: names.database });
     this.expectation = new Expectation(this.startup);
+    this.greeting = new Map(new Settings({ application_name: 'pg_doorman' }).takeFirstReport(names.user));
     this.end.user = this;
     this.begin();
   }
@@ -205,10 +213,22 @@ export class SimulatedClient implements EndUser {
 
   private greeted(message: Message): void {
     if (message.tag === 'K') this.cancelKey = message.body;
+    if (message.tag === 'S') return this.greetedWith(message.body.toString('latin1'));
     if (message.tag === 'E') return this.surprised(message, 'a greeting');
     if (message.tag !== 'Z') return;
+    if (this.greeting.size > 0)
+      throw new Broken(`client ${this.number} is not told ${[...this.greeting.keys()]}`);
     this.hasLoggedIn = true;
     this.tell(() => 'has logged in');
+  }
+
+  /** It is told what a fresh server says, not what another client has set. */
+  private greetedWith(parameter: string): void {
+    const [name = '', value = ''] = parameter.split('\0');
+    // Of which host that may be, the pool knows: see Invariants.
+    if (name !== 'server_version' && value !== this.greeting.get(name))
+      throw new Broken(`client ${this.number} is greeted with ${name} ${value}`);
+    this.greeting.delete(name);
   }
 
   private surprised(message: Message, expected: string): void {
@@ -249,7 +269,9 @@ export class SimulatedClient implements EndUser {
 
   private act(): void {
     const { random } = this.world;
-    if (this.isLeaving && this.expectation.status === 'I') return this.sayGoodbye();
+    const { staysShort } = this.manners;
+    const goes = this.isLeaving || (staysShort > 0 && random.chance(staysShort));
+    if (goes && this.expectation.status === 'I') return this.sayGoodbye();
     if (random.chance(this.manners.breaks)) return this.breakTheProtocol();
     this.undoWhatPoolingUndoes();
     const parts = this.draw();
@@ -442,7 +464,7 @@ export class SimulatedClient implements EndUser {
 
   private stall(): void {
     this.isReading = false;
-    this.world.after(this.world.random.below(400), () => {
+    this.world.after(this.world.random.below(this.manners.stallsMax), () => {
       this.isReading = true;
       if (!this.hasEnded) this.read();
     });

@@ -15,9 +15,10 @@ import {
 } from '../../src/pooler/thread-messages.js';
 import { WorkerBoard } from '../../src/pooler/worker-board.js';
 import type { CancelKey } from '../../src/wire/startup.js';
+import type { BackendHost } from './backend-host.js';
 import type { End } from './network.js';
 import type { Scenario } from './scenario.js';
-import { type Destination, type SimulatedKernel, SimulatedReactor } from './simulated-reactor.js';
+import { type SimulatedKernel, SimulatedReactor } from './simulated-reactor.js';
 import { SimulatedWorker } from './simulated-worker.js';
 import { LISTENING, startOfWorker } from './worker-start.js';
 import type { World } from './world.js';
@@ -29,7 +30,7 @@ export interface Surroundings {
   readonly world: World;
   readonly kernel: SimulatedKernel;
   readonly scenario: Scenario;
-  readonly postgres: Destination;
+  readonly postgres: BackendHost;
   /** A connection has come to the listening socket. */
   connects(end: End): void;
   /** A worker of this process has something to say to the process that takes its place. */
@@ -137,7 +138,8 @@ export class SimulatedProcess {
     this.fill();
   }
 
-  private fill(): void {
+  /** Until there are min_pool_size servers. */
+  fill(): void {
     const living = [...this.living()];
     for (const [pool, { minPoolSize }] of this.pools.all()) {
       if (minPoolSize > 0) living[pool % living.length]?.post({ type: 'fill', pool });
@@ -165,6 +167,15 @@ export class SimulatedProcess {
     this.backlog.push(...worker.die());
     this.deaths++;
     this.world.after(this.world.random.below(5), () => this.died(worker));
+  }
+
+  /** SIGSTOP and SIGCONT, or a machine that has other things to do; for one worker or all. */
+  stop(milliseconds: number, stopped: Iterable<SimulatedWorker>): void {
+    this.world.stoppedMs += milliseconds;
+    for (const { index, reactor } of stopped) {
+      this.world.tell(() => `worker ${index} is stopped for ${milliseconds} ms`);
+      reactor.holdUp(milliseconds);
+    }
   }
 
   /** Everybody finishes, and then the process ends. */
@@ -213,7 +224,7 @@ export class SimulatedProcess {
 
   private start(index: number): void {
     const { world, kernel, postgres } = this.around;
-    const reactor = new SimulatedReactor(world, () => postgres, kernel);
+    const reactor = new SimulatedReactor(world, (address) => () => postgres.accept(address), kernel);
     const start = {
       ...startOfWorker(this.settings, this.pools.starts(), this.shared, index),
       hasPredecessor: this.predecessor !== null,

@@ -40,6 +40,7 @@ export class SimulatedReactor extends Rounds implements Reactor {
   private acceptor: Acceptor | null = null;
   private plannedMs = Number.POSITIVE_INFINITY;
   private usedMs = 0;
+  private stoppedUntilMs = 0;
   private hasRunSince = false;
   private isHalted = false;
   private hasGone = false;
@@ -132,6 +133,11 @@ export class SimulatedReactor extends Rounds implements Reactor {
     return set.some(({ target }) => targets.includes(target));
   }
 
+  /** It gets no processor for so long: nothing runs, and the clock goes on. */
+  holdUp(milliseconds: number): void {
+    this.stoppedUntilMs = this.world.nowMs + milliseconds;
+  }
+
   /** Its thread is not there any more. Returns the connections that it has not accepted. */
   halt(): readonly End[] {
     this.isHalted = true;
@@ -214,6 +220,10 @@ export class SimulatedReactor extends Rounds implements Reactor {
       if (this.plannedMs !== atMs) return this.world.nothingHappened(); // an earlier one was planned since
       if (this.isHalted) return this.world.nothingHappened();
       this.plannedMs = Number.POSITIVE_INFINITY;
+      if (this.stoppedUntilMs > this.world.nowMs) {
+        this.world.nothingHappened();
+        return this.plan(this.stoppedUntilMs);
+      }
       this.round();
       this.hasRunSince = true;
       if (this.isBusy || this.ready.size > 0 || this.outcomes.length > 0) this.wake();

@@ -9,6 +9,7 @@ import { SimulatedClient } from './simulated-client.js';
 import { SimulatedProcess, type Surroundings } from './simulated-process.js';
 import { SimulatedKernel } from './simulated-reactor.js';
 import { SimulatedUpgrade } from './simulated-upgrade.js';
+import type { SimulatedWorker } from './simulated-worker.js';
 import { Broken, World } from './world.js';
 
 /** So long everybody may take to finish when no more is begun. Virtual milliseconds. */
@@ -16,10 +17,14 @@ const PATIENCE_MS = 600_000;
 /** … and everything to be given back then. */
 const SETTLES_MS = 60_000;
 const SHUTDOWN_MS = 10_000;
+const SHUTDOWN_SOON_MS = 20;
+/** Clients that come just before. */
+const COME_LAST = 5;
 const CHECK_EVERY = 20;
 /** Between two times that something may come to trouble everybody, twice that at most. */
 const TROUBLE_MS = 100;
 const PAUSE_MAX_MS = 500;
+const STOP_MAX_MS = 30_000;
 
 export class Simulation {
   readonly world: World;
@@ -45,14 +50,14 @@ export class Simulation {
     this.scenario = scenario;
     this.world = new World(seed, isTold);
     this.world.network = scenario.network;
-    this.invariants = new Invariants(this.world);
     this.postgres = new BackendHost(this.world, scenario.luck);
+    this.invariants = new Invariants(this.world, this.postgres);
     const { world, kernel, postgres } = this;
     this.around = {
       world,
       kernel,
       scenario,
-      postgres: () => postgres.accept(),
+      postgres,
       connects: (end) => this.process.take(end),
       departs: (from, message) => {
         if (from !== this.process) this.upgrade?.onMessage(message);
@@ -69,15 +74,19 @@ export class Simulation {
   /** So many steps, and then to the end. Throws Broken. */
   run(steps: number): void {
     while (this.world.steps < steps && this.world.step()) this.check();
-    this.calmDown();
-    if (this.scenario.manners.expectsBadNews && this.world.random.chance(0.3)) this.shutDown();
-    else for (const each of this.clients) each.leave();
+    if (this.scenario.manners.expectsBadNews && this.world.random.chance(0.3)) this.shutDownSoon();
+    else {
+      this.calmDown();
+      for (const each of this.clients) each.leave();
+    }
     const deadline = this.world.nowMs + PATIENCE_MS;
     while (this.clientsLeft() > 0 || (!this.process.hasEnded && this.isAnythingUnderway)) {
       if (!this.world.step() || this.world.nowMs > deadline) throw new Broken(this.whoIsStuck());
       this.check();
     }
     this.isOver = true;
+    this.settle();
+    this.process.fill();
     this.settle();
     if (!this.isShutDown) this.checkNothingIsLeft();
     this.checkEndOfAll();
@@ -132,14 +141,16 @@ export class Simulation {
     if (this.isQuiet) return;
     const { world, scenario, process } = this;
     const { random } = world;
-    const { reloads, pauses, reconnects, kills, removals, deaths, upgrades } = scenario.trouble;
-    if (random.chance(reloads)) this.reload(removals);
+    const { reloads, pauses, reconnects, kills, deaths, upgrades } = scenario.trouble;
+    if (random.chance(reloads)) this.reload();
     if (random.chance(pauses)) this.pause();
     if (random.chance(reconnects)) process.administer('reconnect', this.someDatabase());
     if (random.chance(kills)) this.kill();
     const living = [...process.living()];
     if (living.length > 0 && random.chance(deaths)) process.kill(random.pick(living));
     if (!this.isUpgrading && !process.isSettling && random.chance(upgrades)) this.replaceProcess();
+    if (scenario.trouble.stops > 0 && random.chance(scenario.trouble.stops)) this.stopSomebody(living);
+    if (scenario.trouble.restarts > 0 && random.chance(scenario.trouble.restarts)) this.postgres.restart();
     world.after(TROUBLE_MS + random.below(TROUBLE_MS), () => this.trouble());
   }
 
@@ -158,17 +169,30 @@ export class Simulation {
     this.upgrade.begin(this.process);
   }
 
-  private reload(removals: number): void {
+  private stopSomebody(living: readonly SimulatedWorker[]): void {
     const { random } = this.world;
-    const { resolved } = this.scenario;
-    const pools = resolved.pools
-      .filter(() => !random.chance(removals))
-      .map((each) => {
-        const poolSize = Math.max(1, each.poolSize - 1 + random.below(3));
-        const serverHost = random.chance(0.8) ? 'one' : 'another';
-        return { ...each, poolSize, minPoolSize: Math.min(each.minPoolSize, poolSize), serverHost };
-      });
-    this.process.configure(pools);
+    if (living.length === 0) return;
+    const stopped = random.chance(0.5) ? living : [random.pick(living)];
+    this.process.stop(random.below(random.chance(0.5) ? STOP_MAX_MS : 200), stopped);
+  }
+
+  /** Once, or several times at once; sizes are the same in all of them: a worker may deal with all in one round. */
+  private reload(): void {
+    const { random } = this.world;
+    const { resolved, trouble } = this.scenario;
+    const sized = resolved.pools.map((each) => {
+      const poolSize = Math.max(1, each.poolSize - 1 + random.below(3));
+      return { ...each, poolSize, minPoolSize: Math.min(each.minPoolSize, poolSize) };
+    });
+    for (let times = trouble.reloadsAtOnce; times > 0; times--) {
+      const pools = sized
+        .filter(() => !random.chance(trouble.removals))
+        .map((each) => {
+          const serverHost = random.chance(1 - trouble.otherHosts) ? 'one' : 'another';
+          return { ...each, serverHost, address: { kind: 'tcp', host: serverHost, port: 5432 } as const };
+        });
+      this.process.configure(pools);
+    }
   }
 
   private pause(): void {
@@ -209,7 +233,8 @@ export class Simulation {
         from.reactor.wake();
       }
     }
-    if (!this.isQuiet) this.world.after(random.below(40), () => this.moveSomebody());
+    const pauseMs = this.scenario.trouble.hasManyMoves ? 4 : 40;
+    if (!this.isQuiet) this.world.after(random.below(pauseMs), () => this.moveSomebody());
   }
 
   /** Nothing new is begun, and nothing goes wrong any more. */
@@ -218,6 +243,18 @@ export class Simulation {
     this.postgres.luck = NO_BAD_LUCK;
     this.process.configure(this.scenario.resolved.pools);
     this.process.administer('resume', null);
+  }
+
+  /** In the middle of everything, or when all is calm. */
+  private shutDownSoon(): void {
+    const { random } = this.world;
+    if (random.chance(0.3)) this.calmDown();
+    else {
+      this.reload();
+      for (let i = 0; i < COME_LAST; i++) this.invite();
+      this.isQuiet = true;
+    }
+    this.world.after(random.below(SHUTDOWN_SOON_MS), () => this.shutDown());
   }
 
   private shutDown(): void {

@@ -19,6 +19,8 @@ export class World {
   network: NetworkManners = DEFAULT_NETWORK;
   nowMs = 0;
   steps = 0;
+  /** For so long workers have been stopped: time that counts for nobody's patience. */
+  stoppedMs = 0;
   /** What is planned, as a heap in four columns: when, what comes first of what is planned for one moment, and what. */
   private readonly times: number[] = [];
   private readonly orders: number[] = [];

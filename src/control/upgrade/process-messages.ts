@@ -53,6 +53,8 @@ const toSuccessor = z.discriminatedUnion('type', [
     facts: z.object({
       database: z.string(),
       user: z.string(),
+      /** One that does not tell it does not tell what its parameters are of: they are found out anew. */
+      origin: z.string().default(''),
       parameters: z.array(z.tuple([z.string(), z.string()]).readonly()).readonly(),
       clientKey: bytes.nullable(),
     }),
