@@ -78,7 +78,9 @@ export class ServerSession extends ServerAnswers implements TimerTarget, Leaver 
 
   /** One that another worker had, clean and idle. */
   static takenOver(pool: Pool, record: ServerRecord, detached: DetachedSocket): ServerSession {
-    const { id, origin, createdMs, expiresAtS } = record;
+    const { id, createdMs, expiresAtS } = record;
+    // The same string, as a rule: comparing the two whenever a client lets go of the server costs nothing then.
+    const origin = record.origin === pool.origin ? pool.origin : record.origin;
     const server = new ServerSession(pool, id, origin, createdMs, expiresAtS, detached);
     server.moveTo(ServerState.Idle);
     server.processId = record.processId;

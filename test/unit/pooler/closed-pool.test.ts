@@ -40,6 +40,7 @@ const CLIENT: ClientRecord = {
 
 const SERVER: ServerRecord = {
   id: 1,
+  origin: '',
   processId: 2,
   cancelKey: new Uint8Array(4),
   createdMs: 0,
