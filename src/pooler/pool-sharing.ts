@@ -8,12 +8,14 @@ import type { Pool } from './pool.js';
 import { PoolNeeds } from './pool-needs.js';
 import type { ServedClient } from './served-client.js';
 import { ServerSession } from './server-session.js';
-import { ticksAt, wholeMsSince } from './ticks.js';
+import { msSince, ticksAt, wholeMsSince } from './ticks.js';
 import { NO_WORKER } from './worker-board.js';
 
 /** For so long a client hopes for one of its own worker's servers, which come back by themselves. */
 const HOPES_FOR_OWN_MS = 1;
 const ASK_AGAIN_MS = 2;
+/** … and for so long for one that is being opened here: PostgreSQL may take its time, or not answer at all. */
+const HOPES_FOR_NEW_MS = 100;
 const LOOK_AGAIN_MS = 1;
 
 export class PoolSharing implements TimerTarget {
@@ -138,14 +140,19 @@ export class PoolSharing implements TimerTarget {
   /** Tells the others that the first of those who wait here is left waiting, and wakes the one that has most idle servers;
    *  and again while they wait, since one may have kept a server that did not know of them yet. */
   private ask(): void {
-    const { index: pool, waiters, growth, shared, plane } = this.pool;
+    const { index: pool, waiters, shared, plane } = this.pool;
     const { first } = waiters;
     if (first === null) return;
     plane.reactor.setTimer(this.askTimer, ASK_AGAIN_MS);
-    if (waiters.length <= growth.coming) return;
+    if (this.hopesForNew(first)) return;
     shared.ask(first.waitingSince);
     const { richest } = shared;
     if (richest !== NO_WORKER) plane.peers.post(richest, { type: 'look', pool });
+  }
+
+  private hopesForNew({ waitingSince }: ServedClient): boolean {
+    const { waiters, growth, plane } = this.pool;
+    return waiters.length <= growth.coming && msSince(waitingSince, plane.reactor.nowMs) < HOPES_FOR_NEW_MS;
   }
 
   /** So many servers other workers have to spare. */
