@@ -6,8 +6,8 @@ import { type Bench, type Figures, oneByOne, type Row, type Scenario } from './s
 import { STEADY_LOAD_COLUMNS, steadyLoad } from './steady-load.js';
 
 const LOAD = { transaction: 'SELECT 1', protocol: 'simple', clients: 40 } as const;
-/** Every pooler is new: caches fill, V8 compiles. */
-const WARM_UP_SECONDS = 2;
+/** Every pooler is new: caches fill, and V8 compiles for each thread anew. Of each thread. */
+const WARM_UP_SECONDS = 4;
 
 export const scaling: Scenario = {
   columns: [
@@ -36,7 +36,7 @@ export const scaling: Scenario = {
 };
 
 async function measure({ pgbench, options }: Bench, pooler: Pooler): Promise<Figures> {
-  await pgbench.run({ ...LOAD, address: pooler.address, length: { seconds: WARM_UP_SECONDS } });
+  await pgbench.run({ ...LOAD, address: pooler.address, length: { seconds: WARM_UP_SECONDS * pooler.setup.workers } });
   return steadyLoad(pgbench, pooler, LOAD, options.seconds);
 }
 

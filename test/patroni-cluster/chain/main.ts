@@ -39,8 +39,8 @@ interface Seen {
   readonly writersPauseMs: number;
   readonly readersPauseMs: number;
   readonly pgbenchPauseMs: number;
-  /** Clients of pgbench that gave up. */
-  readonly givenUp: number;
+  /** How often pgbench, having ended, was started again. */
+  readonly restarts: number;
   readonly errors: ReadonlyMap<string, number>;
   /** Connections that were lost though their node stayed what it was. */
   readonly lostForNothing: number;
@@ -201,7 +201,7 @@ function seenBy({ name, writers, readers, pgbench }: Lane, event: string, affect
     writersPauseMs: longest(writers),
     readersPauseMs: longest(readers),
     pgbenchPauseMs: pgbench.longestPauseMs,
-    givenUp: pgbench.givenUp,
+    restarts: pgbench.restarts,
     errors,
     lostForNothing: readers.flatMap(({ lost }) => lost).filter((node) => !affected.includes(node)).length,
   };
@@ -209,7 +209,7 @@ function seenBy({ name, writers, readers, pgbench }: Lane, event: string, affect
 
 function tableOf(seen: readonly Seen[]): string {
   const pauses = 'writers paused s | readers paused s | pgbench paused s';
-  const titles = `event | proxy | ${pauses} | errors | clients of pgbench given up | lost for nothing`;
+  const titles = `event | proxy | ${pauses} | errors | pgbench started again | lost for nothing`;
   const rows = [...new Set(seen.map(({ event }) => event))].flatMap((event) => {
     const lanes = [...new Set(seen.map(({ lane }) => lane))];
     return lanes.map((name) => {
@@ -227,13 +227,13 @@ function rowOf(name: string, seen: readonly Seen[]): string {
     for (const [code, count] of each.errors) errors.set(code, (errors.get(code) ?? 0) + count);
   const byCode = [...errors].map(([code, count]) => `${count} × ${code}`).join(', ');
   const lost = seen.reduce((sum, { lostForNothing }) => sum + lostForNothing, 0);
-  const givenUp = seen.reduce((sum, each) => sum + each.givenUp, 0);
+  const restarts = seen.reduce((sum, each) => sum + each.restarts, 0);
   const pauses = [
     seen.map((each) => each.writersPauseMs),
     seen.map((each) => each.readersPauseMs),
     seen.map((each) => each.pgbenchPauseMs),
   ];
-  return [name, ...pauses.map(spread), byCode === '' ? 'none' : byCode, givenUp, lost].join(' | ');
+  return [name, ...pauses.map(spread), byCode === '' ? 'none' : byCode, restarts, lost].join(' | ');
 }
 
 function spread(ms: readonly number[]): string {
