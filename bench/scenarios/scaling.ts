@@ -36,7 +36,11 @@ export const scaling: Scenario = {
 };
 
 async function measure({ pgbench, options }: Bench, pooler: Pooler): Promise<Figures> {
-  await pgbench.run({ ...LOAD, address: pooler.address, length: { seconds: WARM_UP_SECONDS * pooler.setup.workers } });
+  await pgbench.run({
+    ...LOAD,
+    address: pooler.address,
+    length: { seconds: WARM_UP_SECONDS * pooler.setup.workers },
+  });
   return steadyLoad(pgbench, pooler, LOAD, options.seconds);
 }
 
