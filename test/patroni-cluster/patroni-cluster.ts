@@ -239,7 +239,7 @@ export class PatroniCluster {
     const backends = readFileSync(`/proc/${postmaster}/task/${postmaster}/children`, 'utf8')
       .trim()
       .split(' ');
-    for (const pid of [postmaster, ...backends.map(Number)]) process.kill(pid, 'SIGKILL');
+    for (const pid of [postmaster, ...backends.map(Number)]) killIfThere(pid);
     rmSync(file);
   }
 
@@ -303,4 +303,13 @@ function hostOf(name: string): string {
 function postgresPrograms(): string {
   const [newest] = readdirSync(POSTGRES).sort((a, b) => Number(b) - Number(a));
   return join(POSTGRES, newest ?? '', 'bin');
+}
+
+/** A backend ends whenever its client does. */
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+  }
 }

@@ -140,7 +140,8 @@ export class Invariants {
 
   /** The clock by which patience is measured. */
   private get patienceMs(): number {
-    return this.world.nowMs - this.world.stoppedMs;
+    const { nowMs, stoppedUntilMs, stoppedMs } = this.world;
+    return Math.max(nowMs, stoppedUntilMs) - stoppedMs;
   }
 
   /** They are greeted soon, or told why not. */

@@ -171,9 +171,11 @@ export class SimulatedProcess {
 
   /** SIGSTOP and SIGCONT, or a machine that has other things to do; for one worker or all. */
   stop(milliseconds: number, stopped: Iterable<SimulatedWorker>): void {
-    this.world.stoppedMs += milliseconds;
+    const { world } = this;
+    world.stoppedMs += milliseconds;
+    world.stoppedUntilMs = Math.max(world.stoppedUntilMs, world.nowMs + milliseconds);
     for (const { index, reactor } of stopped) {
-      this.world.tell(() => `worker ${index} is stopped for ${milliseconds} ms`);
+      world.tell(() => `worker ${index} is stopped for ${milliseconds} ms`);
       reactor.holdUp(milliseconds);
     }
   }

@@ -21,6 +21,8 @@ export class World {
   steps = 0;
   /** For so long workers have been stopped: time that counts for nobody's patience. */
   stoppedMs = 0;
+  /** … and this is when the last of them goes on. */
+  stoppedUntilMs = 0;
   /** What is planned, as a heap in four columns: when, what comes first of what is planned for one moment, and what. */
   private readonly times: number[] = [];
   private readonly orders: number[] = [];
