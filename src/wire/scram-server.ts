@@ -214,7 +214,7 @@ export class ScramServerExchange {
 }
 
 function inBase64(bytes: Uint8Array): Uint8Array {
-  return Buffer.from(encodeBase64(bytes));
+  return new Uint8Array(Buffer.from(encodeBase64(bytes)));
 }
 
 /** Throws ScramProtocolError when the message is empty, too long, or contains a zero byte. */
