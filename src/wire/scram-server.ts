@@ -50,11 +50,16 @@ const NO_BYTES = new Uint8Array(0);
 const PLAIN_BINDING = inBase64(PLAIN_HEADER);
 const UNSEEN_BINDING = inBase64(UNSEEN_HEADER);
 
-/** Two messages of a client, the nonce of the first once more, and a salt with what stands around it. Bytes. */
-const DESK_LENGTH = 3 * MESSAGE_LENGTH_MAX + 2 * SCRAM_SALT_LENGTH_MAX;
+/** Of our first message beside nonce and salt: r= ,s= ,i= and digits, with the comma before it. */
+const SERVER_FIRST_MAX = 24;
+/** Room for the first two messages of most exchanges. Bytes. */
+const DESK_LENGTH = 256;
 const DESKS_MAX = 64;
 /** Of exchanges that are over, for the next ones: memory for each would cost more than what is written there. */
 const desks: Uint8Array[] = [];
+/** What is signed is put together here: what the client may have sent in two messages, the nonce of the first once more,
+ *  and a salt with what stands around it. */
+const signing = new Uint8Array(3 * MESSAGE_LENGTH_MAX + 2 * SCRAM_SALT_LENGTH_MAX);
 
 /** SHA-256 by whoever has it cheapest: a server of many logins does little else. */
 export interface ScramHash {
@@ -80,9 +85,9 @@ export class ScramServerExchange {
   private expected = Expected.ClientFirst;
   /** What the client must say of the binding. */
   private binding: Uint8Array = NO_BYTES;
-  /** What is signed, as far as it is known: the client's first message without its header, and ours. */
-  private signed: Uint8Array = NO_BYTES;
-  private signedEnd = 0;
+  /** The client's first message without its header, a comma, and ours. */
+  private desk: Uint8Array = NO_BYTES;
+  private deskEnd = 0;
   /** The nonce of both within it. */
   private nonceAt = 0;
   private nonceEnd = 0;
@@ -133,7 +138,7 @@ export class ScramServerExchange {
     if (!isNonce(bytes, nonceAt, nonceEnd)) throw fail('the nonce is malformed');
     const { verifier, serverNonce } = this;
     const { salt, iterations } = verifier;
-    const desk = desks.pop() ?? new Uint8Array(DESK_LENGTH);
+    const desk = takeDesk(2 * length + serverNonce.length + 2 * salt.length + SERVER_FIRST_MAX);
     let at = put(desk, 0, bytes, bareAt, length);
     desk[at++] = COMMA;
     const begin = at;
@@ -144,8 +149,8 @@ export class ScramServerExchange {
     at = putBase64(desk, putName(desk, this.nonceEnd + 1, Attribute.Salt), salt);
     desk[at++] = COMMA;
     at = putNumber(desk, putName(desk, at, Attribute.Iterations), iterations);
-    this.signed = desk;
-    this.signedEnd = at;
+    this.desk = desk;
+    this.deskEnd = at;
     this.expected = Expected.ClientFinal;
     return desk.subarray(begin, at);
   }
@@ -156,30 +161,28 @@ export class ScramServerExchange {
     this.step(Expected.ClientFinal);
     checkMessage(bytes);
     const end = proofCommaIn(bytes);
-    const { signed, hash, verifier } = this;
+    const { desk, hash, verifier } = this;
+    this.desk = NO_BYTES;
+    giveDeskBack(desk); // whoever takes it next does so when this has returned
     const bindingEnd = attributeEnd(bytes, 0, end, Attribute.Binding);
     if (!isExactly(bytes, valueAt(0), bindingEnd, this.binding, 0, this.binding.length)) {
       throw fail('the channel binding does not match');
     }
     const nonceEnd = attributeEnd(bytes, bindingEnd + 1, end, Attribute.Nonce);
-    if (!isExactly(bytes, valueAt(bindingEnd + 1), nonceEnd, signed, this.nonceAt, this.nonceEnd)) {
+    if (!isExactly(bytes, valueAt(bindingEnd + 1), nonceEnd, desk, this.nonceAt, this.nonceEnd)) {
       throw fail('the nonce does not match');
     }
     const proof = takeBase64(bytes, valueAt(end + 1), bytes.length, SCRAM_KEY_LENGTH);
     if (proof === null) throw fail('the proof is malformed');
-    signed[this.signedEnd] = COMMA;
-    const signedEnd = put(signed, this.signedEnd + 1, bytes, 0, end);
-    const clientKey = xorKeys(proof, hash.hmac(verifier.storedKey, signed, signedEnd));
+    const comma = put(signing, 0, desk, 0, this.deskEnd);
+    signing[comma] = COMMA;
+    const signedEnd = put(signing, comma + 1, bytes, 0, end);
+    const clientKey = xorKeys(proof, hash.hmac(verifier.storedKey, signing, signedEnd));
     if (!timingSafeEqual(hash.sha256(clientKey), verifier.storedKey)) throw new AuthenticationFailed();
     this.clientKey = clientKey;
     const final = new Uint8Array(FINAL_LENGTH);
-    putBase64(
-      final,
-      putName(final, 0, Attribute.Signature),
-      hash.hmac(verifier.serverKey, signed, signedEnd),
-    );
-    this.signed = NO_BYTES;
-    if (desks.length < DESKS_MAX) desks.push(signed);
+    const signature = hash.hmac(verifier.serverKey, signing, signedEnd);
+    putBase64(final, putName(final, 0, Attribute.Signature), signature);
     return final;
   }
 
@@ -211,6 +214,14 @@ export class ScramServerExchange {
     this.binding = inBase64(Buffer.concat([BOUND, this.endPoint]));
     return BOUND.length;
   }
+}
+
+function takeDesk(length: number): Uint8Array {
+  return length > DESK_LENGTH ? new Uint8Array(length) : (desks.pop() ?? new Uint8Array(DESK_LENGTH));
+}
+
+function giveDeskBack(desk: Uint8Array): void {
+  if (desk.length === DESK_LENGTH && desks.length < DESKS_MAX) desks.push(desk);
 }
 
 function inBase64(bytes: Uint8Array): Uint8Array {
