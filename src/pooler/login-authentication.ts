@@ -21,7 +21,7 @@ import {
   AUTHENTICATION_SASL_BINDING,
 } from '../wire/ready-made.js';
 import { type ScramHash, ScramServerExchange } from '../wire/scram-server.js';
-import { scramNonce } from '../wire/scram-verifier.js';
+import { scramNonceBytes } from '../wire/scram-verifier.js';
 import { Authentication } from '../wire/tags.js';
 import { type ProofMethod, type ProofVerdict, refusalError } from './client-proof.js';
 import type { Attempt } from './failed-logins.js';
@@ -80,8 +80,8 @@ export abstract class LoginAuthentication extends LoginNegotiation implements At
     }
   }
 
-  private newNonce(): string {
-    return scramNonce((length) => this.plane.reactor.random(length));
+  private newNonce(): Uint8Array {
+    return scramNonceBytes((length) => this.plane.reactor.random(length));
   }
 
   private warn(text: string): void {

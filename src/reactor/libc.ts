@@ -200,12 +200,15 @@ export function setNonBlocking(fd: number, isNonBlocking: boolean): number {
 
 const peerAddress = new Uint8Array(SOCKET_ADDRESS_MAX);
 const peerAddressLength = new Int32Array(1);
+/** Its beginnings, by length. */
+const peerNames: Uint8Array[] = [];
 
 /** getpeername(2): the struct sockaddr, empty when the peer has gone. Lent until the next call. */
 export function peerName(fd: Fd): Uint8Array {
   peerAddressLength[0] = SOCKET_ADDRESS_MAX;
-  const length = nativeGetpeername(fd, peerAddress, peerAddressLength) < 0 ? 0 : peerAddressLength[0];
-  return peerAddress.subarray(0, length);
+  const length = nativeGetpeername(fd, peerAddress, peerAddressLength) < 0 ? 0 : (peerAddressLength[0] ?? 0);
+  peerNames[length] ??= peerAddress.subarray(0, length);
+  return peerNames[length];
 }
 
 /** getsockname(2): the struct sockaddr. */

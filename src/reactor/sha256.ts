@@ -34,16 +34,16 @@ export function sha256(bytes: Uint8Array): Uint8Array {
   return result();
 }
 
-/** The text has one character for each byte (latin1), the key no more bytes than a block has. */
-export function hmacSha256(key: Uint8Array, text: string): Uint8Array {
-  if (key.length > BLOCK || text.length > TEXT_MAX) throw new Bug(`an HMAC of ${text.length} bytes`);
+/** Of the first `length` bytes. The key has no more bytes than a block. */
+export function hmacSha256(key: Uint8Array, bytes: Uint8Array, length: number): Uint8Array {
+  if (key.length > BLOCK || length > TEXT_MAX) throw new Bug(`an HMAC of ${length} bytes`);
   for (let i = 0; i < BLOCK; i++) {
     const byte = i < key.length ? (key[i] as number) : 0;
     memory[i] = byte ^ IPAD;
     memory[OUTER_AT + i] = byte ^ OPAD;
   }
-  memory.write(text, TEXT_AT, 'latin1');
-  hash(address, BLOCK + text.length, INNER_DIGEST);
+  for (let i = 0; i < length; i++) memory[TEXT_AT + i] = bytes[i] as number;
+  hash(address, BLOCK + length, INNER_DIGEST);
   hash(OUTER, BLOCK + LENGTH, DIGEST);
   return result();
 }

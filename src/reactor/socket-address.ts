@@ -67,13 +67,12 @@ export function encodeSocketAddress(address: SocketAddress): Uint8Array {
 /** Reads what getpeername(2) wrote. An IPv4 address mapped into IPv6 comes out as IPv4. A peer that has gone has no
  *  name any more: it must not pass for one on a unix socket, whom access rules may trust. */
 export function decodePeerAddress(bytes: Uint8Array): PeerAddress {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const family = bytes.length >= 2 ? view.getUint16(0, true) : AF_UNSPEC;
+  const family = bytes.length >= 2 ? (bytes[0] as number) | ((bytes[1] as number) << 8) : AF_UNSPEC;
   if (family === AF_INET && bytes.length >= 8) {
-    return { host: ipv4Text(view, 4), port: view.getUint16(2), isUnix: false };
+    return { host: ipv4Text(bytes, 4), port: word16At(bytes, 2), isUnix: false };
   }
   if (family === AF_INET6 && bytes.length >= 24) {
-    return { host: ipv6Text(view, 8), port: view.getUint16(2), isUnix: false };
+    return { host: ipv6Text(bytes, 8), port: word16At(bytes, 2), isUnix: false };
   }
   return { host: '', port: 0, isUnix: family === AF_UNIX };
 }
@@ -123,17 +122,29 @@ function ipv6Groups(host: string): number[] {
   return [...before, ...new Array<number>(8 - before.length - after.length).fill(0), ...after];
 }
 
-/** Written out, since every client has one. */
-function ipv4Text(view: DataView, at: number): string {
-  return `${view.getUint8(at)}.${view.getUint8(at + 1)}.${view.getUint8(at + 2)}.${view.getUint8(at + 3)}`;
+let lastIpv4 = 0;
+let lastIpv4Text = '0.0.0.0';
+
+/** Every client has one, and whoever connects often comes from the same. */
+function ipv4Text(bytes: Uint8Array, at: number): string {
+  const word = (word16At(bytes, at) << 16) | word16At(bytes, at + 2);
+  if (word !== lastIpv4) {
+    lastIpv4 = word;
+    lastIpv4Text = `${word >>> 24}.${(word >>> 16) & 0xff}.${(word >>> 8) & 0xff}.${word & 0xff}`;
+  }
+  return lastIpv4Text;
 }
 
-function ipv6Text(view: DataView, at: number): string {
-  const groups = Array.from({ length: 8 }, (_, i) => view.getUint16(at + 2 * i));
+function ipv6Text(bytes: Uint8Array, at: number): string {
+  const groups = Array.from({ length: 8 }, (_, i) => word16At(bytes, at + 2 * i));
   const isMapped = groups[5] === 0xffff && groups.slice(0, 5).every((group) => group === 0);
-  if (isMapped) return ipv4Text(view, at + 12);
+  if (isMapped) return ipv4Text(bytes, at + 12);
   const address = groups.map((group) => group.toString(16)).join(':');
   return new NodeSocketAddress({ address, family: 'ipv6' }).address;
+}
+
+function word16At(bytes: Uint8Array, at: number): number {
+  return ((bytes[at] as number) << 8) | (bytes[at + 1] as number);
 }
 
 /** For log lines. */

@@ -6,7 +6,7 @@
  *    ServerKey = HMAC(SaltedPassword, "Server Key")                                        */
 import { createHash, createHmac, pbkdf2, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
-import { encodeBase64 } from './base64.js';
+import { encodeBase64, putBase64 } from './base64.js';
 import { byteAt } from './bytes.js';
 
 export const SCRAM_SHA_256 = 'SCRAM-SHA-256';
@@ -77,6 +77,13 @@ export function mockVerifier(
 /** A nonce for one exchange; `random` must be cryptographically strong. */
 export function scramNonce(random: (length: number) => Uint8Array): string {
   return encodeBase64(random(NONCE_LENGTH));
+}
+
+/** … as bytes. */
+export function scramNonceBytes(random: (length: number) => Uint8Array): Uint8Array {
+  const nonce = new Uint8Array((NONCE_LENGTH / 3) * 4);
+  putBase64(nonce, 0, random(NONCE_LENGTH));
+  return nonce;
 }
 
 /** SHA-256 of the ClientKey. */

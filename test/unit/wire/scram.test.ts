@@ -16,6 +16,7 @@ import {
   type ScramKeys,
   type ScramVerifier,
   scramNonce,
+  scramNonceBytes,
   storedKeyOf,
   verifierOf,
 } from '../../../src/wire/scram-verifier.js';
@@ -33,7 +34,10 @@ const RFC = {
 };
 const RFC_CLIENT_FINAL = `${RFC.withoutProof},p=${RFC.proof}`;
 
-const HASH: ScramHash = { hmac: (key, text) => hmac(key, octets(text)), sha256: storedKeyOf };
+const HASH: ScramHash = {
+  hmac: (key, bytes, length) => hmac(key, bytes.subarray(0, length)),
+  sha256: storedKeyOf,
+};
 
 let keys: ScramKeys;
 let verifier: ScramVerifier;
@@ -44,7 +48,7 @@ before(async () => {
 });
 
 function rfcServer(): ScramServerExchange {
-  return new ScramServerExchange(verifier, RFC.serverNonce, HASH);
+  return new ScramServerExchange(verifier, octets(RFC.serverNonce), HASH);
 }
 
 function rfcServerAfterFirst(): ScramServerExchange {
@@ -60,7 +64,7 @@ function newClient(): ScramClientExchange {
 /** A client that has sent its proof, and a server that has not yet seen it. */
 function untilProof(clientKeys: ScramKeys, serverVerifier: ScramVerifier) {
   const client = new ScramClientExchange(scramNonce(countingRandom(1)));
-  const server = new ScramServerExchange(serverVerifier, scramNonce(countingRandom(100)), HASH);
+  const server = new ScramServerExchange(serverVerifier, scramNonceBytes(countingRandom(100)), HASH);
   const asked = client.serverFirst(server.clientFirst(client.clientFirst()));
   return { client, server, asked, clientFinal: client.clientFinal(clientKeys) };
 }
@@ -100,6 +104,7 @@ describe('keys', () => {
       return new Uint8Array(length).fill(0xff);
     });
     assert.deepEqual([asked, nonce], [[18], '/'.repeat(24)]);
+    assert.equal(textOf(scramNonceBytes(countingRandom())), scramNonce(countingRandom()));
   });
 });
 
@@ -195,14 +200,14 @@ describe('as server', () => {
 
   test('a verifier with keys of a wrong length is unusable', () => {
     assert.throws(
-      () => new ScramServerExchange({ ...verifier, storedKey: octets('a') }, 'n', HASH),
+      () => new ScramServerExchange({ ...verifier, storedKey: octets('a') }, octets('n'), HASH),
       StoredSecretUnusable,
     );
     assert.throws(
-      () => new ScramServerExchange({ ...verifier, serverKey: octets('') }, 'n', HASH),
+      () => new ScramServerExchange({ ...verifier, serverKey: octets('') }, octets('n'), HASH),
       StoredSecretUnusable,
     );
-    assert.throws(() => new ScramServerExchange(verifier, 'a,b', HASH), TypeError);
+    assert.throws(() => new ScramServerExchange(verifier, octets('a,b'), HASH), TypeError);
   });
 
   test('random messages end in typed errors', () => {
@@ -224,7 +229,7 @@ describe('channel binding', () => {
 
   /** A whole exchange between a client that sees the one end point and a server that has the other. */
   function exchange(seen: Uint8Array, own: Uint8Array, hasSeenOffer = true): ScramServerExchange {
-    const server = new ScramServerExchange(verifier, scramNonce(countingRandom(100)), HASH, own);
+    const server = new ScramServerExchange(verifier, scramNonceBytes(countingRandom(100)), HASH, own);
     const isOffered = hasSeenOffer && server.mechanisms.includes('SCRAM-SHA-256-PLUS');
     const client = new ScramClientExchange(scramNonce(countingRandom(1)), seen, isOffered);
     assert.ok(server.mechanisms.includes(client.mechanism));
