@@ -7,6 +7,7 @@ import { Descriptors } from '../reactor/descriptors.js';
 import { aioContexts, errnoName, mappings, pinThread, wake } from '../reactor/libc.js';
 import { openReactor } from '../reactor/open-reactor.js';
 import type { Reactor } from '../reactor/reactor.js';
+import { ringMemories } from '../reactor/uring/ring.js';
 import { WorkerFailed } from '../wire/client-facing-error.js';
 import { DataPlane } from './data-plane.js';
 import { Mail, type Mailbox } from './mail.js';
@@ -40,7 +41,7 @@ try {
   reactor.onWake = () => mail.read((peer) => meet(plane, mail, descriptors, peer));
   if (pinned < 0) plane.log('warn', `cannot be bound to processor ${start.processor}: ${errnoName(pinned)}`);
   plane.begin();
-  post({ type: 'ready', backend: reactor.name, why, mappings, aioContexts });
+  post({ type: 'ready', backend: reactor.name, why, mappings, aioContexts, rings: ringMemories });
   serve(plane, reactor, () => hasRoom);
 } catch (error) {
   post({ type: 'cannotStart', why: error instanceof Error ? error.message : String(error) });

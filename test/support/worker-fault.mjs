@@ -1,6 +1,7 @@
 /** Loaded into every thread of a pg_doorman under test (`--import`): KILL_CLIENT with one of these numbers makes worker 1,
  *  or all of them, fail in the way that the number stands for. What the pooler does about it is its own.
  *  PG_DOORMAN_TEST_DYING names a file: workers of the process whose number stands there cannot even start.
+ *  2_000_000_007: worker 0 waits until that file is empty, and ends, from one moment to the next, over who connects then.
  *  PG_DOORMAN_TEST_FAULT names a message of the control plane: they fail when it comes; depart@1: worker 1 alone does. */
 
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -8,6 +9,7 @@ import { syncBuiltinESMExports } from 'node:module';
 import v8 from 'node:v8';
 import { isMainThread } from 'node:worker_threads';
 import { Inbox } from '../../dist/pooler/inbox.js';
+import { Reception } from '../../dist/pooler/reception.js';
 
 const { PG_DOORMAN_TEST_DYING: dying, PG_DOORMAN_TEST_FAULT: fault } = process.env;
 if (!isMainThread && dying !== undefined && readFileSync(dying, 'utf8') === String(process.pid))
@@ -23,6 +25,11 @@ Inbox.prototype.onMessage = function (message) {
   if (message.type === 'killClient' && message.client === 2_000_000_005) {
     writeFileSync(dying, String(process.pid));
     throw new Error('an assertion of the test in all workers');
+  }
+  if (message.type === 'killClient' && message.client === 2_000_000_007 && this.plane.start.index === 0) {
+    writeFileSync(dying, 'waiting');
+    while (readFileSync(dying, 'utf8') !== '') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+    Reception.prototype.onAccept = () => process.exit(1); // ends the thread, and nothing of its program runs any more
   }
   if (message.type === 'killClient' && this.plane.start.index === 1) {
     switch (message.client) {
