@@ -42,20 +42,25 @@ try {
   if (pinned < 0) plane.log('warn', `cannot be bound to processor ${start.processor}: ${errnoName(pinned)}`);
   plane.begin();
   post({ type: 'ready', backend: reactor.name, why, mappings, aioContexts, rings: ringMemories });
-  serve(plane, reactor, () => hasRoom);
+  serve(plane, reactor, mail, () => hasRoom);
 } catch (error) {
   post({ type: 'cannotStart', why: error instanceof Error ? error.message : String(error) });
 }
 
 /** An error that is no one session's ends the thread, and so does a heap without room: the control plane puts another in
  *  its place. */
-function serve(plane: DataPlane, reactor: Reactor, hasRoom: () => boolean): void {
+function serve(plane: DataPlane, reactor: Reactor, mail: Mail, hasRoom: () => boolean): void {
   try {
     reactor.run();
     if (!hasRoom()) throw new RangeError('out of memory: the heap of its JavaScript is full');
   } catch (error) {
     plane.board.setAlive(plane.start.index, false); // nobody is sent here any more
     post({ type: 'dying', why: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+    try {
+      mail.readClients();
+    } catch (another) {
+      reactor.onBug(another);
+    }
     plane.tellClients(new WorkerFailed());
   }
 }

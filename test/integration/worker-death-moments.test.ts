@@ -28,15 +28,25 @@ function doormanThatFailsAt(message: string): Promise<Doorman> {
   });
 }
 
-test('at the first of many who connect at once: nobody is left hanging', async () => {
+/** A file that workers wait for, see worker-fault.mjs. */
+function newFile(): string {
   const file = join(mkdtempSync(join(tmpdir(), 'pg-doorman-dying-')), 'state');
   writeFileSync(file, '');
+  return file;
+}
+
+async function isWaitedFor(file: string): Promise<void> {
+  while (readFileSync(file, 'utf8') !== 'waiting') await setImmediate();
+}
+
+test('at the first of many who connect at once: nobody is left hanging', async () => {
+  const file = newFile();
   const doorman = await Doorman.start({
     ...CONFIGURATION,
     environment: { NODE_OPTIONS: `--import=${FAULT}`, PG_DOORMAN_TEST_DYING: file },
   });
   doorman.admin(`kill_client ${AT_ACCEPT}`).catch(() => undefined); // the console's client may be of that worker
-  while (readFileSync(file, 'utf8') !== 'waiting') await setImmediate();
+  await isWaitedFor(file);
   const clients = await Promise.all(Array.from({ length: 5 }, () => WireClient.open(doorman.port)));
   writeFileSync(file, '');
   await doorman.logged(/worker 0 has died/);
@@ -167,5 +177,31 @@ test('at an upgrade that fails afterwards: another takes its place, and the old 
     (await doorman.admin('show workers')).map(({ state }) => state),
     ['serving', 'serving'],
   );
+  await doorman.stop();
+});
+
+test('of the new process at an upgrade: the clients that are on their way to it are told', async () => {
+  const file = newFile();
+  const doorman = await Doorman.start({
+    general: { worker_threads: 1 },
+    pools: { postgres: pool() },
+    environment: {
+      NODE_OPTIONS: `--import=${FAULT}`,
+      PG_DOORMAN_TEST_DYING: file,
+      PG_DOORMAN_TEST_FAULT: 'clientArrives',
+    },
+  });
+  const clients = await Promise.all(
+    Array.from({ length: 4 }, () => WireClient.login(doorman.port, 'postgres', 'postgres')),
+  );
+  const old = doorman.pid;
+  await doorman.upgrade();
+  await isWaitedFor(file);
+  await doorman.isReplaced(old);
+  writeFileSync(file, '');
+  const told = await Promise.all(clients.map(async (client) => sqlstateOf(await client.closed())));
+  // One was being taken.
+  assert.deepEqual(told.sort(), ['', '57P02', '57P02', '57P02']);
+  await serves(doorman);
   await doorman.stop();
 });
