@@ -1,5 +1,6 @@
 /** What the ring of a thread that has ended still had: connections that the kernel had accepted and nobody has looked at,
- *  and descriptors whose close was queued and has not been submitted. Their peers would wait for ever. */
+ *  and descriptors whose close was queued and has not been submitted. Their peers would wait for ever. Not found
+ *  is what the kernel could not write into a full ring. */
 import { CQE_RESULT_AT, CQE_WORDS, Op, SQE_WORDS } from '../kernel-structs.js';
 import { type MappedRange, viewMemory } from '../libc.js';
 import { wordAt } from '../words.js';
