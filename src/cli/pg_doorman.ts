@@ -5,4 +5,11 @@
 import { setFlagsFromString } from 'node:v8';
 
 setFlagsFromString('--optimize-for-size');
-void import('./pooler-command.js');
+import('./pooler-command.js').catch((error: unknown) => {
+  // Node opens many modules at once.
+  if (!(error instanceof Error && 'code' in error && error.code === 'EMFILE')) throw error;
+  console.error(
+    'pg_doorman: too few open files are allowed to start with: raise the limit (ulimit -n, LimitNOFILE) to 150 and one for each client and server',
+  );
+  process.exitCode = 1;
+});

@@ -417,6 +417,14 @@ export class Supervisor implements SignalActions, UpgradeHooks {
   private async resolveHosts(): Promise<void> {
     if (this.isResolving) return; // name servers that do not answer take their time
     this.isResolving = true;
+    try {
+      await this.resolveEach();
+    } finally {
+      this.isResolving = false;
+    }
+  }
+
+  private async resolveEach(): Promise<void> {
     const found = new Map<string, string>();
     for (const [pool, { database, address }] of this.workers.pools.all()) {
       const host = this.loaded.configuration.pools[database]?.server_host ?? '';
@@ -425,7 +433,6 @@ export class Supervisor implements SignalActions, UpgradeHooks {
       found.set(host, current);
       this.workers.pools.move(pool, current);
     }
-    this.isResolving = false;
   }
 }
 

@@ -22,6 +22,7 @@ import { Descriptors } from '../reactor/descriptors.js';
 import { aioDestroy, allowedProcessors, close, type Fd, unmap } from '../reactor/libc.js';
 import { openListening } from '../reactor/listening.js';
 import { type ListeningSocket, NO_SSL, type SocketAddress } from '../reactor/reactor.js';
+import { leftIn } from '../reactor/uring/ring-remains.js';
 import type { Resolved } from './data-plane-settings.js';
 import { mergeSnapshots } from './merge-snapshots.js';
 import { type PoolHolders, Pools } from './pools.js';
@@ -84,7 +85,7 @@ export class Workers implements PoolHolders {
   private readonly mockKey = randomBytes(MOCK_KEY_BYTES);
   private readonly wakeFds = new Map<number, Fd>();
   /** What each has left in the process when it has died. */
-  private readonly remains = new Map<number, Pick<Ready, 'mappings' | 'aioContexts'>>();
+  private readonly remains = new Map<number, Pick<Ready, 'mappings' | 'aioContexts' | 'rings'>>();
   /** How often each could not start, one time after the other. */
   private readonly failedStarts = new Map<number, number>();
   private readonly handles = new Map<number, WorkerHandle>();
@@ -408,10 +409,12 @@ export class Workers implements PoolHolders {
   private bury(worker: number): void {
     this.mourners.delete(worker);
     const remains = this.remains.get(worker);
+    const descriptors = new Descriptors(this.shared.descriptors, worker);
+    for (const each of remains?.rings ?? []) for (const fd of leftIn(each)) descriptors.take(fd);
     for (const each of remains?.mappings ?? []) unmap(each);
     for (const each of remains?.aioContexts ?? []) aioDestroy(each);
     this.remains.delete(worker);
-    new Descriptors(this.shared.descriptors, worker).closeAll();
+    descriptors.closeAll();
     close(this.wakeFdOf(worker));
     new WorkerBoard(this.shared.board, worker).forget(worker);
     this.pools.forget(worker);

@@ -36,6 +36,15 @@ export class Mail {
     for (const worker of this.peers.keys()) this.readFrom(worker);
   }
 
+  /** The worker is dying: of all that is there it takes the clients, who are to be told. */
+  readClients(): void {
+    for (let message = this.control.take(); message !== null; message = this.control.take())
+      if (message.type === 'clientArrives') this.inbox.onMessage(message);
+    for (const [worker, box] of this.peers)
+      for (let message = box.take(); message !== null; message = box.take())
+        if (message.type === 'client') this.inbox.onPeerMessage(worker, message);
+  }
+
   /** What it had sent before it died is on its way no more, and would be lost: connections are among it. */
   private buries(worker: number): void {
     this.readFrom(worker);

@@ -3,6 +3,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { DESCRIPTORS_BYTES } from '../reactor/descriptors.js';
 import type { Fd, MappedRange } from '../reactor/libc.js';
 import type { ListeningSocket } from '../reactor/reactor.js';
+import type { RingMemory } from '../reactor/uring/ring.js';
 import type { ClientProof, ProofVerdict } from './client-proof.js';
 import { connectionCountsBytes } from './connection-counts.js';
 import { countersBytes } from './counters.js';
@@ -155,6 +156,7 @@ export type ToControl =
       /** Memory that is to be given back when the thread has died: a ring that is mapped lives on. */
       readonly mappings: readonly MappedRange[];
       readonly aioContexts: readonly number[];
+      readonly rings: readonly RingMemory[];
     }
   | { readonly type: 'cannotStart'; readonly why: string }
   /** It ends, and nobody has told it to. */

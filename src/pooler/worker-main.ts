@@ -7,6 +7,7 @@ import { Descriptors } from '../reactor/descriptors.js';
 import { aioContexts, errnoName, mappings, pinThread, wake } from '../reactor/libc.js';
 import { openReactor } from '../reactor/open-reactor.js';
 import type { Reactor } from '../reactor/reactor.js';
+import { ringMemories } from '../reactor/uring/ring.js';
 import { WorkerFailed } from '../wire/client-facing-error.js';
 import { DataPlane } from './data-plane.js';
 import { Mail, type Mailbox } from './mail.js';
@@ -41,21 +42,26 @@ try {
   if (pinned < 0) plane.log('warn', `cannot be bound to processor ${start.processor}: ${errnoName(pinned)}`);
   giveMemoryBack(); // starting leaves a sixth of the heap unused
   plane.begin();
-  post({ type: 'ready', backend: reactor.name, why, mappings, aioContexts });
-  serve(plane, reactor, () => hasRoom);
+  post({ type: 'ready', backend: reactor.name, why, mappings, aioContexts, rings: ringMemories });
+  serve(plane, reactor, mail, () => hasRoom);
 } catch (error) {
   post({ type: 'cannotStart', why: error instanceof Error ? error.message : String(error) });
 }
 
 /** An error that is no one session's ends the thread, and so does a heap without room: the control plane puts another in
  *  its place. */
-function serve(plane: DataPlane, reactor: Reactor, hasRoom: () => boolean): void {
+function serve(plane: DataPlane, reactor: Reactor, mail: Mail, hasRoom: () => boolean): void {
   try {
     reactor.run();
     if (!hasRoom()) throw new RangeError('out of memory: the heap of its JavaScript is full');
   } catch (error) {
     plane.board.setAlive(plane.start.index, false); // nobody is sent here any more
     post({ type: 'dying', why: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+    try {
+      mail.readClients();
+    } catch (another) {
+      reactor.onBug(another);
+    }
     plane.tellClients(new WorkerFailed());
   }
 }

@@ -107,6 +107,7 @@ export const PARAMS_SQ_ENTRIES = 0;
 export const PARAMS_CQ_ENTRIES = 1;
 export const PARAMS_FLAGS = 2;
 export const PARAMS_FEATURES = 5;
+export const PARAMS_SQ_OFF_HEAD = 10;
 export const PARAMS_SQ_OFF_TAIL = 11;
 export const PARAMS_SQ_OFF_ARRAY = 16;
 export const PARAMS_CQ_OFF_HEAD = 20;
@@ -130,6 +131,7 @@ export const IO_URING_BUF_BYTES = 16;
 export const SQE_WORDS = 16;
 export const SQE_BYTES = 64;
 export const CQE_WORDS = 4;
+export const CQE_RESULT_AT = 2;
 export const CQE_BYTES = 16;
 
 /** enum io_uring_op. */

@@ -47,6 +47,16 @@ describe('the command line', () => {
     assert.match(text, /ERROR, WARN, INFO or DEBUG/);
   });
 
+  test('a limit of open files that is too low to start with is told', () => {
+    const { status, stderr } = spawnSync(
+      'sh',
+      ['-c', 'ulimit -n 64; exec "$0" "$@"', process.execPath, COMMAND, '-V'],
+      { encoding: 'utf8', timeout: 20_000 },
+    );
+    assert.equal(status, 1);
+    assert.match(stderr, /^pg_doorman: too few open files are allowed.*\n$/);
+  });
+
   test('-t accepts a good configuration and starts nothing', () => {
     const { status, text } = run('-t', file('good.yaml', 'general: { port: 6432 }\n'));
     assert.equal(status, 0);

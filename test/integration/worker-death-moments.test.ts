@@ -1,6 +1,10 @@
 /** A worker dies when it is least expected: while the process is reloaded, paused, shut down or replaced. */
 import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Doorman } from '../support/doorman.js';
 import { oneOfEachWorker } from '../support/one-of-each-worker.js';
@@ -10,6 +14,8 @@ import { sqlstateOf, WireClient } from '../support/wire-client.js';
 const FAULT = fileURLToPath(new URL('../support/worker-fault.mjs', import.meta.url));
 /** KILL_CLIENT with this number has worker 1 fail, see worker-fault.mjs. */
 const ASSERTION = 2_000_000_001;
+/** … and with this worker 0 when somebody connects. */
+const AT_ACCEPT = 2_000_000_007;
 
 const WORKERS = 2;
 const CONFIGURATION = { general: { worker_threads: WORKERS }, pools: { postgres: pool() } };
@@ -21,6 +27,35 @@ function doormanThatFailsAt(message: string): Promise<Doorman> {
     environment: { NODE_OPTIONS: `--import=${FAULT}`, PG_DOORMAN_TEST_FAULT: message },
   });
 }
+
+/** A file that workers wait for, see worker-fault.mjs. */
+function newFile(): string {
+  const file = join(mkdtempSync(join(tmpdir(), 'pg-doorman-dying-')), 'state');
+  writeFileSync(file, '');
+  return file;
+}
+
+async function isWaitedFor(file: string): Promise<void> {
+  while (readFileSync(file, 'utf8') !== 'waiting') await setImmediate();
+}
+
+test('at the first of many who connect at once: nobody is left hanging', async () => {
+  const file = newFile();
+  const doorman = await Doorman.start({
+    ...CONFIGURATION,
+    environment: { NODE_OPTIONS: `--import=${FAULT}`, PG_DOORMAN_TEST_DYING: file },
+  });
+  doorman.admin(`kill_client ${AT_ACCEPT}`).catch(() => undefined); // the console's client may be of that worker
+  await isWaitedFor(file);
+  const clients = await Promise.all(Array.from({ length: 5 }, () => WireClient.open(doorman.port)));
+  writeFileSync(file, '');
+  await doorman.logged(/worker 0 has died/);
+  // Those that the kernel had not handed to it are served by the next.
+  for (const client of clients) await client.logIn('postgres', 'postgres').catch(() => undefined);
+  for (const client of clients) client.close();
+  await serves(doorman);
+  await doorman.stop();
+});
 
 /** A client in a transaction of each. */
 async function inBoth(doorman: Doorman): Promise<[WireClient, WireClient]> {
@@ -142,5 +177,31 @@ test('at an upgrade that fails afterwards: another takes its place, and the old 
     (await doorman.admin('show workers')).map(({ state }) => state),
     ['serving', 'serving'],
   );
+  await doorman.stop();
+});
+
+test('of the new process at an upgrade: the clients that are on their way to it are told', async () => {
+  const file = newFile();
+  const doorman = await Doorman.start({
+    general: { worker_threads: 1 },
+    pools: { postgres: pool() },
+    environment: {
+      NODE_OPTIONS: `--import=${FAULT}`,
+      PG_DOORMAN_TEST_DYING: file,
+      PG_DOORMAN_TEST_FAULT: 'clientArrives',
+    },
+  });
+  const clients = await Promise.all(
+    Array.from({ length: 4 }, () => WireClient.login(doorman.port, 'postgres', 'postgres')),
+  );
+  const old = doorman.pid;
+  await doorman.upgrade();
+  await isWaitedFor(file);
+  await doorman.isReplaced(old);
+  writeFileSync(file, '');
+  const told = await Promise.all(clients.map(async (client) => sqlstateOf(await client.closed())));
+  // One was being taken.
+  assert.deepEqual(told.sort(), ['', '57P02', '57P02', '57P02']);
+  await serves(doorman);
   await doorman.stop();
 });

@@ -3,6 +3,7 @@
  *  io_uring(7), io_uring_setup(2), io_uring_enter(2). */
 import {
   CQE_BYTES,
+  CQE_RESULT_AT,
   CQE_WORDS,
   GETEVENTS_ARG_BYTES,
   GETEVENTS_ARG_TS_AT,
@@ -28,6 +29,7 @@ import {
   PARAMS_FLAGS,
   PARAMS_SQ_ENTRIES,
   PARAMS_SQ_OFF_ARRAY,
+  PARAMS_SQ_OFF_HEAD,
   PARAMS_SQ_OFF_TAIL,
   PARAMS_WORDS,
   SQE_BYTES,
@@ -39,6 +41,7 @@ import {
   type Fd,
   ioUringEnter,
   ioUringSetup,
+  type MappedRange,
   mapMemory,
   mapShared,
   SystemError,
@@ -49,6 +52,8 @@ import { highWord, lowWord, wordAt } from '../words.js';
  *  completions are kept by the kernel for so long (NODROP). */
 const SUBMISSIONS = 256;
 const COMPLETIONS = 2048;
+/** No result of an accept. */
+const TAKEN = -1;
 /** Features without which we do not want it; all of kernel 5.11 or newer. */
 const FEATURES_NEEDED =
   IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE | IORING_FEAT_EXT_ARG;
@@ -64,6 +69,21 @@ export const SETUPS: readonly { readonly flags: number; readonly missing: string
 export class UringUnavailable extends Error {
   override readonly name = 'UringUnavailable';
 }
+
+/** Where a ring's memory is, and at which of its 32-bit words what stands: for who looks into it when its thread has
+ *  ended. */
+export interface RingMemory {
+  readonly rings: MappedRange;
+  readonly entries: MappedRange;
+  readonly sqHeadAt: number;
+  readonly sqTailAt: number;
+  readonly sqEntries: number;
+  readonly cqesAt: number;
+  readonly cqEntries: number;
+}
+
+/** Those of this thread. */
+export const ringMemories: RingMemory[] = [];
 
 export class Ring {
   readonly fd: Fd;
@@ -113,8 +133,19 @@ export class Ring {
     const arrayAt = wordAt(parameters, PARAMS_SQ_OFF_ARRAY);
     const cqEnd = wordAt(parameters, PARAMS_CQ_OFF_CQES) + cqEntries * CQE_BYTES;
     const ringBytes = hasArray ? Math.max(cqEnd, arrayAt + this.sqEntries * 4) : cqEnd;
-    this.words = new Int32Array(mapShared(this.fd, 0, ringBytes).buffer);
-    this.sqes = new Int32Array(mapShared(this.fd, IORING_OFF_SQES, this.sqEntries * SQE_BYTES).buffer);
+    const rings = mapShared(this.fd, 0, ringBytes);
+    const entries = mapShared(this.fd, IORING_OFF_SQES, this.sqEntries * SQE_BYTES);
+    this.words = new Int32Array(rings.buffer);
+    this.sqes = new Int32Array(entries.buffer);
+    ringMemories.push({
+      rings: { address: rings.address, length: ringBytes },
+      entries: { address: entries.address, length: this.sqEntries * SQE_BYTES },
+      sqHeadAt: wordAt(parameters, PARAMS_SQ_OFF_HEAD) >> 2,
+      sqTailAt: this.sqTailAt,
+      sqEntries: this.sqEntries,
+      cqesAt: this.cqesAt,
+      cqEntries,
+    });
     // Without NO_SQARRAY the kernel looks entries up in an array of indices: each stands for itself, for good.
     if (hasArray) for (let i = 0; i < this.sqEntries; i++) this.words[(arrayAt >> 2) + i] = i;
     const argument = mapMemory(4096);
@@ -147,6 +178,8 @@ export class Ring {
     sqes[at + 14] = 0;
     sqes[at + 15] = 0;
     this.tail = (this.tail + 1) | 0;
+    // The kernel reads the tail inside io_uring_enter on this very thread: an ordinary store is in time.
+    this.words[this.sqTailAt] = this.tail;
     this.pending++;
     return at;
   }
@@ -214,7 +247,6 @@ export class Ring {
   }
 
   private enter(waitFor: number, flags: number): void {
-    Atomics.store(this.words, this.sqTailAt, this.tail);
     const argument = flags === 0 ? 0 : this.waitAddress;
     const length = flags === 0 ? 0 : GETEVENTS_ARG_BYTES;
     do {
@@ -239,10 +271,15 @@ export class Ring {
     const at = this.cqesAt + (this.head & this.cqMask) * CQE_WORDS;
     this.data0 = wordAt(words, at);
     this.data1 = wordAt(words, at + 1);
-    this.result = wordAt(words, at + 2);
+    this.result = wordAt(words, at + CQE_RESULT_AT);
     this.flags = wordAt(words, at + 3);
     this.head = (this.head + 1) | 0;
     return true;
+  }
+
+  /** The completion that `next` has read says no more what it brought. */
+  tookResult(): void {
+    this.words[this.cqesAt + ((this.head - 1) & this.cqMask) * CQE_WORDS + CQE_RESULT_AT] = TAKEN;
   }
 
   /** Gives the entries read so far back to the kernel, and looks for new ones. */

@@ -115,8 +115,8 @@ export class UringReactor extends BaseReactor implements Reactor {
 
   /** Nothing is in flight any more: the descriptor and the place among the sockets are given back. */
   closeSocket(socket: UringSocket): void {
-    this.forget(socket);
     this.ring.begin(Op.Close, socket.fd, 0, Kind.Ignored);
+    this.forget(socket); // the descriptor is the ring's now, see ring-remains.ts
   }
 
   /** Gives its place among the sockets back. */
@@ -168,6 +168,8 @@ export class UringReactor extends BaseReactor implements Reactor {
       case Kind.SendAtOnce:
         return this.sendsAtOnce.failed(data0, data1 >>> GENERATION_SHIFT, result);
       case Kind.Accept:
+        if (result >= 0) this.descriptors?.take(result);
+        this.ring.tookResult();
         return this.listeners[data0]?.accepted(result, flags);
       case Kind.Wake:
         this.listenForWakes();
