@@ -84,3 +84,26 @@ test('… and ahead of an error whose beginning comes together with the end of t
   assert.equal(tagsOf(await client.until('Z')), '3EZ');
   client.close();
 });
+
+test('a notice that ends together with the FATAL of a server that ends is whole for the client that was done', async (t) => {
+  const answer = Buffer.concat([message('C', string('SELECT 0')), message('Z', Buffer.from('I'))]);
+  const fake = await FakePostgres.start({
+    onMessage: ({ tag }, { socket }) => {
+      if (tag === 'Q') socket.write(Buffer.concat([answer, NOTICE.subarray(0, HALF)]));
+    },
+  });
+  t.after(() => fake.stop());
+  const doorman = await Doorman.start({ pools: { postgres: poolAt(fake.port) } });
+  t.after(() => doorman.stop());
+  const client = await WireClient.login(doorman.port, 'postgres', 'postgres');
+  client.send(query('select'));
+  assert.equal(tagsOf(await client.until('Z')), 'CZ');
+  const half = await client.bytes(HALF);
+  const ending = message('E', string('SFATAL'), string('C57P01'), string('Mgoes down'), Buffer.of(0));
+  fake.sessions.at(-1)?.socket.end(Buffer.concat([NOTICE.subarray(HALF), ending]));
+  const notice = Buffer.concat([half, await client.bytes(NOTICE.length - HALF)]);
+  assert.deepEqual(notice, NOTICE);
+  client.send(query('select'));
+  assert.equal(tagsOf(await client.until('Z')), 'CZ');
+  client.close();
+});
