@@ -230,7 +230,8 @@ export class Pool implements TimerTarget, Serials {
 
   /** Gives the client a server now, or has it wait. Returns whether it has one. */
   acquire(client: ServedClient): boolean {
-    const server = this.waiters.isEmpty ? this.takeIdle() : null;
+    // Each of those that wait may do so for a server that is asked whether it is alive, while others are idle.
+    const server = this.waiters.length <= this.checking.size ? this.takeIdle() : null;
     if (server !== null) {
       server.link(client);
       client.gotServer(server);
@@ -272,6 +273,15 @@ export class Pool implements TimerTarget, Serials {
   isAlive(server: ServerSession): void {
     this.checking.delete(server);
     this.offer(server);
+    this.serveWaiting();
+  }
+
+  /** Whoever has waited for a server that was asked whether it is alive, and did not get it, gets another idle one. */
+  private serveWaiting(): void {
+    while (this.waiters.length > this.checking.size && this.idle.first !== null) {
+      const server = this.takeIdle();
+      if (server !== null) this.offer(server);
+    }
   }
 
   /** A server has logged in, and has said this of its parameters. */
@@ -314,6 +324,7 @@ export class Pool implements TimerTarget, Serials {
     if (before === ServerState.Leaving) this.sharing.leavesNot(server);
     this.checking.delete(server);
     this.plane.serverClosed(server, before, reason, errno);
+    if (before === ServerState.Checking) this.serveWaiting();
     this.growth.grow();
     this.sharing.tellOthers();
     this.mayBeClosed();

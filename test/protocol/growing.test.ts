@@ -167,6 +167,41 @@ test('server_idle_check_timeout: one that has idled for longer is asked first, a
   await postgres.stop();
 });
 
+test('… and meanwhile nobody waits behind who waits for it: the next one is asked', {
+  timeout: 20_000,
+}, async () => {
+  const ANSWER = Buffer.concat([ONE_ROW, READY]);
+  let checksAreHeld = false;
+  const held: FakeSession[] = [];
+  let twoAreHeld: () => void = () => undefined;
+  const postgres = await FakePostgres.start({
+    onMessage: ({ tag, body }, session) => {
+      if (tag !== 'Q') return;
+      if ((body.toString('latin1') === ';\0') !== checksAreHeld) return session.socket.write(ANSWER);
+      if (held.push(session) === 2) twoAreHeld();
+    },
+  });
+  const answersToTwo = async (): Promise<void> => {
+    await new Promise<void>((resolve) => {
+      twoAreHeld = resolve;
+    });
+    for (const { socket } of held.splice(0)) socket.write(ANSWER);
+  };
+  const general = { server_idle_check_timeout: 1, worker_threads: 1, scaling_cooldown_sleep: 0 };
+  await withPool({ general, pool: poolAt(postgres.port, { pool_size: 2 }) }, async ({ login, count }) => {
+    const clients = [await login(), await login()];
+    for (checksAreHeld of [false, true]) {
+      const answers = answersToTwo();
+      for (const client of clients) client.send(query('select 1'));
+      await answers;
+      for (const client of clients) await client.until('Z');
+      assert.equal(await count('sv_idle'), 2); // which takes a millisecond
+    }
+    for (const client of clients) client.close();
+  });
+  await postgres.stop();
+});
+
 for (const isRoundRobin of [false, true]) {
   test(`server_round_robin: ${isRoundRobin}`, async () => {
     const general = { server_round_robin: isRoundRobin, scaling_cooldown_sleep: 0, worker_threads: 1 };
