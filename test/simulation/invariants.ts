@@ -228,7 +228,10 @@ export class Invariants {
    *  held up may hear of several sizes in one round. In an upgrade those of another process are counted, which may have had
    *  another pool_size. */
   checkProcess(process: SimulatedProcess, isUpgrading: boolean): void {
-    for (const [number] of process.pools.all()) {
+    const open = new Map(process.pools.all());
+    for (const number of this.greetableSince.keys())
+      if (!open.has(number)) this.greetableSince.delete(number);
+    for (const number of open.keys()) {
       let mayBe = 0;
       let opening = 0;
       let servers = 0;
