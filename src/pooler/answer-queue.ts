@@ -174,9 +174,9 @@ export class AnswerQueue {
       if (i === 0 || (i !== endAt && !isIgnored)) this.append(kind);
     });
     this.answered = (this.answered + kinds.length - this.length) | 0; // the others keep their places
-    if ([Owed.Query, Owed.FunctionCall, Owed.Sync].every((kind) => this.countOf(kind) === 0)) {
-      this.cyclePlace = this.answered; // the last was a Sync that is ignored
-    }
+    let last = this.length; // that ReadyForQuery ends: the first has moved, or the last was a Sync that is ignored
+    while (last > 0 && this.at(last - 1) > Owed.Sync) last--;
+    this.cyclePlace = (this.answered + last) | 0;
     return endAt >= 0;
   }
 

@@ -40,6 +40,17 @@ test('COPY FROM STDIN with rows of every size', async () => {
   client.close();
 });
 
+test('a COPY that was sent together with its data leaves the server to others', {
+  timeout: 20_000,
+}, async () => {
+  const [client, other] = [await login(), await login()];
+  client.send(Buffer.concat([query('copy copied from stdin'), copyData('1\tx\n'), copyDone()]));
+  assert.equal(tagsOf(await client.until('Z')), 'GCZ');
+  assert.equal(await other.value('select 1'), '1');
+  client.close();
+  other.close();
+});
+
 test('COPY TO STDOUT gives back what is there', async () => {
   const client = await login();
   const answer = await client.query(

@@ -89,6 +89,15 @@ test('Syncs sent into a COPY are not answered, and the end that was sent is know
   assert.deepEqual(left, [Owed.ExecuteResult, Owed.Sync, Owed.Query]);
 });
 
+test('a Query whose COPY had all its data with it is still ended by ReadyForQuery', () => {
+  const queue = new AnswerQueue();
+  for (const kind of [Owed.Query, Owed.CopyEnd]) queue.push(kind);
+  assert.equal(queue.beginCopyIn(), true);
+  assert.equal(queue.owesCycle, true);
+  queue.pop();
+  assert.equal(queue.owesCycle, false);
+});
+
 test('a COPY whose end is still to come: every Sync until then is ignored', () => {
   const queue = new AnswerQueue();
   for (const kind of [Owed.ExecuteResult, Owed.Sync, Owed.Sync]) queue.push(kind);
