@@ -23,6 +23,13 @@ export class ExecutablePages {
   private before = 0;
   /** … in use. */
   private inUse = 0;
+  private readonly pagesOfFiles: () => number;
+  private readonly forgetUnchanged: () => void;
+
+  constructor(pages = pagesOfFiles, forget = forgetUnchanged) {
+    this.pagesOfFiles = pages;
+    this.forgetUnchanged = forget;
+  }
 
   /** To be called when the process serves. */
   begin(): void {
@@ -31,16 +38,16 @@ export class ExecutablePages {
   }
 
   private look(): void {
-    const now = pagesOfFiles();
+    const now = this.pagesOfFiles();
     const isCalm = now <= this.before + PAGES_FEW;
     if (isCalm && now >= this.inUse + PAGES_MANY) this.forget();
     this.before = now;
   }
 
   private forget(): void {
-    forgetUnchanged();
+    this.forgetUnchanged();
     setTimeout(() => {
-      this.inUse = pagesOfFiles();
+      this.inUse = this.pagesOfFiles();
     }, COMES_BACK_MS).unref();
   }
 }

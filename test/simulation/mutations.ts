@@ -35,8 +35,6 @@ export interface Mutation {
   readonly name: string;
   /** The first seed that finds it, when that is not among the first few: the test begins there. */
   readonly seed?: number;
-  /** How many steps each seed has, when those of the others are too few. */
-  readonly steps?: number;
   /** Plants the bug; what it returns takes it out again. */
   readonly plant: () => () => void;
 }
@@ -306,20 +304,6 @@ export const MUTATIONS: readonly Mutation[] = [
             pool.idle.push(server);
           },
       ),
-    ),
-  },
-  {
-    name: 'who waits for a server that is being opened asks nobody for another, however long that takes',
-    seed: 8500007,
-    steps: 25_000,
-    plant: instead(
-      PoolSharing,
-      'hopesForNew',
-      () =>
-        function (this: PoolSharing) {
-          const { waiters, growth }: Pool = Reflect.get(this, 'pool');
-          return waiters.length <= growth.coming;
-        },
     ),
   },
   {
