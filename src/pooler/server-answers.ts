@@ -38,6 +38,8 @@ export abstract class ServerAnswers extends ServerStream implements HoldsStateme
   private copy = Copy.None;
   /** The place behind what was owed when CopyData went out before the server had said that it takes any. */
   private earlyCopyPlace = 0;
+  /** Nothing is owed any more. What that means is decided when all that has come has been looked at. */
+  protected isSettled = false;
   protected hadError = false;
   protected hasChangedSchema = false;
   protected sawFatal = false;

@@ -52,8 +52,6 @@ export abstract class ServerStream implements Caller {
   readonly queue: AnswerQueue;
   protected readonly framer: Framer;
   state = ServerState.Login;
-  /** Nothing is owed any more. What that means is decided when all that has come has been looked at. */
-  protected isSettled = false;
   /** Whether the framer may be in the middle of a message. */
   protected isInside = false;
   /** Whether the rest of the current message goes to the client. */
@@ -149,8 +147,8 @@ export abstract class ServerStream implements Caller {
       }
       // A split header stands at the beginning of these bytes; it is sent from a copy.
       if (frame === Frame.Message && framer.headerAt === SPLIT) runFrom = framer.bodyAt;
-      else if (frame === Frame.Message && this.isSettled) {
-        // Behind the last answer: this message may part the client from the server, which what was before it is not to.
+      else if (frame === Frame.Message && framer.tag === Backend.ErrorResponse) {
+        // It may part the client from the server; what stands before it is the client's all the same.
         this.relay(bytes, runFrom, framer.headerAt);
         runFrom = framer.headerAt;
       }
