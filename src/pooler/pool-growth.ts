@@ -49,7 +49,7 @@ export class PoolGrowth implements TimerTarget {
   grow(): void {
     const { shared, settings } = this.pool;
     const { poolSize, maxConcurrentCreates } = settings;
-    while (this.mayOpen && shared.size < poolSize && this.isServerWanted) {
+    while (shared.size < poolSize && this.mayOpen && this.isServerWanted) {
       if (!shared.reserve(poolSize, maxConcurrentCreates) || !this.open()) break;
     }
     if (this.pool.greeting.isAwaited) this.hopeForParameters();

@@ -30,7 +30,9 @@ export class StatementBeginning {
     if (memory === null) findMemory(bytes);
     if (bytes === memory && from + BEGINNING_MAX <= bytes.length) {
       // The last word may reach beyond the text: nobody looks there.
-      for (let at = 0; at < this.length; at += WORD) this.view.setInt32(at, memoryView.getInt32(from + at));
+      for (let at = 0; at < this.length; at += WORD) {
+        this.view.setInt32(at, memoryView.getInt32(from + at, true), true);
+      }
     } else {
       for (let i = 0; i < this.length; i++) this.bytes[i] = byteAt(bytes, from + i);
     }

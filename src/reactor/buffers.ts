@@ -12,6 +12,9 @@ export const LARGE_BYTES = 1 << LARGE_SHIFT;
 export const LARGE_COUNT = 1024;
 /** Where the large buffers begin. */
 export const LARGE_BEGIN = SMALL_COUNT * SMALL_BYTES;
+/** Up to so many bytes a loop moves faster than a call of copyWithin does. */
+const LOOP_MAX = 128;
+const WORD = 4;
 const MEMORY_BYTES = LARGE_BEGIN + LARGE_COUNT * LARGE_BYTES;
 
 export const NO_BUFFER = -1;
@@ -25,6 +28,7 @@ export interface Lender {
 export class Buffers {
   readonly memory: Uint8Array;
   readonly address: number;
+  private readonly view: DataView;
   private readonly references = new Int32Array(SMALL_COUNT + LARGE_COUNT);
   /** 1 for the buffers that go back to the lender instead of onto a stack. */
   private readonly isLent = new Int32Array(SMALL_COUNT + LARGE_COUNT);
@@ -43,6 +47,16 @@ export class Buffers {
     const { memory, address } = from ?? mapped();
     this.memory = memory;
     this.address = address;
+    this.view = new DataView(memory.buffer, memory.byteOffset, memory.length);
+  }
+
+  /** Copies bytes to another place of `memory` that does not overlap theirs. */
+  copy(to: number, from: number, length: number): void {
+    const { memory, view } = this;
+    if (length > LOOP_MAX) return void memory.copyWithin(to, from, from + length);
+    const words = length & -WORD;
+    for (let i = 0; i < words; i += WORD) view.setInt32(to + i, view.getInt32(from + i, true), true);
+    for (let i = words; i < length; i++) memory[to + i] = memory[from + i] as number;
   }
 
   /** Where a buffer's first byte stands in `memory`. */

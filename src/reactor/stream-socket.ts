@@ -501,7 +501,7 @@ export abstract class StreamSocket implements Socket, TimerTarget {
       const length = outbox.room(end - at);
       if (length === 0) return this.runOutOfMemory(end - at);
       const to = outbox.at;
-      if (bytes === memory) memory.copyWithin(to, at, at + length);
+      if (bytes === memory) buffers.copy(to, at, length);
       else if (length <= LOOP_MAX) for (let i = 0; i < length; i++) memory[to + i] = bytes[at + i] as number;
       else memory.set(bytes.subarray(at, at + length), to);
       outbox.at = to + length;
@@ -533,13 +533,14 @@ export abstract class StreamSocket implements Socket, TimerTarget {
     if (this.sendHead === NONE) this.sendHead = this.sendTail;
   }
 
-  /** Keeps bytes until `resume`: small ones are copied together, so that they do not hold a whole buffer. */
+  /** Keeps bytes until `resume`: small ones are copied together where each would hold a buffer of the many in use. */
   private keep(begin: number, length: number): void {
     const { outbox, segments, buffers } = this.host;
     let from = begin;
-    if (length <= COPY_MAX && outbox.room(length) === length) {
+    const mayHold = length > COPY_MAX || buffers.inUse < BUFFERS_PLENTY;
+    if (!mayHold && outbox.room(length) === length) {
       from = outbox.at;
-      buffers.memory.copyWithin(from, begin, begin + length);
+      buffers.copy(from, begin, length);
       outbox.at += length;
     }
     this.heldTail = segments.append(this.heldTail, from, length);

@@ -96,6 +96,8 @@ export class Ring {
   private readonly sqMask: number;
   private readonly cqMask: number;
   private readonly sqEntries: number;
+  /** The kernel writes completions only while this thread is in io_uring_enter. */
+  private readonly isQuiet: boolean;
   private readonly waitAddress: number;
   /** struct __kernel_timespec of the next wait, in 32-bit words. */
   private readonly timespec: Int32Array;
@@ -117,6 +119,7 @@ export class Ring {
     const fd = ioUringSetup(SUBMISSIONS, parameters);
     if (fd < 0) throw new UringUnavailable(new SystemError('io_uring_setup', fd).message);
     this.fd = fd as Fd;
+    this.isQuiet = (setupFlags & IORING_SETUP_DEFER_TASKRUN) !== 0;
     if ((wordAt(parameters, PARAMS_FEATURES) & FEATURES_NEEDED) !== FEATURES_NEEDED) {
       close(this.fd);
       throw new UringUnavailable('the kernel is older than 5.11');
@@ -284,8 +287,14 @@ export class Ring {
 
   /** Gives the entries read so far back to the kernel, and looks for new ones. */
   private hasMore(): boolean {
-    Atomics.store(this.words, this.cqHeadAt, this.head);
-    this.knownTail = Atomics.load(this.words, this.cqTailAt);
+    const { words, cqHeadAt, cqTailAt } = this;
+    if (this.isQuiet) {
+      words[cqHeadAt] = this.head;
+      this.knownTail = wordAt(words, cqTailAt);
+    } else {
+      Atomics.store(words, cqHeadAt, this.head);
+      this.knownTail = Atomics.load(words, cqTailAt);
+    }
     return this.head !== this.knownTail;
   }
 
