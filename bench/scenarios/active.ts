@@ -1,15 +1,28 @@
 /** Very many active clients on a small pool: each sends its next query as soon as it has its answer. A pooler that is fair
- *  lets all wait alike, clients ÷ throughput: the ideal that the slowest hundredth is measured by. */
+ *  lets all wait alike, clients ÷ throughput: the ideal that the slowest hundredth is measured by. With queries that take
+ *  no time it is the machine that is short, and who waits longer is also up to how the kernel shares it out among
+ *  clients, pooler and PostgreSQL; with queries that take some it is the servers, and so up to the pooler alone. */
 
 import { NotPossible } from '../errors.js';
 import { Load, loadProcesses } from '../load.js';
 import { withSeveralProcesses } from '../peers.js';
 import type { Pooler } from '../pooler.js';
 import { descriptorLimitOf, difference } from '../process-usage.js';
-import { type Bench, cpuColumns, cpuFigures, type Figures, oneByOne, type Scenario } from './scenario.js';
+import {
+  type Bench,
+  cpuColumns,
+  cpuFigures,
+  type Figures,
+  oneByOne,
+  type Row,
+  type Scenario,
+} from './scenario.js';
 
 export const ACTIVE_POOL_SIZE = 40;
-const SQL = 'SELECT 1';
+const QUERIES = [
+  { sql: 'SELECT 1', what: 'SELECT 1', secondsTimes: 1 },
+  { sql: 'SELECT pg_sleep(0.005)', what: 'queries of 5 ms', secondsTimes: 2 },
+] as const;
 const LOGINS_AT_ONCE = 50;
 /** Before anything is counted each client has had so many answers: whatever the machine, caches and compilers are warm. */
 const WARM_UP_ANSWERS = 10;
@@ -29,23 +42,36 @@ export const active: Scenario = {
     { figure: 'loadBusy', title: 'load CPU', digits: 2 },
   ],
 
-  run(bench) {
-    const { manyWorkers, activeClients } = bench.options;
+  async run(bench) {
+    const { manyWorkers, activeClients, seconds } = bench.options;
     const setup = { workers: manyWorkers, poolSize: ACTIVE_POOL_SIZE, maxClients: activeClients };
     const poolers = withSeveralProcesses(bench.contestants, manyWorkers).map((contestant) =>
       bench.newPooler(contestant, setup),
     );
-    const caseName = `${activeClients} clients, pool of ${ACTIVE_POOL_SIZE}, ${manyWorkers} workers`;
-    return oneByOne(bench, poolers, 'active', caseName, 1, (pooler, remark) =>
-      measure(bench, pooler, activeClients, remark),
-    );
+    const rows: Row[] = [];
+    for (const { sql, what, secondsTimes } of QUERIES) {
+      const caseName = `${activeClients} clients, pool of ${ACTIVE_POOL_SIZE}, ${manyWorkers} workers, ${what}`;
+      const load = { clients: activeClients, sql, seconds: secondsTimes * seconds };
+      const added = await oneByOne(bench, poolers, 'active', caseName, 1, (pooler, remark) =>
+        measure(bench, pooler, load, remark),
+      );
+      rows.push(...added);
+    }
+    return rows;
   },
 };
 
+interface ActiveLoad {
+  readonly clients: number;
+  readonly sql: string;
+  /** For how long it is recorded. */
+  readonly seconds: number;
+}
+
 async function measure(
-  { children, options: { seconds } }: Bench,
+  { children }: Bench,
   pooler: Pooler,
-  count: number,
+  { clients: count, sql, seconds }: ActiveLoad,
   remark: (text: string) => void,
 ): Promise<Figures> {
   if (count > descriptorLimitOf(pooler.pid) - SPARE_DESCRIPTORS)
@@ -54,7 +80,7 @@ async function measure(
   try {
     const { address } = pooler;
     const clients = Array.from({ length: count }, (_, id) => id);
-    const opened = await load.open({ address, clients, sql: SQL, atOnce: LOGINS_AT_ONCE });
+    const opened = await load.open({ address, clients, sql, atOnce: LOGINS_AT_ONCE });
     await load.run();
     await warmUp(load, count);
     pooler.forgetPeak();

@@ -12,8 +12,8 @@ export const LARGE_BYTES = 1 << LARGE_SHIFT;
 export const LARGE_COUNT = 1024;
 /** Where the large buffers begin. */
 export const LARGE_BEGIN = SMALL_COUNT * SMALL_BYTES;
-/** Up to so many bytes a loop moves faster than a call of copyWithin does. */
-const LOOP_MAX = 128;
+/** Up to so many bytes a loop copies faster than a call does, and makes no object. */
+export const LOOP_MAX = 128;
 const WORD = 4;
 const MEMORY_BYTES = LARGE_BEGIN + LARGE_COUNT * LARGE_BYTES;
 

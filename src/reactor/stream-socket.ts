@@ -4,7 +4,7 @@
  *      send ──▶ [ segment ▸ segment ▸ segment ] ──▶ one operation in flight ──▶ kernel
  *      kernel ──▶ onBytes, or, while paused, [ segment ▸ segment ] until HELD_MAX, then reading stops
  */
-import { type Buffers, NO_BUFFER, SMALL_BYTES } from './buffers.js';
+import { type Buffers, LOOP_MAX, NO_BUFFER, SMALL_BYTES } from './buffers.js';
 import { Errno } from './libc.js';
 import {
   type DetachedSocket,
@@ -18,12 +18,12 @@ import { NONE, type Segments } from './segments.js';
 import { Timer, type TimerTarget } from './timers.js';
 import { Bug } from './words.js';
 
-/** Up to so many bytes a loop copies faster than a call does, and makes no object. */
-const LOOP_MAX = 128;
 /** Received bytes up to this many are copied together rather than keeping their whole buffer … */
 const COPY_MAX = 1024;
 /** … unless no more buffers than this are in use. */
 const BUFFERS_PLENTY = 256;
+/** … or no more than this, for those that wait: it may be for long. */
+const BUFFERS_TO_WAIT = 64;
 /** A paused socket keeps this many bytes before it stops reading. */
 const HELD_MAX = 2 * SMALL_BYTES;
 const NOT_ENDED = -1;
@@ -537,7 +537,7 @@ export abstract class StreamSocket implements Socket, TimerTarget {
   private keep(begin: number, length: number): void {
     const { outbox, segments, buffers } = this.host;
     let from = begin;
-    const mayHold = length > COPY_MAX || buffers.inUse < BUFFERS_PLENTY;
+    const mayHold = length > COPY_MAX || buffers.inUse < BUFFERS_TO_WAIT;
     if (!mayHold && outbox.room(length) === length) {
       from = outbox.at;
       buffers.copy(from, begin, length);
