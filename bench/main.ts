@@ -19,6 +19,7 @@ import { idle } from './scenarios/idle.js';
 import { large } from './scenarios/large.js';
 import { leaders } from './scenarios/leaders.js';
 import { million } from './scenarios/million.js';
+import { paced } from './scenarios/paced.js';
 import { PROXY_CLIENTS, proxy } from './scenarios/proxy.js';
 import { queries } from './scenarios/queries.js';
 import { scaling } from './scenarios/scaling.js';
@@ -29,6 +30,7 @@ import { unprivilegedUser } from './unprivileged-user.js';
 
 const SCENARIO_BY_NAME = {
   queries,
+  paced,
   large,
   idle,
   million,

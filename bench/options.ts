@@ -6,6 +6,7 @@ import { UsageError } from './errors.js';
 
 const SCENARIOS = [
   'queries',
+  'paced',
   'large',
   'idle',
   'million',
@@ -29,6 +30,7 @@ export const USAGE = `npm run bench -- [options]
   --scenarios LIST        of ${SCENARIOS.join(', ')} (all)
   --protocols LIST        of ${PROTOCOLS.join(', ')} (all)
   --clients LIST          numbers of pgbench clients (1,40,120,500)
+  --rates LIST            queries a second in paced, one after the other (500,2000,8000)
   --seconds N             length of one run of pgbench (4)
   --rounds N              how often the poolers take turns (2)
   --pool-size N           server connections of a pool (20)
@@ -86,6 +88,7 @@ function optionsOf(values: ReadonlyMap<string, string>) {
     scenarios: someOf('scenarios', list('scenarios', SCENARIOS.join()), SCENARIOS),
     protocols: someOf('protocols', list('protocols', PROTOCOLS.join()), PROTOCOLS),
     clients: list('clients', '1,40,120,500').map((text) => count('clients', text, 10_000)),
+    rates: list('rates', '500,2000,8000').map((text) => count('rates', text, 1_000_000)),
     seconds: number('seconds', 4, 3_600),
     rounds: number('rounds', 2, 100),
     poolSize: number('pool-size', 20, 1_000),

@@ -19,6 +19,8 @@ export interface Load {
   readonly transaction: Transaction;
   readonly protocol: Protocol;
   readonly clients: number;
+  /** Transactions a second; as many as there can be if it is not said. */
+  readonly rate?: number;
   /** How long, or how many transactions in all. */
   readonly length: { readonly seconds: number } | { readonly transactions: number };
   /** Whether every transaction has a connection of its own (-C). */
@@ -78,13 +80,14 @@ export class Pgbench {
 
   /** Throws ProgramFailed, also when any transaction failed. */
   async run(load: Load): Promise<LoadResult> {
-    const { address, transaction, protocol, clients, length, reconnects = false, onProgress } = load;
+    const { address, transaction, protocol, clients, rate, length, reconnects = false, onProgress } = load;
     const prefix = join(this.directory, `pgbench-${++this.runs}`);
     const jobs = Math.min(Math.max(2, availableParallelism() >> 2), availableParallelism(), clients);
     const byTime = 'seconds' in length;
     const args = [
       ...(transaction === 'account' ? ['-S'] : ['-f', this.scriptOf(transaction)]),
       ...['-n', '-M', protocol, '-c', String(clients), '-j', String(jobs)],
+      ...(rate === undefined ? [] : ['-R', String(rate)]),
       ...(reconnects ? ['-C'] : []),
       ...['-l', `--sampling-rate=${SAMPLING_RATE}`, `--log-prefix=${prefix}`],
       ...(byTime ? ['-T', `${length.seconds}`] : ['-t', `${Math.ceil(length.transactions / clients)}`]),
