@@ -328,3 +328,13 @@ test('an address that cannot be listened on ends the start with status 1', async
   assert.match(asApi.stdout, /cannot start: cannot listen on 127\.0\.0\.1:\d+: EADDRINUSE/);
   somebody.close();
 });
+
+test('a limit of open files that is too low to start with is told', () => {
+  const { status, stderr } = spawnSync(
+    'sh',
+    ['-c', 'ulimit -n 64; exec "$0" "$@"', process.execPath, PROXY_COMMAND, '--help'],
+    { encoding: 'utf8', timeout: 20_000 },
+  );
+  assert.equal(status, 1);
+  assert.match(stderr, /^patroni_proxy: too few open files are allowed.*\n$/);
+});
