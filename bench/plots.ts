@@ -143,7 +143,7 @@ function tableOf({ rows }: BenchDocument): Table {
     Number.NaN;
   return {
     protocols: PROTOCOLS.filter((protocol) => cases.some(([, each]) => each === protocol)),
-    clients: distinct(cases.map(([, , count]) => count ?? '')),
+    clients: distinct(cases.map(([, , count]) => count ?? '')).sort((a, b) => Number(a) - Number(b)),
     poolers: distinct(rows.map(({ pooler }) => pooler)),
     figure,
   };
