@@ -176,7 +176,7 @@ export class SharedPool {
 
   /** One client more or less waits here, the first since `firstSince` (ticks). */
   waits(change: 1 | -1, firstSince: number): void {
-    if (this.workers === 1) return;
+    if (this.workers === 1) return; // nobody asks
     Atomics.add(this.words, this.mine + Part.Waiting, change);
     Atomics.add(this.words, Whole.Waiting, change);
     if (this.asksSince !== 0 && this.asksSince !== someTick(firstSince)) this.setAsksSince(0);

@@ -1,5 +1,6 @@
 /** Buffers are counted by reference: none is given twice, none is lost, and lent ones go back to their lender. */
 import assert from 'node:assert/strict';
+import { randomFillSync } from 'node:crypto';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import {
@@ -121,4 +122,20 @@ test('releasing more often than holding is a bug that is told, and counts nothin
   buffers.release(buffer);
   assert.throws(() => buffers.release(buffer), Bug);
   assert.equal(buffers.inUse, 0);
+});
+
+test('a copy of any length, from anywhere to anywhere, touches nothing beside it', () => {
+  const buffers = new Buffers();
+  const { memory } = buffers;
+  randomFillSync(memory, 0, 2 * SMALL_BYTES);
+  const offset = fc.integer({ min: 1, max: 600 });
+  fc.assert(
+    fc.property(offset, offset, fc.integer({ min: 0, max: 300 }), (fromOffset, toOffset, length) => {
+      const [from, to] = [fromOffset, SMALL_BYTES + toOffset];
+      const expected = memory.slice(0, 2 * SMALL_BYTES);
+      expected.set(memory.subarray(from, from + length), to);
+      buffers.copy(to, from, length);
+      assert.deepEqual(memory.subarray(0, 2 * SMALL_BYTES), expected);
+    }),
+  );
 });
