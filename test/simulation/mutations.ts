@@ -454,7 +454,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'an answer of our own is put inside a notice that is being relayed',
-    seed: 112,
+    seed: 1899,
     plant: instead(
       ServerAnswers,
       'sendSynthetics',

@@ -23,7 +23,7 @@ test('files of one machine become one, and other scenarios are left out', () => 
       { ...document, rows },
       { ...document, rows: [idle, ...others] },
     ]).rows,
-    document.rows,
+    [...rows, ...others],
   );
 });
 
