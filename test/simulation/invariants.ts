@@ -163,7 +163,8 @@ export class Invariants {
   private checkShared({ start }: DataPlane, { name, waiters, shared }: Pool): void {
     const { index } = start;
     const { first, length } = waiters;
-    if (shared.workers > 1 && shared.waitingIn(index) !== length) throw new Broken(`others see other waiters of ${name}`);
+    if (shared.workers > 1 && shared.waitingIn(index) !== length)
+      throw new Broken(`others see other waiters of ${name}`);
     if (first === null && shared.waitIn(index, 0) !== NONE_WAITS)
       throw new Broken(`somebody who has a server is still said to wait for one of ${name}`);
   }
