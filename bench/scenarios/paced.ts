@@ -1,5 +1,5 @@
 /** A load far from what the pooler can do, as most poolers have it most of the time: queries come one by one, at a fixed
- *  rate, and each wakes the pooler, whose code and data other processes have driven out of the caches meanwhile. */
+ *  rate, and each wakes the pooler: nothing is shared among many. */
 
 import type { Pooler } from '../pooler.js';
 import { type Bench, type Figures, inTurns, type Row, type Scenario } from './scenario.js';

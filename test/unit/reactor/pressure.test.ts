@@ -105,6 +105,30 @@ onEachReactor('a paused socket stops reading after a little, in however small pi
   assert.ok(mostBuffers < 40, `${mostBuffers} buffers were in use`);
 });
 
+onEachReactor('many who wait hold few buffers, and each gets what it was sent and nothing else', (bench) => {
+  const WAITING = 150;
+  const sent = Array.from({ length: WAITING }, (_, number) => randomBytes(1 + 2 * number));
+  const waiting: End[] = [];
+  const pieces: Buffer[][] = [];
+  let mostBuffers = 0;
+  const resumeAll = (): void => {
+    mostBuffers = bench.reactor.usage().buffers;
+    for (const each of waiting) each.socket.resume();
+    bench.whenStill(() => waiting.reduce((sum, each) => sum + each.received, 0), bench.done.bind(bench));
+  };
+  for (const [number, bytes] of sent.entries()) {
+    bench.pair((client, server) => {
+      server.socket.pause(false);
+      pieces[number] = server.collect();
+      client.send(bytes);
+      if (waiting.push(server) === WAITING) bench.whenStill(() => bench.reactor.usage().segments, resumeAll);
+    });
+  }
+  bench.run();
+  assert.ok(mostBuffers >= 64 && mostBuffers < 80, `${mostBuffers} buffers were in use`);
+  for (const [number, bytes] of sent.entries()) assert.deepEqual(Buffer.concat(pieces[number] ?? []), bytes);
+});
+
 onEachReactor(
   '1 GB for a peer that begins to read late takes few buffers, and all of it arrives',
   (bench) => {
