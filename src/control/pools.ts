@@ -21,6 +21,13 @@ export interface PoolChanges {
   readonly removed: readonly PoolSettings[];
 }
 
+/** How many servers there are for a database and user. */
+export interface ServerCount {
+  readonly database: string;
+  readonly user: string;
+  readonly servers: number;
+}
+
 /** The workers, as far as pools need them. */
 export interface PoolHolders {
   postToAll(message: ToWorker): void;
@@ -36,6 +43,8 @@ interface Slot {
   isStatic: boolean;
   /** While it is being closed: workers that have something of it yet. */
   closing: { readonly request: number; readonly left: Set<number> } | null;
+  /** Servers of another process that count in its pool_size. */
+  foreign: number;
 }
 
 export class Pools {
@@ -49,17 +58,22 @@ export class Pools {
   /** Those from here on nobody has ever had. */
   private used = 0;
   private lastRequest = 0;
+  /** Servers of the process whose place this one takes, by database and user; null while nobody knows how many. */
+  private foreign: ReadonlyMap<string, number> | null;
 
-  /** Throws TooManyPools. */
+  /** `hasPredecessor`: this process takes another's place, whose servers count until it has ended. Throws
+   *  TooManyPools. */
   constructor(
     shared: SharedState,
     workers: number,
     holders: PoolHolders,
     configured: readonly PoolSettings[],
+    hasPredecessor: boolean,
   ) {
     this.shared = shared;
     this.workers = workers;
     this.holders = holders;
+    this.foreign = hasPredecessor ? null : new Map();
     for (const each of configured) this.open(each, true);
   }
 
@@ -108,8 +122,10 @@ export class Pools {
       new Counters(this.shared.counters, counterRow(worker, pool)).clear();
     }
     this.used = Math.max(this.used, pool + 1);
-    this.slots.set(pool, { settings, isStatic, closing: null });
+    const slot: Slot = { settings, isStatic, closing: null, foreign: 0 };
+    this.slots.set(pool, slot);
     this.numbers.set(nameOf(settings), pool);
+    this.countForeign(pool, slot); // before anybody opens a server
     this.tell(pool, settings);
     return pool;
   }
@@ -131,6 +147,33 @@ export class Pools {
     if (slot === undefined || address?.kind !== 'tcp' || address.host === host) return;
     slot.settings = { ...slot.settings, address: { ...address, host } };
     this.holders.postToAll({ type: 'address', pool, host });
+  }
+
+  /** How many servers there are, in what is being closed as well; only what has any. */
+  servers(): ServerCount[] {
+    return [...this.slots]
+      .map(
+        ([
+          pool,
+          {
+            settings: { database, user },
+          },
+        ]) => ({ database, user, servers: this.sharedPool(pool).size }),
+      )
+      .filter(({ servers }) => servers > 0);
+  }
+
+  /** The process whose place this one takes has so many servers left; none of what is not named. They count in the
+   *  pools that there are and in those that are opened later. */
+  foreignAre(counts: readonly ServerCount[]): void {
+    const foreign = new Map<string, number>();
+    for (const each of counts) {
+      const key = foreignKey(each);
+      // Two pools may have them in common, see nameOf.
+      foreign.set(key, (foreign.get(key) ?? 0) + each.servers);
+    }
+    this.foreign = foreign;
+    for (const [pool, slot] of this.slots) this.countForeign(pool, slot);
   }
 
   /** The configuration has these pools now: opens, changes and closes what differs. Throws TooManyPools, and then has
@@ -176,9 +219,18 @@ export class Pools {
   private hasLeft(worker: number, pool: number): void {
     const slot = this.slots.get(pool);
     if (slot?.closing?.left.delete(worker) !== true || slot.closing.left.size > 0) return;
+    this.sharedPool(pool).occupy(-slot.foreign);
     this.slots.delete(pool);
     this.numbers.delete(nameOf(slot.settings));
     this.free.push(pool);
+  }
+
+  /** While nobody knows how many there are, it may be as many as there may be. */
+  private countForeign(pool: number, slot: Slot): void {
+    const { settings, foreign: before } = slot;
+    slot.foreign = this.foreign === null ? settings.poolSize : (this.foreign.get(foreignKey(settings)) ?? 0);
+    if (slot.foreign !== before) this.sharedPool(pool).occupy(slot.foreign - before);
+    if (slot.foreign < before) this.holders.postToAll({ type: 'roomCame', pool });
   }
 
   private change(pool: number, settings: PoolSettings, isStatic: boolean): void {
@@ -207,4 +259,8 @@ type Names = Pick<PoolSettings, 'database' | 'user' | 'isDynamic'>;
 
 function nameOf({ database, user, isDynamic }: Names): string {
   return `${database}\0${user}\0${isDynamic}`;
+}
+
+function foreignKey({ database, user }: Pick<ServerCount, 'database' | 'user'>): string {
+  return `${database}\0${user}`;
 }

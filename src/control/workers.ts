@@ -123,7 +123,7 @@ export class Workers implements PoolHolders {
     this.events = events;
     const { workerThreads, host, port, backlog } = settings;
     this.shared = sharedState(workerThreads);
-    this.pools = new Pools(this.shared, workerThreads, this, configured);
+    this.pools = new Pools(this.shared, workerThreads, this, configured, heritage !== null);
     const address: SocketAddress = host.startsWith('/')
       ? { kind: 'unix', path: `${host}/.s.PGSQL.${port}` }
       : { kind: 'tcp', host, port };

@@ -64,6 +64,7 @@ export class Invariants {
   /** By number of the pool: servers that there may be. */
   private readonly sizesMax: number[] = [];
   private readonly settings = new WeakMap<Pool, PoolSettings>();
+  private readonly mostOfBoth = new Map<string, number>();
   /** … since when a login could have been greeted. */
   private readonly greetableSince = new Map<number, number>();
 
@@ -260,6 +261,24 @@ export class Invariants {
       this.sizesMax[number] = most;
       if (size > most || servers > size)
         throw new Broken(`pool ${number}: ${servers} servers, ${size} counted, of ${most}`);
+    }
+  }
+
+  /** Both processes of an upgrade together have no more servers of a pool than one of them might have. */
+  checkBoth(old: SimulatedProcess, next: SimulatedProcess): void {
+    for (const [number, { database, user, poolSize }] of next.pools.all()) {
+      const key = `${database}\0${user}`;
+      const shared = next.pools.sharedPool(number);
+      const own = next.workers.reduce((sum, { index }) => sum + shared.sizeOf(index), 0);
+      let before = 0;
+      for (const each of old.pools.servers())
+        if (each.database === database && each.user === user) before += each.servers;
+      const most = Math.max(this.mostOfBoth.get(key) ?? 0, poolSize, before);
+      this.mostOfBoth.set(key, most);
+      if (own + before > most)
+        throw new Broken(
+          `pool ${number}: ${own} servers here and ${before} in the other process, of ${most}`,
+        );
     }
   }
 

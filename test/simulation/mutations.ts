@@ -1,5 +1,6 @@
 /** Bugs planted on purpose, the historical ones of poolers among them: a simulator that does not find them proves
  *  nothing. Each takes the place of a method for a while. */
+import { Pools } from '../../src/control/pools.js';
 import { AnswerQueue } from '../../src/pooler/answer-queue.js';
 import { ClientStatements } from '../../src/pooler/client-statements.js';
 import { ClientStream } from '../../src/pooler/client-stream.js';
@@ -543,6 +544,22 @@ export const MUTATIONS: readonly Mutation[] = [
       () =>
         function (this: DataPlane, socket: Socket) {
           socket.close();
+        },
+    ),
+  },
+  {
+    name: 'pools that are opened in an upgrade do not know of the servers of the other process',
+    seed: 9,
+    plant: instead(
+      Pools,
+      'open',
+      (original) =>
+        function (this: Pools, ...opened: unknown[]) {
+          const foreign = Reflect.get(this, 'foreign');
+          Reflect.set(this, 'foreign', new Map());
+          const pool = original.apply(this, opened);
+          Reflect.set(this, 'foreign', foreign);
+          return pool;
         },
     ),
   },

@@ -72,7 +72,7 @@ export class SimulatedProcess {
     const { settings, pools } = around.scenario.resolved;
     this.settings = settings;
     this.shared = sharedState(settings.workerThreads);
-    this.pools = new Pools(this.shared, settings.workerThreads, this, pools);
+    this.pools = new Pools(this.shared, settings.workerThreads, this, pools, predecessor !== null);
     if (predecessor !== null) this.board.lastIds = predecessor.lastIds;
     for (let index = 0; index < settings.workerThreads; index++) this.start(index);
   }

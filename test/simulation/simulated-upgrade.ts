@@ -21,8 +21,6 @@ export class SimulatedUpgrade implements Departing {
   private next: SimulatedProcess | null = null;
   private awaited: number;
   private hasBegun = false;
-  /** By pool of the new process: servers of the old one that are counted there. */
-  private readonly foreign = new Map<number, number>();
   private readonly cancels = new Map<number, { left: number; readonly answered: () => void }>();
   private lastCancel = 0;
 
@@ -38,10 +36,9 @@ export class SimulatedUpgrade implements Departing {
     return [client + IDS_BETWEEN, server + IDS_BETWEEN];
   }
 
-  /** The new process serves. Until it is known how many servers the old one has, it may be as many as there may be. */
+  /** The new process serves. */
   begin(next: SimulatedProcess): void {
     this.next = next;
-    for (const [pool, { poolSize }] of next.pools.all()) this.count(next, pool, poolSize);
     this.old.depart(GRACE_MS);
   }
 
@@ -90,19 +87,8 @@ export class SimulatedUpgrade implements Departing {
   private tellCounts(): void {
     const { next, old } = this;
     if (next === null) return;
-    for (const [pool, settings] of next.pools.all()) {
-      const number = old.pools.numberOf(settings);
-      this.count(next, pool, old.hasEnded || number < 0 ? 0 : old.pools.sharedPool(number).size);
-    }
+    next.pools.foreignAre(old.hasEnded ? [] : old.pools.servers());
     if (old.hasEnded) return next.predecessorEnded();
     this.world.after(COUNTS_MS, () => this.tellCounts());
-  }
-
-  private count(next: SimulatedProcess, pool: number, servers: number): void {
-    const change = servers - (this.foreign.get(pool) ?? 0);
-    if (change === 0) return;
-    this.foreign.set(pool, servers);
-    next.pools.sharedPool(pool).occupy(change);
-    if (change < 0) next.postToAll({ type: 'roomCame', pool });
   }
 }

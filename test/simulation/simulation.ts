@@ -272,6 +272,8 @@ export class Simulation {
         if (!worker.reactor.hasRun() || worker.isDead) continue;
         this.invariants.checkWorker(worker.plane, worker.reactor);
         if (process === this.process) this.invariants.checkProcess(process, this.isUpgrading);
+        const old = this.processes.at(-2);
+        if (old !== undefined && !old.hasEnded) this.invariants.checkBoth(old, this.process);
       }
       if (process.hasEnded && process !== this.process)
         this.processes = this.processes.filter((each) => each !== process);

@@ -11,7 +11,6 @@ import type { Workers } from '../workers.js';
 import { UpgradeFailed } from './failure.js';
 import { type Heritage, heritageFrom, keepDescriptors, PIPE_FD } from './heritage.js';
 import { type Accept, type Begin, ToPredecessor, ToSuccessor, type Travelling } from './process-messages.js';
-import { ForeignServers } from './server-counts.js';
 import { SUCCESSOR_VARIABLE } from './successor.js';
 
 const BEGIN_TIMEOUT_MS = 30_000;
@@ -70,8 +69,7 @@ export class Predecessor {
   /** From now on there are workers; what comes from the old process is theirs. `onAccept`: this process is
    *  the service, in which these databases are paused. */
   serve(workers: Workers, log: Log, onAccept: Site['onAccept']): void {
-    const foreign = new ForeignServers(workers);
-    this.site = { workers, log, foreign, onAccept };
+    this.site = { workers, log, onAccept };
     if (this.isGone) this.gone(this.site);
   }
 
@@ -100,7 +98,7 @@ export class Predecessor {
       case 'accept':
         return this.accept(site, message);
       case 'servers':
-        return site.foreign.are(message.counts);
+        return site.workers.pools.foreignAre(message.counts);
       case 'poolFacts':
         return site.workers.postToAll(message);
       case 'client':
@@ -115,10 +113,10 @@ export class Predecessor {
     }
   }
 
-  private accept({ workers, foreign, onAccept }: Site, { counts, paused }: Accept): void {
+  private accept({ workers, onAccept }: Site, { counts, paused }: Accept): void {
     if (this.isAccepting) return;
     this.isAccepting = true;
-    foreign.are(counts);
+    workers.pools.foreignAre(counts);
     onAccept(paused);
     workers.accept();
   }
@@ -145,7 +143,7 @@ export class Predecessor {
   private gone(site: Site): void {
     const { workers, log } = site;
     this.accept(site, { counts: [], paused: [] });
-    site.foreign.are([]);
+    workers.pools.foreignAre([]);
     this.asked.clear();
     workers.predecessorEnded();
     fillPools(workers.pools.all(), [...workers.all()]);
@@ -157,7 +155,6 @@ export class Predecessor {
 interface Site {
   readonly workers: Workers;
   readonly log: Log;
-  readonly foreign: ForeignServers;
   readonly onAccept: (paused: Accept['paused']) => void;
 }
 

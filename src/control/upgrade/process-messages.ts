@@ -81,7 +81,6 @@ const toPredecessor = z.discriminatedUnion('type', [
 ]);
 
 export type Begin = z.output<typeof begin>;
-export type ServerCounts = z.output<typeof serverCounts>;
 export type ToSuccessor = z.output<typeof toSuccessor>;
 export type ToPredecessor = z.output<typeof toPredecessor>;
 export type Accept = Pick<Extract<ToSuccessor, { type: 'accept' }>, 'counts' | 'paused'>;

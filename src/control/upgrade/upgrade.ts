@@ -12,7 +12,6 @@ import type { Workers } from '../workers.js';
 import { UpgradeFailed } from './failure.js';
 import type { Predecessor } from './predecessor.js';
 import { PROTOCOL, type ToPredecessor, type Travelling } from './process-messages.js';
-import { serverCounts } from './server-counts.js';
 import { Successor } from './successor.js';
 import { Transfer } from './transfer.js';
 
@@ -180,7 +179,7 @@ export class Upgrade {
     await this.departure();
     if (this.successor !== successor) throw new UpgradeFailed('the new process ended as soon as it served');
     this.site.hooks.handedOver(successor.pid);
-    successor.tell({ type: 'accept', counts: serverCounts(workers), paused: this.site.paused() });
+    successor.tell({ type: 'accept', counts: workers.pools.servers(), paused: this.site.paused() });
     this.countsTimer = setInterval(() => this.tellCounts(successor), COUNTS_INTERVAL_MS);
     log.info(
       `upgrade: process ${successor.pid} serves in place of ${process.pid}; what cannot go there has ${settings().shutdownTimeoutMs} ms to finish`,
@@ -213,7 +212,7 @@ export class Upgrade {
   }
 
   private tellCounts(successor: Successor): void {
-    const counts = serverCounts(this.site.workers);
+    const counts = this.site.workers.pools.servers();
     const text = JSON.stringify(counts);
     if (text === this.lastCounts) return;
     this.lastCounts = text;

@@ -1,7 +1,7 @@
 /** Pools as far as statistics look at them. */
 import { PoolMode, type PoolSettings } from '../../../src/pooler/settings.js';
 
-const POOL: PoolSettings = {
+export const POOL: PoolSettings = {
   database: 'x',
   user: 'alice',
   isDynamic: false,
