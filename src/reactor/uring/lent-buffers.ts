@@ -9,14 +9,17 @@ import { type Ring, UringUnavailable } from './ring.js';
 
 export const SMALL_GROUP = 0;
 export const LARGE_GROUP = 1;
+export type Group = typeof SMALL_GROUP | typeof LARGE_GROUP;
 
 /** Few, so that a small set goes round and stays in the processor's cache; so many more each time they run out. */
 const LENT_STEP = 64;
 const LARGE_LENT_STEP = 16;
+/** They run out when no more than this part of a step is left: others may be on their way from the kernel. */
+const FEW_LEFT = 4;
 /** Most that the kernel has at a time. */
 const LENT_MAX = 1024;
 
-class Group {
+class BufferRing {
   private readonly entries: Int32Array;
   private readonly halves: Uint16Array;
   private readonly mask: number;
@@ -50,7 +53,7 @@ class Group {
 
 export class LentBuffers {
   private readonly buffers: Buffers;
-  private readonly groups: readonly [Group, Group];
+  private readonly rings: readonly [BufferRing, BufferRing];
   /** How many the kernel has, and how many it is to have, by group. */
   private readonly withKernel = new Int32Array(2);
   private readonly wanted = new Int32Array(2);
@@ -58,7 +61,7 @@ export class LentBuffers {
   /** Throws UringUnavailable. */
   constructor(ring: Ring, buffers: Buffers) {
     this.buffers = buffers;
-    this.groups = [new Group(ring, SMALL_GROUP, LENT_MAX), new Group(ring, LARGE_GROUP, LENT_MAX)];
+    this.rings = [new BufferRing(ring, SMALL_GROUP, LENT_MAX), new BufferRing(ring, LARGE_GROUP, LENT_MAX)];
     buffers.lender = this;
   }
 
@@ -70,13 +73,18 @@ export class LentBuffers {
     return buffer;
   }
 
-  /** Whether a receive of the group would find a buffer. When the kernel has none left, it is to have more. */
-  ensure(group: number): boolean {
-    if (wordAt(this.withKernel, group) > 0) return true;
+  /** Whether a receive of the group would find a buffer. When the kernel has few left, it is to have more. */
+  ensure(group: Group): boolean {
     const step = group === SMALL_GROUP ? LENT_STEP : LARGE_LENT_STEP;
+    if (this.left(group) * FEW_LEFT >= step) return true;
     this.wanted[group] = Math.min(LENT_MAX, wordAt(this.wanted, group) + step);
-    for (let i = 0; i < step && this.lendFresh(group); i++);
-    return wordAt(this.withKernel, group) > 0;
+    for (let i = 0; i < step && this.left(group) < LENT_MAX && this.lendFresh(group); i++);
+    return this.left(group) > 0;
+  }
+
+  /** So many receives of the group would find a buffer. */
+  left(group: Group): number {
+    return wordAt(this.withKernel, group);
   }
 
   /** Takes it back, unless the kernel has as many as it is to have: then it is free for sending. */
@@ -87,7 +95,7 @@ export class LentBuffers {
     return true;
   }
 
-  private lendFresh(group: number): boolean {
+  private lendFresh(group: Group): boolean {
     const buffer = this.buffers.takeToLend(group === LARGE_GROUP);
     if (buffer === NO_BUFFER) return false;
     this.lend(buffer);
@@ -98,7 +106,7 @@ export class LentBuffers {
     const group = buffer < SMALL_COUNT ? SMALL_GROUP : LARGE_GROUP;
     const id = group === SMALL_GROUP ? buffer : buffer - SMALL_COUNT;
     const length = group === SMALL_GROUP ? SMALL_BYTES : LARGE_BYTES;
-    this.groups[group].lend(this.buffers.address + this.buffers.beginOf(buffer), length, id);
+    this.rings[group].lend(this.buffers.address + this.buffers.beginOf(buffer), length, id);
     this.withKernel[group] = wordAt(this.withKernel, group) + 1;
   }
 }

@@ -28,6 +28,10 @@ export class SendsAtOnce {
     this.results[at] = SENT;
   }
 
+  get isEmpty(): boolean {
+    return this.count === 0;
+  }
+
   /** The kernel took only so many bytes, or said no (negative errno). */
   failed(slot: number, generation: number, result: number): void {
     for (let at = 0; at < this.count; at++) {

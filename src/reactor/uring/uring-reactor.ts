@@ -28,9 +28,10 @@ import { encodeSocketAddress } from '../socket-address.js';
 import { nobody, SocketState } from '../stream-socket.js';
 import { Timer, type TimerTarget } from '../timers.js';
 import { Bug } from '../words.js';
-import { LentBuffers } from './lent-buffers.js';
+import { type Group, LentBuffers } from './lent-buffers.js';
 import { Ring } from './ring.js';
 import { SendsAtOnce } from './sends-at-once.js';
+import { Starving } from './starving.js';
 import { GENERATION_SHIFT, KIND_MASK, Kind, UringSocket } from './uring-socket.js';
 
 const GENERATION_MASK = 0x7fffff;
@@ -47,7 +48,7 @@ export class UringReactor extends BaseReactor implements Reactor {
   private readonly sockets: (UringSocket | null)[] = [];
   private readonly freeSlots: number[] = [];
   private readonly listeners: (UringListener | null)[] = [];
-  private readonly starving: UringSocket[] = [];
+  private readonly starving: Starving;
   private readonly wakeMemory = mapMemory(4096);
   private generation = 0;
   private socketCount = 0;
@@ -59,6 +60,7 @@ export class UringReactor extends BaseReactor implements Reactor {
     descriptors?.take(this.ring.fd);
     this.receivesMultishot = (setupFlags & IORING_SETUP_DEFER_TASKRUN) !== 0;
     this.lent = new LentBuffers(this.ring, this.buffers);
+    this.starving = new Starving(this.lent);
     this.listenForWakes();
   }
 
@@ -128,9 +130,15 @@ export class UringReactor extends BaseReactor implements Reactor {
     this.descriptors?.release(socket.fd);
   }
 
-  /** All buffers are in use: the socket receives again when there are some. */
-  waitForBuffers(socket: UringSocket): void {
-    this.starving.push(socket);
+  /** The kernel has no buffer of the group for it: the socket receives when there are some. */
+  waitForBuffers(socket: UringSocket, group: Group): void {
+    this.starving.push(socket, group);
+  }
+
+  /** Sends at once give their buffers back as soon as they are submitted. */
+  protected override get isBusy(): boolean {
+    if (!this.starving.isEmpty && (this.starving.canBeFed || !this.sendsAtOnce.isEmpty)) return true;
+    return super.isBusy;
   }
 
   protected waitAndDispatch(timeoutMs: number): void {
@@ -142,7 +150,7 @@ export class UringReactor extends BaseReactor implements Reactor {
       this.eventEnds();
     }
     if (this.isSubmitted) this.sendsAtOnce.settle(this.segments);
-    if (this.starving.length > 0) this.feedStarving();
+    this.starving.feed();
     if (!this.largePause.isEmpty) this.largePause.end(this.clock());
   }
 
@@ -181,10 +189,6 @@ export class UringReactor extends BaseReactor implements Reactor {
   private listenForWakes(): void {
     const at = this.ring.begin(Op.Read, this.wakeFd, 0, Kind.Wake);
     this.ring.putMemory(at, this.wakeMemory.address, 8);
-  }
-
-  private feedStarving(): void {
-    for (let left = this.starving.length; left > 0; left--) this.starving.shift()?.startReceiving();
   }
 }
 

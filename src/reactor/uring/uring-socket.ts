@@ -25,7 +25,7 @@ import { Errno, type Fd, socketError } from '../libc.js';
 import type { Receiver } from '../reactor.js';
 import { NONE } from '../segments.js';
 import { SocketState } from '../stream-socket.js';
-import { LARGE_GROUP, SMALL_GROUP } from './lent-buffers.js';
+import { type Group, LARGE_GROUP, SMALL_GROUP } from './lent-buffers.js';
 import type { UringReactor } from './uring-reactor.js';
 
 /** What a completion is of: the low byte of its second data word, the socket's generation above it. */
@@ -62,7 +62,7 @@ export class UringSocket extends KernelSocket {
   readonly slot: number;
   readonly generation: number;
   private receiving = Receiving.No;
-  private group = SMALL_GROUP;
+  private group: Group = SMALL_GROUP;
   /** Receives in a row that speak for the other kind of buffer. */
   private otherWay = 0;
   private isSending = false;
@@ -108,7 +108,7 @@ export class UringSocket extends KernelSocket {
       this.group = this.group === SMALL_GROUP ? LARGE_GROUP : SMALL_GROUP;
       this.otherWay = 0;
     }
-    if (!this.reactor.lent.ensure(this.group)) return this.reactor.waitForBuffers(this);
+    if (!this.reactor.lent.ensure(this.group)) return this.reactor.waitForBuffers(this, this.group);
     this.receiving = Receiving.Armed;
     const { ring } = this.reactor;
     const at = this.queue(Op.Recv, Kind.Recv);
@@ -290,12 +290,13 @@ export class UringSocket extends KernelSocket {
     else if (result === 0) return this.ended(0);
     else if (result !== -Errno.ENOBUFS && result !== -Errno.ECANCELED) return this.ended(-result);
     if (goesOn || !this.wantsBytes) return;
+    if (result === -Errno.ENOBUFS) return this.reactor.waitForBuffers(this, group);
     if (group !== LARGE_GROUP || result <= 0 || result >= LARGE_BYTES / 2) this.startReceiving();
     else this.reactor.largePause.begin(this, this.reactor.nowMs);
   }
 
   receiveAfterPause(): void {
-    this.startReceiving();
+    if (this.wantsBytes) this.startReceiving();
   }
 
   /** Counts what speaks for the other kind of buffer; a multishot receive must end before the kind can change. */
