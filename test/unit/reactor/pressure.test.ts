@@ -363,6 +363,8 @@ onEachReactor(
   (bench) => {
     // Pieces of 2 KB come from many senders and hold 8 KB each on their way to a peer that does not read.
     const SENDERS = 20;
+    // Lent, and nobody's yet.
+    const KERNEL_HAS = 100;
     const piece = Buffer.alloc(2048);
     let mostBuffers = 0;
     let relayed = 0;
@@ -375,7 +377,7 @@ onEachReactor(
         const { buffers } = bench.reactor.usage();
         mostBuffers = Math.max(mostBuffers, buffers);
         const willing = sources.filter((each) => !each.socket.isCongested);
-        if (buffers < SMALL_COUNT - 50 && willing.length > 0) {
+        if (buffers < SMALL_COUNT - KERNEL_HAS && willing.length > 0) {
           for (const each of willing) each.send(piece);
           return bench.after(0, fill);
         }
