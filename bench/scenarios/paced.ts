@@ -6,8 +6,9 @@ import { type Bench, type Figures, inTurns, type Row, type Scenario } from './sc
 import { STEADY_LOAD_COLUMNS, steadyLoad } from './steady-load.js';
 
 const LOAD = { transaction: 'account', protocol: 'simple', clients: 40 } as const;
-/** Uncounted: V8 compiles what is used often. */
+/** Uncounted: V8 compiles what is used often, and some seconds after such a burst it collects and compiles anew. */
 const WARM_UP = { length: { seconds: 5 } };
+const SETTLING = { length: { seconds: 15 } };
 
 export const paced: Scenario = {
   columns: STEADY_LOAD_COLUMNS,
@@ -33,7 +34,10 @@ async function measure(
   warmPids: Set<number>,
 ): Promise<Figures> {
   const { address, pid } = pooler;
-  if (!warmPids.has(pid)) await pgbench.run({ address, ...LOAD, ...WARM_UP });
+  if (!warmPids.has(pid)) {
+    await pgbench.run({ address, ...LOAD, ...WARM_UP });
+    await pgbench.run({ address, ...LOAD, ...SETTLING, rate });
+  }
   warmPids.add(pid);
   return steadyLoad(pgbench, pooler, { ...LOAD, rate }, options.seconds);
 }

@@ -9,7 +9,7 @@ import { PoolMode, type PoolSettings } from '../../src/pooler/settings.js';
 import { NONE_WAITS } from '../../src/pooler/shared-pool.js';
 import { msSince, wholeMsSince } from '../../src/pooler/ticks.js';
 import { TransactionStatus } from '../../src/wire/tags.js';
-import { type BackendHost, hostOf } from './backend-host.js';
+import { type BackendHost, hostOf, poolKey } from './backend-host.js';
 import { versionOf } from './model-settings.js';
 import type { SimulatedProcess } from './simulated-process.js';
 import type { SimulatedReactor } from './simulated-reactor.js';
@@ -64,7 +64,10 @@ export class Invariants {
   /** By number of the pool: servers that there may be. */
   private readonly sizesMax: number[] = [];
   private readonly settings = new WeakMap<Pool, PoolSettings>();
+  /** In upgrades, by database and user: servers that there may be in both processes … */
   private readonly mostOfBoth = new Map<string, number>();
+  /** … and by old process: pools in which somebody has waited to be greeted there. */
+  private readonly greetedBy = new WeakMap<SimulatedProcess, Set<string>>();
   /** … since when a login could have been greeted. */
   private readonly greetableSince = new Map<number, number>();
 
@@ -264,18 +267,24 @@ export class Invariants {
     }
   }
 
-  /** Both processes of an upgrade together have no more servers of a pool than one of them might have. */
+  /** Both processes of an upgrade together have no more servers of a pool than one of them might have; but for one that
+   *  the old process opens to greet who is logging in, when nothing is known of PostgreSQL yet. */
   checkBoth(old: SimulatedProcess, next: SimulatedProcess): void {
-    for (const [number, { database, user, poolSize }] of next.pools.all()) {
-      const key = `${database}\0${user}`;
+    const greeted = this.greetedBy.get(old) ?? new Set();
+    this.greetedBy.set(old, greeted);
+    for (const { plane } of old.living())
+      for (const { greeting, settings } of plane.allPools())
+        if (greeting.isAwaited && !greeting.isKnown) greeted.add(poolKey(settings));
+    for (const [number, settings] of next.pools.all()) {
+      const key = poolKey(settings);
       const shared = next.pools.sharedPool(number);
       const own = next.workers.reduce((sum, { index }) => sum + shared.sizeOf(index), 0);
-      let before = 0;
-      for (const each of old.pools.servers())
-        if (each.database === database && each.user === user) before += each.servers;
-      const most = Math.max(this.mostOfBoth.get(key) ?? 0, poolSize, before);
+      const before = old.pools
+        .servers()
+        .reduce((sum, each) => (poolKey(each) === key ? sum + each.servers : sum), 0);
+      const most = Math.max(this.mostOfBoth.get(key) ?? 0, settings.poolSize, before);
       this.mostOfBoth.set(key, most);
-      if (own + before > most)
+      if (own + (greeted.has(key) ? 0 : before) > most)
         throw new Broken(
           `pool ${number}: ${own} servers here and ${before} in the other process, of ${most}`,
         );
