@@ -151,16 +151,13 @@ export class Pools {
 
   /** How many servers there are, in what is being closed as well; only what has any. */
   servers(): ServerCount[] {
-    return [...this.slots]
-      .map(
-        ([
-          pool,
-          {
-            settings: { database, user },
-          },
-        ]) => ({ database, user, servers: this.sharedPool(pool).size }),
-      )
-      .filter(({ servers }) => servers > 0);
+    const counts: ServerCount[] = [];
+    for (const [pool, { settings }] of this.slots) {
+      const { database, user } = settings;
+      const servers = this.sharedPool(pool).size;
+      if (servers > 0) counts.push({ database, user, servers });
+    }
+    return counts;
   }
 
   /** The process whose place this one takes has so many servers left; none of what is not named. They count in the

@@ -14,7 +14,7 @@ export type Group = typeof SMALL_GROUP | typeof LARGE_GROUP;
 /** Few, so that a small set goes round and stays in the processor's cache; so many more each time they run out. */
 const LENT_STEP = 64;
 const LARGE_LENT_STEP = 16;
-/** They run out when no more than this part of a step is left: others may be on their way from the kernel. */
+/** They run out below a step divided by this: what the kernel has filled is counted as left until it is read. */
 const FEW_LEFT = 4;
 /** Most that the kernel has at a time. */
 const LENT_MAX = 1024;
