@@ -222,10 +222,11 @@ export class Pools {
     this.free.push(pool);
   }
 
-  /** While nobody knows how many there are, it may be as many as there may be. */
+  /** While nobody knows how many there are, it may be as many as there may be, or might have been before a reload. */
   private countForeign(pool: number, slot: Slot): void {
     const { settings, foreign: before } = slot;
-    slot.foreign = this.foreign === null ? settings.poolSize : (this.foreign.get(foreignKey(settings)) ?? 0);
+    const unknown = Math.max(before, settings.poolSize);
+    slot.foreign = this.foreign === null ? unknown : (this.foreign.get(foreignKey(settings)) ?? 0);
     if (slot.foreign !== before) this.sharedPool(pool).occupy(slot.foreign - before);
     if (slot.foreign < before) this.holders.postToAll({ type: 'roomCame', pool });
   }
@@ -236,6 +237,7 @@ export class Pools {
     slot.settings = settings;
     slot.isStatic ||= isStatic;
     slot.closing = null;
+    this.countForeign(pool, slot); // there may be more now
     this.tell(pool, settings);
   }
 

@@ -45,6 +45,14 @@ test('… and there is no room in it while nobody knows how many there are', () 
   assert.equal(room(reload([SHOP])), 0);
 });
 
+test('… also when a RELOAD makes it larger or smaller', () => {
+  const { pools, room } = successor([{ ...SHOP, poolSize: 1 }]);
+  pools.configure([SHOP]);
+  assert.equal(room(pools.numberOf(SHOP)), 0);
+  pools.configure([{ ...SHOP, poolSize: 1 }]); // of which no worker has heard yet
+  assert.equal(room(pools.numberOf(SHOP)), 0);
+});
+
 test('a pool that is closed meanwhile leaves its number without servers', () => {
   const { pools, room, reload } = successor();
   const before = pools.numberOf(SHOP);
