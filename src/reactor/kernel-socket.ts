@@ -24,7 +24,7 @@ export abstract class KernelSocket extends StreamSocket {
     return true;
   }
 
-  /** It has been left alone for a moment, and may have been closed or paused meanwhile. */
+  /** It has been left alone for a moment, or has waited for a buffer; it may have been closed or paused meanwhile. */
   abstract receiveAfterPause(): void;
 
   /** Whether the kernel holds nothing of it: no receive, send or watch. */

@@ -20,11 +20,12 @@ export class Starving {
     return this.queues[SMALL_GROUP].length + this.queues[LARGE_GROUP].length === 0;
   }
 
-  /** Whether some would find buffers now. */
+  /** Whether some would find buffers now; the kernel is lent more if it has few. */
   get canBeFed(): boolean {
     return this.canFeed(SMALL_GROUP) || this.canFeed(LARGE_GROUP);
   }
 
+  /** Those for whom there are buffers receive again. */
   feed(): void {
     this.feedGroup(SMALL_GROUP);
     this.feedGroup(LARGE_GROUP);

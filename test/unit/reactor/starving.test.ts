@@ -37,3 +37,42 @@ onEachReactor('many that speak at once do not rush for few buffers all together'
   const each = (operations() - before) / SPEAKING;
   assert.ok(each <= OPERATIONS_MAX, `${each} operations for each`);
 });
+
+onEachReactor('those that are closed, or whose peers have gone, while they wait disturb nobody', (bench) => {
+  const servers: End[] = [];
+  const speaking: End[] = [];
+  const heard = new Set<End>();
+  const closed = new Set<End>();
+  const look = (): void => {
+    if (heard.size + closed.size === SPEAKING) bench.done();
+  };
+  const closeEverySecond = (): void => {
+    for (const [number, server] of servers.entries()) {
+      if (number % 2 === 0 || heard.has(server)) continue;
+      closed.add(server);
+      server.socket.close();
+    }
+    look();
+  };
+  for (let number = 0; number < SPEAKING; number++) {
+    bench.pair((client, server) => {
+      server.onBytes = (_bytes, begin) => {
+        assert.ok(!closed.has(server), 'bytes for who has closed');
+        server.socket.pause(false);
+        heard.add(server);
+        if (heard.size === 1) bench.after(0, closeEverySecond);
+        look();
+        return begin;
+      };
+      servers.push(server);
+      if (speaking.push(client) < SPEAKING) return;
+      for (const each of speaking) {
+        each.send(Buffer.from('hello'));
+        each.socket.closeAfterSend();
+      }
+    });
+  }
+  bench.run();
+  assert.equal(heard.size + closed.size, SPEAKING);
+  if (bench.reactor instanceof UringReactor) assert.ok(closed.size > 0, 'nobody had to wait');
+});
