@@ -82,12 +82,19 @@ export interface ClientManners {
   readonly expectsBadNews: boolean;
 }
 
+/** What a client has of the pooler. */
+export interface PoolerForClient {
+  connect(): End;
+  /** Whether it has a server for the client whose BackendKeyData has this process id. */
+  hasServerOf(processId: number): boolean;
+}
+
 export class SimulatedClient implements EndUser {
   readonly number: number;
   hasEnded = false;
   private readonly world: World;
   private readonly end: End;
-  private readonly connect: () => End;
+  private readonly pooler: PoolerForClient;
   private readonly manners: ClientManners;
   private readonly expectation: Expectation;
   private readonly startup: Buffer;
@@ -115,13 +122,13 @@ export class SimulatedClient implements EndUser {
     number: number,
     manners: ClientManners,
     names: { readonly database: string; readonly user: string },
-    connect: () => End,
+    pooler: PoolerForClient,
   ) {
     this.world = world;
     this.number = number;
-    this.end = connect();
+    this.end = pooler.connect();
     this.manners = manners;
-    this.connect = connect;
+    this.pooler = pooler;
     this.startup = startup({ user: names.user, database: names.database });
     this.expectation = new Expectation(this.startup);
     this.greeting = new Map(new Settings({ application_name: 'pg_doorman' }).takeFirstReport(names.user));
@@ -273,7 +280,8 @@ export class SimulatedClient implements EndUser {
     const goes = this.isLeaving || (staysShort > 0 && random.chance(staysShort));
     if (goes && this.expectation.status === 'I') return this.sayGoodbye();
     if (random.chance(this.manners.breaks)) return this.breakTheProtocol();
-    this.undoWhatPoolingUndoes();
+    if (this.hasLeftovers && this.keepsServer) return this.planNext();
+    if (this.hasLeftovers) this.undoWhatPoolingUndoes();
     const parts = this.draw();
     this.tell(() => `says ${parts.map(listed).join(', ')}`);
     for (const each of parts) this.expectation.said(each);
@@ -284,11 +292,19 @@ export class SimulatedClient implements EndUser {
     if (random.chance(this.manners.cancels)) this.world.after(random.below(5000) / 1000, () => this.cancel());
   }
 
+  /** Whether it has left something in its session that pooling undoes. */
+  private get hasLeftovers(): boolean {
+    return !this.manners.keepsItsSession && this.expectation.status === 'I' && this.expectation.isChanged;
+  }
+
+  /** The rest of a notice behind its last answer is still to come: the server stays, and so does what it has set. */
+  private get keepsServer(): boolean {
+    return this.cancelKey !== null && this.pooler.hasServerOf(this.cancelKey.readUInt32BE(0));
+  }
+
   /** A session of its own would keep it. */
   private undoWhatPoolingUndoes(): void {
-    const { expectation } = this;
-    if (this.manners.keepsItsSession || expectation.status !== 'I' || !expectation.isChanged) return;
-    expectation.hidden(this.manners.keepsItsParameters ? UNDO_UNTRACKED : UNDO_ALL);
+    this.expectation.hidden(this.manners.keepsItsParameters ? UNDO_UNTRACKED : UNDO_ALL);
   }
 
   // ── what it does ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -478,7 +494,7 @@ export class SimulatedClient implements EndUser {
     if (this.hasEnded || this.cancelKey === null) return;
     const { world } = this;
     const { random } = world;
-    const end = this.connect();
+    const end = this.pooler.connect();
     this.cancels++;
     this.cancelledUpTo = Number.POSITIVE_INFINITY;
     this.tell(() => 'cancels');

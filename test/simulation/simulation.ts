@@ -5,7 +5,7 @@ import { BackendHost, NO_BAD_LUCK, poolKey } from './backend-host.js';
 import { Invariants } from './invariants.js';
 import { End } from './network.js';
 import type { Scenario } from './scenario.js';
-import { SimulatedClient } from './simulated-client.js';
+import { type PoolerForClient, SimulatedClient } from './simulated-client.js';
 import { SimulatedProcess, type Surroundings } from './simulated-process.js';
 import { SimulatedKernel } from './simulated-reactor.js';
 import { SimulatedUpgrade } from './simulated-upgrade.js';
@@ -26,7 +26,7 @@ const TROUBLE_MS = 100;
 const PAUSE_MAX_MS = 500;
 const STOP_MAX_MS = 30_000;
 
-export class Simulation {
+export class Simulation implements PoolerForClient {
   readonly world: World;
   private readonly scenario: Scenario;
   private readonly kernel = new SimulatedKernel();
@@ -108,12 +108,19 @@ export class Simulation {
     const { database, user } = this.world.random.pick(resolved.pools);
     const number = ++this.clientsSoFar;
     this.postgres.poolsOfClients.set(`c${number}`, poolKey({ database, user }));
-    this.clients.add(
-      new SimulatedClient(this.world, number, manners, { database, user }, () => this.connect()),
-    );
+    this.clients.add(new SimulatedClient(this.world, number, manners, { database, user }, this));
   }
 
-  private connect(): End {
+  hasServerOf(processId: number): boolean {
+    for (const process of this.processes) {
+      for (const { plane } of process.living()) {
+        for (const client of plane.allClients()) if (client.id === processId && client.isActive) return true;
+      }
+    }
+    return false;
+  }
+
+  connect(): End {
     const [theirs, ours] = End.pair(this.world);
     this.process.take(ours);
     return theirs;
