@@ -67,6 +67,8 @@ export interface WorkerStatus {
   readonly isAlive: boolean;
   readonly clients: number;
   readonly servers: number;
+  /** Of a processor, in the last second; as the requests. */
+  readonly busyPermille: number;
   readonly requestsASecond: number;
   readonly handOvers: number;
 }
@@ -193,6 +195,7 @@ export class Workers implements PoolHolders {
       worker,
       isAlive: board.isAlive(worker),
       clients: board.clientsOf(worker),
+      busyPermille: board.busyPermille(worker),
       requestsASecond: board.rate(worker),
       servers: servers.reduce((sum, each) => sum + each, 0),
       handOvers: handOvers.reduce((sum, each) => sum + each, 0),

@@ -40,6 +40,9 @@ const enum Part {
 
 /** What a client may come to ask for is not known yet; its login alone is a part of a millisecond. */
 const PERMILLE_PER_NEWCOMER = 1;
+/** What several do costs less in one: it has it easy with that much more, but not so much that clients move away again. */
+const GATHERED_TIMES = 1.4;
+const GATHERED_MAX_PERMILLE = 700;
 const ID_MASK = 0x7fffffff;
 
 /** Bytes of shared memory for so many workers. */
@@ -52,11 +55,13 @@ export class WorkerBoard {
   private readonly words: Int32Array;
   private readonly self: number;
   private readonly easyPermille: number;
+  private readonly gatheredPermille: number;
   readonly workers: number;
 
   /** fillPercent: see worker_fill_percent; for a worker that takes clients. */
   constructor(memory: SharedArrayBuffer, self: number, fillPercent = 0) {
     this.easyPermille = fillPercent * 10;
+    this.gatheredPermille = Math.min(this.easyPermille * GATHERED_TIMES, GATHERED_MAX_PERMILLE);
     this.words = new Int32Array(memory);
     this.workers = this.words.length / ROW - 1;
     this.self = self;
@@ -72,8 +77,8 @@ export class WorkerBoard {
     Atomics.store(this.words, rowOf(worker) + Part.IsAlive, isAlive ? 1 : 0);
   }
 
-  /** Who is to serve the next client: the busiest that still has it easy, since a few busy threads cost less than many
-   *  that wake up for each query; when nobody has it easy, the one with least to do. */
+  /** Who is to serve the next client: of those that have it easy the one with most clients, since a few busy threads cost
+   *  less than many that wake up for each query; when nobody has it easy, the one with least to do. */
   get nextServing(): number {
     let chosen = this.self;
     for (let worker = 0; worker < this.workers; worker++) {
@@ -85,8 +90,30 @@ export class WorkerBoard {
   private isBetter(worker: number, than: number): boolean {
     const [load, other] = [this.load(worker), this.load(than)];
     const [isEasy, isOtherEasy] = [load < this.easyPermille, other < this.easyPermille];
-    if (isEasy) return !isOtherEasy || load > other;
+    if (isEasy) return !isOtherEasy || this.hasMore(worker, than);
     return !isOtherEasy && load + this.clientsOf(worker) < other + this.clientsOf(than);
+  }
+
+  /** Who could serve the clients of this worker as well, and those of all that have fewer: of those that have more, the
+   *  one with most that would still have it easy. NO_WORKER when there is none. */
+  get couldServeAll(): number {
+    let fewer = this.load(this.self);
+    for (let worker = 0; worker < this.workers; worker++) {
+      if (this.isAlive(worker) && this.hasMore(this.self, worker)) fewer += this.load(worker);
+    }
+    let chosen = NO_WORKER;
+    for (let worker = 0; worker < this.workers; worker++) {
+      if (!this.isAlive(worker) || !this.hasMore(worker, this.self)) continue;
+      const isEasy = this.load(worker) + fewer < this.gatheredPermille;
+      if (isEasy && (chosen === NO_WORKER || this.hasMore(worker, chosen))) chosen = worker;
+    }
+    return chosen;
+  }
+
+  /** Whether it has more clients; two never have the same. */
+  private hasMore(worker: number, than: number): boolean {
+    const [clients, others] = [this.clientsOf(worker), this.clientsOf(than)];
+    return clients === others ? worker < than : clients > others;
   }
 
   /** The worker with least to do. */

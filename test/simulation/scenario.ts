@@ -39,6 +39,8 @@ export interface Scenario {
   readonly luck: BadLuck;
   readonly network: NetworkManners;
   readonly trouble: Trouble;
+  /** So much of a second a worker is busy at most, in milliseconds: when it is little, clients gather in one. */
+  readonly busyMaxMs: number;
   readonly resolved: Resolved;
 }
 
@@ -204,6 +206,7 @@ export async function scenarioOf(seed: number): Promise<Scenario> {
       latePosts: random.pick([0.03, 0.03, 0.3]),
     },
     trouble,
+    busyMaxMs: more.chance(0.3) ? 200 : 1200,
     resolved: { settings: { ...resolved.settings, accessRules: rules }, pools: resolved.pools },
   };
 }

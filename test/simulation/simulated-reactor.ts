@@ -64,7 +64,7 @@ export class SimulatedReactor extends Rounds implements Reactor {
 
   /** As busy as chance wants, so that clients go to every worker. */
   cpuMs(): number {
-    this.usedMs += this.world.random.below(1200);
+    this.usedMs += this.world.random.below(this.kernel.busyMaxMs);
     return this.usedMs;
   }
 
@@ -250,6 +250,8 @@ interface Underway {
 
 /** Connections between two reactors, by the number that stands for them. */
 export class SimulatedKernel {
+  /** See Scenario. */
+  busyMaxMs = 1200;
   private readonly underway = new Map<number, Underway>();
   private lastFd = 0;
 

@@ -50,6 +50,7 @@ export class Simulation implements PoolerForClient {
     this.scenario = scenario;
     this.world = new World(seed, isTold);
     this.world.network = scenario.network;
+    this.kernel.busyMaxMs = scenario.busyMaxMs;
     this.postgres = new BackendHost(this.world, scenario.luck);
     this.invariants = new Invariants(this.world, this.postgres);
     const { world, kernel, postgres } = this;

@@ -1,6 +1,6 @@
 import { numeric, type ShowCommand, text } from './command.js';
 
-/** What each worker thread has and does now, and how many servers it has got from others since it was started. */
+/** What each worker thread has, how much of a processor it had in the last second and what it did in it, and how many servers it has got from others since it was started. */
 export const SHOW_WORKERS: ShowCommand = {
   name: 'WORKERS',
   columns: [
@@ -8,15 +8,17 @@ export const SHOW_WORKERS: ShowCommand = {
     text('state'),
     numeric('clients'),
     numeric('servers'),
+    numeric('cpu_percent'),
     numeric('requests_per_second'),
     numeric('handovers'),
   ],
   rows: ({ workers }) =>
-    workers().map(({ worker, isAlive, clients, servers, requestsASecond, handOvers }) => [
+    workers().map(({ worker, isAlive, clients, servers, busyPermille, requestsASecond, handOvers }) => [
       worker,
       isAlive ? 'serving' : 'away',
       clients,
       servers,
+      Math.round(busyPermille / 10),
       requestsASecond,
       handOvers,
     ]),

@@ -33,8 +33,7 @@ export function liveSource({ settings, workers, statistics, authQuery }: LiveSou
         poolSize,
         statistics: statistics.ofPool(pool),
       })),
-    workers: () =>
-      workers.status().map((status) => ({ ...status, busy: board.busyPermille(status.worker) / 1000 })),
+    workers: () => workers.status().map((status) => ({ ...status, busy: status.busyPermille / 1000 })),
     workerDeaths: () => workers.deaths,
     connections: () => ({
       total: sumOf(Connection.Total),

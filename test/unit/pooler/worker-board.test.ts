@@ -27,8 +27,8 @@ test('one worker gets the clients while it has it easy, and then the next', () =
   assert.deepEqual(spread(boards, 40), [40, 0, 0]);
   boards[0]?.setBusy(600);
   assert.deepEqual(spread(boards, 10), [40, 10, 0]);
-  boards[1]?.setBusy(300);
-  boards[2]?.setBusy(100);
+  boards[1]?.setBusy(100);
+  boards[2]?.setBusy(300); // has fewer
   assert.deepEqual(spread(boards, 5), [40, 15, 0]);
 });
 

@@ -142,8 +142,8 @@ export const SNAPSHOT: WorkerSnapshot = {
 };
 
 const WORKERS = [
-  { worker: 0, isAlive: true, clients: 5, servers: 2, requestsASecond: 700, handOvers: 3 },
-  { worker: 1, isAlive: false, clients: 0, servers: 0, requestsASecond: 0, handOvers: 0 },
+  { worker: 0, isAlive: true, clients: 5, servers: 2, busyPermille: 347, requestsASecond: 700, handOvers: 3 },
+  { worker: 1, isAlive: false, clients: 0, servers: 0, busyPermille: 0, requestsASecond: 0, handOvers: 0 },
 ];
 
 const AUTH_QUERY: AuthQuerySnapshot = {

@@ -172,8 +172,8 @@ async function rows(name: string): Promise<Table['rows']> {
 
 test('SHOW WORKERS says what each thread has and does', async () => {
   assert.deepEqual(await rows('WORKERS'), [
-    ['0', 'serving', '5', '2', '700', '3'],
-    ['1', 'away', '0', '0', '0', '0'],
+    ['0', 'serving', '5', '2', '35', '700', '3'],
+    ['1', 'away', '0', '0', '0', '0', '0'],
   ]);
 });
 
