@@ -7,8 +7,8 @@ import type { Pooler } from '../pooler.js';
 import { type Bench, type Figures, inTurns, type Scenario } from './scenario.js';
 import { STEADY_LOAD_COLUMNS, steadyLoad } from './steady-load.js';
 
-/** An uncounted run before a protocol is measured: caches fill, V8 compiles. */
-const WARM_UP = { clients: 40, length: { seconds: 5 } };
+/** An uncounted run before a protocol is measured: caches fill, and V8 goes on to compile for so long. */
+const WARM_UP = { clients: 40, length: { seconds: 15 } };
 
 export const queries: Scenario = {
   columns: STEADY_LOAD_COLUMNS,
