@@ -260,7 +260,10 @@ export class Workers implements PoolHolders {
     const detached = { fd, ssl: NO_SSL };
     if (message.type === 'client')
       this.post(worker, { type: 'clientArrives', detached, client: message.client });
-    else this.post(worker, { type: 'loginArrives', detached, unread: message.unread, isTooMany });
+    else {
+      const { unread, proven } = message;
+      this.post(worker, { type: 'loginArrives', detached, unread, proven, isTooMany });
+    }
   }
 
   /** The process ends: nobody is replaced any more. */

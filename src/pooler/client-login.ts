@@ -29,6 +29,7 @@ import { TALOS_USER } from './client-proof.js';
 import { ClientSession } from './client-session.js';
 import type { DataPlane } from './data-plane.js';
 import { GreetingMessages } from './greeting-messages.js';
+import type { ProvenLogin } from './hand-over.js';
 import type { LogFields } from './log-fields.js';
 import { LoginAuthentication } from './login-authentication.js';
 import { LoginState } from './login-stream.js';
@@ -195,6 +196,7 @@ export class ClientLogin extends LoginAuthentication {
     if (this.lookUp !== null) this.lookUp.outcome = 'success';
     this.state = LoginState.Parameters;
     if (pool.greeting.isKnown) return this.greet();
+    if (pool.isShutDown) return this.noParameters(new ShuttingDown());
     this.pause();
     pool.greeting.want(this);
   }
@@ -206,7 +208,26 @@ export class ClientLogin extends LoginAuthentication {
 
   /** No server of the pool could be asked. */
   noParameters(error: ClientFacingError): void {
-    this.refuse(error);
+    if (this.plane.passage.isDeparting && !this.hasTls) this.leaves();
+    else this.refuse(error);
+  }
+
+  protected get proven(): ProvenLogin | null {
+    if (this.state !== LoginState.Parameters || this.startup === null) return null;
+    const { user, database, applicationName, minorVersion, others } = this.startup;
+    const { method, judgement } = this;
+    const rule = judgement?.by ?? '';
+    return { user, database, applicationName, minorVersion, others: [...others], method, rule };
+  }
+
+  /** It has proved who it is in another process. */
+  goesOn({ others, method, rule, ...startup }: ProvenLogin): void {
+    this.startup = { ...startup, others: new Map(others), unknownOptions: [] };
+    this.method = method;
+    this.judgement = { verdict: Verdict.Trust, by: rule };
+    this.pool = this.plane.findPool(startup.database, startup.user);
+    if (this.pool === null) this.refuse(new ShuttingDown(), 'the pool is gone since the upgrade');
+    else this.authenticated();
   }
 
   private greet(): void {

@@ -2,6 +2,7 @@
  *  must know. The descriptor itself is the process's and stays what it is. */
 
 import type { KeySeed } from './cancel.js';
+import type { ProofMethod } from './client-proof.js';
 import type { PoolMode } from './settings.js';
 
 /** An idle server. Times are of the reactors' common clock. */
@@ -36,6 +37,19 @@ export interface TravellingClient extends ClientFacts {
   readonly beginIsDeferred: boolean;
   /** What it has sent and nobody has looked at: the beginning of what it sends next. */
   readonly unread: Uint8Array;
+}
+
+/** A client that has proved who it is, on its way to the process that takes this one's place, which greets it. */
+export interface ProvenLogin {
+  readonly user: string;
+  readonly database: string;
+  readonly applicationName: string;
+  /** See StartupParameters. */
+  readonly minorVersion: number;
+  readonly others: readonly (readonly [string, string])[];
+  /** How it has proved it and which rule let it, for the log. */
+  readonly method: ProofMethod | null;
+  readonly rule: string;
 }
 
 /** Who a client is. */

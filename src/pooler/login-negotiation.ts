@@ -25,6 +25,7 @@ import { sendCancel } from './cancel.js';
 import { Connection } from './connection-counts.js';
 import type { DataPlane } from './data-plane.js';
 import { Departure, type Traveller } from './departure.js';
+import type { ProvenLogin } from './hand-over.js';
 import type { HandshakeWaiter } from './handshake-queue.js';
 import { LoginState, LoginStream } from './login-stream.js';
 
@@ -106,15 +107,19 @@ export abstract class LoginNegotiation extends LoginStream implements HandshakeW
     }
   }
 
-  /** Another process goes on with it: it has been told nothing yet, or that there is no encryption. */
-  private leaves(): boolean {
+  /** What the other process must know when all but the greeting is done; null before that. */
+  protected abstract get proven(): ProvenLogin | null;
+
+  /** Another process goes on with it: it has been told nothing yet, or that there is no encryption, or is to be greeted. */
+  protected leaves(): boolean {
     new Departure(this, this.socket, this.takeUnread());
     return false;
   }
 
   hasGone(detached: DetachedSocket, unread: Uint8Array): void {
+    const { proven } = this;
     this.ends();
-    this.plane.post({ type: 'loginGoes', detached, unread });
+    this.plane.post({ type: 'loginGoes', detached, unread, proven });
   }
 
   private refuseEncryption(packet: StartupPacket): boolean {

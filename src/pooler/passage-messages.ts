@@ -1,7 +1,7 @@
 /** What crosses between a worker and the control plane when one process takes the place of another. See passage.ts. */
 import type { DetachedSocket, ListeningSocket } from '../reactor/reactor.js';
 import type { CancelKey } from '../wire/startup.js';
-import type { TravellingClient } from './hand-over.js';
+import type { ProvenLogin, TravellingClient } from './hand-over.js';
 
 export type PassageToWorker =
   /** Take connections of this socket. */
@@ -17,11 +17,12 @@ export type PassageToWorker =
       readonly detached: DetachedSocket;
       readonly client: TravellingClient;
     }
-  /** … one that has not logged in, and what it has sent. */
+  /** … one that has not logged in, and what it has sent; `proven`: all but its greeting is done. */
   | {
       readonly type: 'loginArrives';
       readonly detached: DetachedSocket;
       readonly unread: Uint8Array;
+      readonly proven: ProvenLogin | null;
       readonly isTooMany: boolean;
     }
   | { readonly type: 'poolFacts'; readonly facts: PoolFacts }
@@ -41,7 +42,14 @@ export type PassageToControl =
       readonly detached: DetachedSocket;
       readonly client: TravellingClient;
     }
-  | { readonly type: 'loginGoes'; readonly detached: DetachedSocket; readonly unread: Uint8Array }
+  | {
+      readonly type: 'loginGoes';
+      readonly detached: DetachedSocket;
+      readonly unread: Uint8Array;
+      readonly proven: ProvenLogin | null;
+    }
+  /** What has become known since. */
+  | { readonly type: 'poolFacts'; readonly facts: PoolFacts }
   /** The process before this one may have the client of this key. Answered with cancelAnswered. */
   | { readonly type: 'cancelElsewhere'; readonly request: number; readonly key: CancelKey }
   | { readonly type: 'cancelEnded'; readonly request: number };

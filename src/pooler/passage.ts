@@ -13,6 +13,7 @@ import type { DataPlane } from './data-plane.js';
 import { Departure } from './departure.js';
 import type { TravellingClient } from './hand-over.js';
 import type { PassageToWorker } from './passage-messages.js';
+import type { Pool } from './pool.js';
 import type { ServedClient } from './served-client.js';
 import { PoolMode } from './settings.js';
 
@@ -44,7 +45,7 @@ export class Passage implements TimerTarget {
       case 'clientArrives':
         return this.welcome(message.client, message.detached);
       case 'loginArrives':
-        return plane.reception.takeNewClient(message.detached, message.isTooMany, message.unread);
+        return plane.reception.takeLogin(message);
       case 'poolFacts':
         return plane.findPool(message.facts.database, message.facts.user)?.factsCame(message.facts);
       case 'roomCame':
@@ -94,6 +95,11 @@ export class Passage implements TimerTarget {
   forget(client: ServedClient): void {
     this.putOff.delete(client);
     this.leaving.delete(client);
+  }
+
+  /** What is found out about a pool from now on the other process must know, too. */
+  found(pool: Pool): void {
+    if (this.isDeparting) this.plane.post({ type: 'poolFacts', facts: pool.facts() });
   }
 
   private depart(graceMs: number): void {

@@ -61,7 +61,8 @@ export class PoolCredentials {
     } else if (key !== null && kind === 'scram-passthrough' && !isSameKey(key, this.clientKey)) {
       this.clientKey = key;
       plane.peers.postToAll({ type: 'clientKey', pool: index, key });
-    }
+    } else return;
+    plane.passage.found(this.pool);
   }
 
   /** Tells another worker what it would have to find out. */

@@ -1,7 +1,6 @@
 /** What the servers of a pool say of themselves, which clients are greeted with, and the logins that wait until the first
  *  server has said it. */
 import type { ClientFacingError } from '../wire/client-facing-error.js';
-import { ShuttingDown } from '../wire/client-facing-error.js';
 import type { StartupParameters } from '../wire/startup.js';
 import type { ClientLogin } from './client-login.js';
 import { GreetingMessages } from './greeting-messages.js';
@@ -44,7 +43,6 @@ export class PoolGreeting {
 
   /** Tells the client's login when it is known; a server is opened to ask if need be. */
   want(login: ClientLogin): void {
-    if (this.pool.isShutDown && !this.pool.greetsOn) return login.noParameters(new ShuttingDown());
     this.logins.add(login);
     this.pool.growth.grow();
   }

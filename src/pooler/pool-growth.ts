@@ -115,9 +115,8 @@ export class PoolGrowth implements TimerTarget {
   }
 
   private get mayOpen(): boolean {
-    const { isShutDown, isPaused, greetsOn, greeting } = this.pool;
-    if (isShutDown && !(greetsOn && greeting.isAwaited && !greeting.isKnown)) return false;
-    return !this.pauseTimer.isSet && !this.failTimer.isSet && !isPaused;
+    const { isShutDown, isPaused } = this.pool;
+    return !isShutDown && !isPaused && !this.pauseTimer.isSet && !this.failTimer.isSet;
   }
 
   /** Whether somebody waits for whom no server is on its way, and a new one should be opened. */

@@ -362,14 +362,8 @@ export class Pool implements TimerTarget, Serials {
   /** No new servers; idle ones close now, the others when they come back. Whoever logs in hears of it. */
   shutDown(): void {
     this.isShutDown = true;
-    if (!this.greetsOn) this.greeting.giveUp(new ShuttingDown());
+    this.greeting.giveUp(new ShuttingDown());
     for (const each of this.idle.all()) this.closeUnwanted(each);
-  }
-
-  /** Though it has shut down: in an upgrade whoever is logging in goes to the other process as a client, and is greeted
-   *  here first, with a server that is opened to ask if need be. */
-  get greetsOn(): boolean {
-    return this.plane.passage.isDeparting && !this.isClosing && !this.isPaused;
   }
 
   /** It goes on after all. */

@@ -13,6 +13,9 @@ import { nobody } from '../reactor/stream-socket.js';
 import { ClientLogin } from './client-login.js';
 import { Connection } from './connection-counts.js';
 import type { DataPlane } from './data-plane.js';
+import type { PassageToWorker } from './passage-messages.js';
+
+type ArrivingLogin = Extract<PassageToWorker, { type: 'loginArrives' }>;
 
 export class Reception implements Acceptor {
   private readonly plane: DataPlane;
@@ -59,17 +62,25 @@ export class Reception implements Acceptor {
     return nobody;
   }
 
-  private welcome(socket: Socket, isTooMany: boolean): Receiver {
+  private welcome(socket: Socket, isTooMany: boolean): ClientLogin {
     this.plane.loginBegins();
     return new ClientLogin(this.plane, socket, isTooMany);
   }
 
-  /** `unread`: what it has sent already. */
-  takeNewClient(detached: DetachedSocket, isTooMany: boolean, unread?: Uint8Array): void {
+  takeNewClient(detached: DetachedSocket, isTooMany: boolean): void {
     const socket = this.plane.reactor.attach(detached, nobody);
     socket.receiver = this.welcome(socket, isTooMany);
-    if (unread !== undefined) socket.unread(unread, 0, unread.length);
     socket.resume();
+  }
+
+  /** One of another process. */
+  takeLogin({ detached, isTooMany, unread, proven }: ArrivingLogin): void {
+    const socket = this.plane.reactor.attach(detached, nobody);
+    const login = this.welcome(socket, isTooMany);
+    socket.receiver = login;
+    socket.unread(unread, 0, unread.length);
+    if (proven === null) socket.resume();
+    else login.goesOn(proven);
   }
 
   onAcceptFailed(errno: number): void {

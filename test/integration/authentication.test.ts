@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, describe, test } from 'node:test';
+import { ScramSecret, saslInitialResponse } from '../fuzz/scram.js';
 import { Doorman, type DoormanOptions, type Section } from '../support/doorman.js';
 import { errorFields, message, startup } from '../support/messages.js';
 import { Postgres } from '../support/postgres.js';
@@ -195,6 +196,23 @@ describe('servers', () => {
     const workers = await doorman.admin('SHOW WORKERS');
     assert.ok(workers.filter(({ servers }) => Number(servers) > 0).length > 1, JSON.stringify(workers));
     for (const each of clients) each.close();
+    await doorman.stop();
+  });
+
+  test('who proves its password to the old process of an upgrade is greeted by the new one, which passes it through', async () => {
+    const doorman = await doormanFor({ username: 'scram_user', password: verifier, pool_size: 1 });
+    const client = await WireClient.open(doorman.port);
+    client.send(startup({ user: 'scram_user', database: 'app' }));
+    await client.until('R');
+    client.send(saslInitialResponse());
+    const serverFirst = (await client.until('R')).at(-1)?.body.toString('latin1', 4) ?? '';
+    const old = doorman.pid;
+    await doorman.upgrade();
+    client.send(ScramSecret.for(PASSWORD, serverFirst).clientFinal(serverFirst));
+    await client.until('Z');
+    assert.equal(await client.value('select current_user'), 'scram_user');
+    await doorman.isReplaced(old);
+    client.close();
     await doorman.stop();
   });
 

@@ -494,6 +494,21 @@ async function waits(doorman: Doorman): Promise<void> {
   while ((await doorman.admin('SHOW WAITS')).length === 0) await setImmediate();
 }
 
+test('who logs in to a paused pool of which nothing is known waits for its greeting in the new process', async () => {
+  await withDoorman(async (doorman) => {
+    await doorman.admin('PAUSE postgres');
+    const client = await WireClient.open(doorman.port);
+    client.send(startup(WHO));
+    const old = doorman.pid;
+    await doorman.upgrade();
+    await doorman.isReplaced(old);
+    await doorman.admin('RESUME postgres');
+    assert.ok(tagsOf(await client.until('Z', 'E')).endsWith('Z'));
+    assert.equal(await client.value('select 1'), '1');
+    client.close();
+  });
+});
+
 test('SIGINT without a terminal is an upgrade', async () => {
   await withDoorman(async (doorman) => {
     const client = await login(doorman);

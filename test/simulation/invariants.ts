@@ -66,8 +66,6 @@ export class Invariants {
   private readonly settings = new WeakMap<Pool, PoolSettings>();
   /** In upgrades, by database and user: servers that there may be in both processes … */
   private readonly mostOfBoth = new Map<string, number>();
-  /** … and by old process: pools in which somebody has waited to be greeted there. */
-  private readonly greetedBy = new WeakMap<SimulatedProcess, Set<string>>();
   /** … since when a login could have been greeted. */
   private readonly greetableSince = new Map<number, number>();
 
@@ -150,8 +148,7 @@ export class Invariants {
 
   /** They are greeted soon, or told why not. */
   private checkLogins({ isShuttingDown }: DataPlane, pool: Pool): void {
-    if (isShuttingDown && !pool.greetsOn)
-      throw new Broken('a login waits at SHUTDOWN for a server that does not come');
+    if (isShuttingDown) throw new Broken('a login waits at SHUTDOWN for a server that does not come');
     const logins: ReadonlySet<ClientLogin> = Reflect.get(pool.greeting, 'logins');
     const nowMs = this.patienceMs;
     for (const each of logins) {
@@ -267,14 +264,8 @@ export class Invariants {
     }
   }
 
-  /** Both processes of an upgrade together have no more servers of a pool than one of them might have; but for one that
-   *  the old process opens to greet who is logging in, when nothing is known of PostgreSQL yet. */
+  /** Both processes of an upgrade together have no more servers of a pool than one of them might have. */
   checkBoth(old: SimulatedProcess, next: SimulatedProcess): void {
-    const greeted = this.greetedBy.get(old) ?? new Set();
-    this.greetedBy.set(old, greeted);
-    for (const { plane } of old.living())
-      for (const { greeting, settings } of plane.allPools())
-        if (greeting.isAwaited && !greeting.isKnown) greeted.add(poolKey(settings));
     for (const [number, settings] of next.pools.all()) {
       const key = poolKey(settings);
       const shared = next.pools.sharedPool(number);
@@ -284,7 +275,7 @@ export class Invariants {
         .reduce((sum, each) => (poolKey(each) === key ? sum + each.servers : sum), 0);
       const most = Math.max(this.mostOfBoth.get(key) ?? 0, settings.poolSize, before);
       this.mostOfBoth.set(key, most);
-      if (own + (greeted.has(key) ? 0 : before) > most)
+      if (own + before > most)
         throw new Broken(
           `pool ${number}: ${own} servers here and ${before} in the other process, of ${most}`,
         );

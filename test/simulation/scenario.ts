@@ -171,8 +171,7 @@ export async function scenarioOf(seed: number): Promise<Scenario> {
     hasManyMoves: more.chance(0.15),
     reloadsAtOnce: more.chance(0.2) ? 4 : 1,
     otherHosts: more.chance(0.2) ? 0.6 : 0.2,
-    // Whoever logs in to a paused pool that has had no server cannot go to the other process.
-    upgrades: isFair && (isSession || pauses > 0) ? 0 : rate(0.05, 0.3),
+    upgrades: isFair && isSession ? 0 : rate(0.05, 0.3),
     reloads: rate(1, 0.4),
     pauses,
     reconnects: rate(0.5, 0.3),

@@ -213,7 +213,8 @@ export class SimulatedProcess {
     this.around.kernel.give(detached.fd, site.reactor);
     if (travelling.type === 'clientGoes')
       return site.post({ type: 'clientArrives', detached, client: travelling.client });
-    site.post({ type: 'loginArrives', detached, unread: travelling.unread, isTooMany });
+    const { unread, proven } = travelling;
+    site.post({ type: 'loginArrives', detached, unread, proven, isTooMany });
   }
 
   predecessorEnded(): void {
@@ -261,6 +262,7 @@ export class SimulatedProcess {
       case 'departing':
       case 'clientGoes':
       case 'loginGoes':
+      case 'poolFacts':
       case 'cancelEnded':
         return this.around.departs(this, message);
       case 'cancelElsewhere': {

@@ -53,6 +53,8 @@ export class SimulatedUpgrade implements Departing {
         this.hasBegun = true;
         next.accept();
         return this.tellCounts();
+      case 'poolFacts':
+        return next.postToAll(message);
       case 'clientGoes':
       case 'loginGoes':
         // Its process may end before the other has it.

@@ -46,6 +46,16 @@ const travellingClient = z.object({
   unread: bytes,
 });
 
+const provenLogin = z.object({
+  user: z.string(),
+  database: z.string(),
+  applicationName: z.string(),
+  minorVersion: z.int(),
+  others: z.array(z.tuple([z.string(), z.string()]).readonly()).readonly(),
+  method: z.literal(['talos', 'pam', 'jwt']).nullable(),
+  rule: z.string(),
+});
+
 const toSuccessor = z.discriminatedUnion('type', [
   begin,
   z.object({
@@ -67,7 +77,12 @@ const toSuccessor = z.discriminatedUnion('type', [
   }),
   z.object({ type: z.literal('servers'), counts: serverCounts }),
   z.object({ type: z.literal('client'), number: z.int(), client: travellingClient }),
-  z.object({ type: z.literal('login'), number: z.int(), unread: bytes }),
+  z.object({
+    type: z.literal('login'),
+    number: z.int(),
+    unread: bytes,
+    proven: provenLogin.nullable().default(null), // an older program sends only those that have said nothing yet
+  }),
   z.object({ type: z.literal('cancelEnded'), request: z.int() }),
 ]);
 

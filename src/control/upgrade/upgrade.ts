@@ -96,7 +96,12 @@ export class Upgrade {
       case 'clientGoes':
         return this.send(message.detached, (number) => ({ type: 'client', number, client: message.client }));
       case 'loginGoes':
-        return this.send(message.detached, (number) => ({ type: 'login', number, unread: message.unread }));
+        return this.send(message.detached, (number) => {
+          const { unread, proven } = message;
+          return { type: 'login', number, unread, proven };
+        });
+      case 'poolFacts':
+        return this.successor?.tell(message);
       case 'cancelEnded':
         return this.cancelEnded(message.request, worker);
       case 'cancelElsewhere':
