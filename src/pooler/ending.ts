@@ -23,8 +23,10 @@ export class Ending implements TimerTarget {
     plane.board.setAlive(plane.start.index, false); // for new clients
     this.deadlineMs = plane.reactor.nowMs + graceMs;
     for (const pool of plane.allPools()) pool.shutDown();
-    plane.proofs.giveUp(new ShuttingDown());
-    if (!plane.passage.isDeparting) this.endIdleClients();
+    if (!plane.passage.isDeparting) {
+      plane.proofs.giveUp(new ShuttingDown());
+      this.endIdleClients();
+    }
     this.onTimer();
   }
 

@@ -46,6 +46,8 @@ echo "$PAM_USER $PAM_RHOST $PAM_SERVICE" >> ${asked}
 );
 /** A module that hangs: as long as there is a certain file. */
 const hangs = script('hang.sh', `echo hang >> ${asked}; while [ -e ${holdUp} ]; do sleep 0.1; done; exit 1`);
+/** … and lets everybody in then. */
+const hesitates = script('hesitate.sh', `while [ -e ${holdUp} ]; do sleep 0.1; done`);
 writeFileSync(join(directory, 'password'), PASSWORD);
 writeFileSync(asked, '');
 writeFileSync(holdUp, '');
@@ -54,6 +56,7 @@ const SERVICES: Readonly<Record<string, string>> = {
   compare: `auth required pam_exec.so expose_authtok quiet ${compares}\naccount required pam_permit.so\n`,
   locked: 'auth required pam_permit.so\naccount required pam_deny.so\n',
   hang: `auth required pam_exec.so quiet ${hangs}\naccount required pam_permit.so\n`,
+  late: `auth required pam_exec.so quiet ${hesitates}\naccount required pam_permit.so\n`,
   slow: 'auth optional pam_faildelay.so delay=1000000\nauth required pam_deny.so\n',
   unix: 'auth required pam_unix.so\naccount required pam_unix.so\n',
   other: 'auth required pam_deny.so\naccount required pam_deny.so\n',
@@ -66,6 +69,7 @@ const USERS = {
   bob: 'compare',
   locked: 'locked',
   hanging: 'hang',
+  late: 'late',
   slow: 'slow',
   unix: 'unix',
   nowhere: 'nonesuch',
@@ -227,6 +231,20 @@ describe('a module that hangs', { skip: noPam('pam_exec.so') }, () => {
     undecided.send(message('p', Buffer.from('x\0')));
     assert.equal(sqlstateOf(await undecided.closed()), '58006');
     assert.equal(await doorman.ended(), 0);
+    await doorman.stop();
+  });
+
+  test('does not keep a client from going on in the new process of an upgrade', async () => {
+    const doorman = await start({ shutdown_timeout: 120_000 });
+    const client = await waiting(doorman, 'late');
+    const old = doorman.pid;
+    await doorman.upgrade();
+    rmSync(holdUp);
+    assert.ok(tagsOf(await client.until('Z', 'E')).endsWith('Z'));
+    assert.equal(await client.value('select 1'), '1');
+    await doorman.isReplaced(old);
+    writeFileSync(holdUp, '');
+    client.close();
     await doorman.stop();
   });
 

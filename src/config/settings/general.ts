@@ -95,7 +95,7 @@ export const general = z.strictObject({
     reload: 'restart',
   }),
   worker_fill_percent: integer(0, 100).default(50).register(docs, {
-    en: 'A worker thread gets all new clients until it is so busy, percent of a processor; then another does. 0: they are spread evenly.',
+    en: 'A worker thread gets all new clients until it is so busy, percent of a processor; then another does. Later, clients gather in one that has it easy with all of them. 0: they are spread evenly, and stay so.',
     reload: 'restart',
   }),
   worker_cpu_affinity_pinning: z.boolean().default(false).register(docs, {
