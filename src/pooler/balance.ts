@@ -1,7 +1,7 @@
-/** Moves clients that are between transactions: to the least busy worker when this one has too much to do and that one
- *  clearly less, so many as bring about half of the difference; all to one that has more clients when that would still have it easy:
- *  few busy threads cost less than many that wake up for each query, and let clients wait alike. Not for: new clients, see
- *  WorkerBoard. */
+/** Moves clients that are between transactions: to the least busy worker, when this one has too much to do and that one
+ *  clearly less, those that bring about half of the difference; or all to one that has more clients, when it has it easy
+ *  with them as well: few busy threads cost less than many that wake up for each query, and let clients wait alike. Not
+ *  for: new clients, see WorkerBoard. */
 
 import { NO_WORKER, type WorkerBoard } from './worker-board.js';
 

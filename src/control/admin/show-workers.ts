@@ -1,6 +1,7 @@
 import { numeric, type ShowCommand, text } from './command.js';
 
-/** What each worker thread has, how much of a processor it had in the last second and what it did in it, and how many servers it has got from others since it was started. */
+/** What each worker thread has, what it had of a processor and did in the last second, and how many servers it has got
+ *  from others since it was started. */
 export const SHOW_WORKERS: ShowCommand = {
   name: 'WORKERS',
   columns: [
