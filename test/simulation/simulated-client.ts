@@ -38,7 +38,10 @@ const NOTICE = 0x4e;
 const NOTHING = Buffer.alloc(0);
 /** What the pooler may say when the world has bad luck: the connection ends with it, or the client ends it. */
 const BAD_NEWS = new Set(['08006', '57P01', '57P03', '53300', '53000', '53200', '58006', '3D000']);
+/** Also what the login timeout says. */
 const CANCELED = '57014';
+/** When workers have been stopped for so long while it logged in, that may be due. Milliseconds. */
+const STOPPED_LONG_MS = 20_000;
 /** What a cancel is told by; COPY that its own client has failed has the same SQLSTATE. */
 const CANCELING = 'canceling statement';
 
@@ -102,6 +105,8 @@ export class SimulatedClient implements EndUser {
   private readonly greeting: Map<string, string>;
   private cancelKey: Buffer | null = null;
   private hasLoggedIn = false;
+  /** For how long workers had been stopped when it came. */
+  private readonly stoppedBeforeMs: number;
   private received: Buffer = NOTHING;
   private unsent: Buffer = NOTHING;
   private isReading = true;
@@ -129,6 +134,7 @@ export class SimulatedClient implements EndUser {
     this.end = pooler.connect();
     this.manners = manners;
     this.pooler = pooler;
+    this.stoppedBeforeMs = world.stoppedMs;
     this.startup = startup({ user: names.user, database: names.database });
     this.expectation = new Expectation(this.startup);
     this.greeting = new Map(new Settings({ application_name: 'pg_doorman' }).takeFirstReport(names.user));
@@ -240,14 +246,19 @@ export class SimulatedClient implements EndUser {
 
   private surprised(message: Message, expected: string): void {
     const { C: sqlstate = '' } = message.tag === 'E' ? errorFields(message) : {};
-    const isOwnDoing = sqlstate === CANCELED && this.mayBeCancelled;
-    if (!isOwnDoing && !(this.manners.expectsBadNews && BAD_NEWS.has(sqlstate))) {
+    const isOwnDoing = this.hasLoggedIn && this.mayBeCancelled;
+    const isExplained = sqlstate === CANCELED && (isOwnDoing || this.mayHaveBeenTooSlow);
+    if (!isExplained && !(this.manners.expectsBadNews && BAD_NEWS.has(sqlstate))) {
       throw new Broken(
         `client ${this.number} hears ${lineOf(message).slice(0, 200)} instead of ${expected.slice(0, 200)}`,
       );
     }
     this.tell(() => `hears ${lineOf(message)}`);
     this.vanish();
+  }
+
+  private get mayHaveBeenTooSlow(): boolean {
+    return !this.hasLoggedIn && this.world.stoppedMs - this.stoppedBeforeMs > STOPPED_LONG_MS;
   }
 
   private wasClosed(errno: number): void {
