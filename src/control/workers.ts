@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { MessageChannel } from 'node:worker_threads';
 import { Counter, Counters } from '../pooler/counters.js';
+import { PEER_MAIL_BYTES } from '../pooler/peer-mail.js';
 import type { DataPlaneSettings } from '../pooler/settings.js';
 import { SharedPool } from '../pooler/shared-pool.js';
 import { socketOptions } from '../pooler/socket-options.js';
@@ -313,8 +314,15 @@ export class Workers implements PoolHolders {
 
   private join(a: WorkerHandle, b: WorkerHandle): void {
     const { port1, port2 } = new MessageChannel();
-    a.post({ type: 'peer', worker: b.index, port: port1, wakeFd: this.wakeFdOf(b.index) }, [port1]);
-    b.post({ type: 'peer', worker: a.index, port: port2, wakeFd: this.wakeFdOf(a.index) }, [port2]);
+    const toA = new SharedArrayBuffer(PEER_MAIL_BYTES);
+    const toB = new SharedArrayBuffer(PEER_MAIL_BYTES);
+    const [wakeA, wakeB] = [this.wakeFdOf(a.index), this.wakeFdOf(b.index)];
+    a.post({ type: 'peer', worker: b.index, port: port1, wakeFd: wakeB, incoming: toA, outgoing: toB }, [
+      port1,
+    ]);
+    b.post({ type: 'peer', worker: a.index, port: port2, wakeFd: wakeA, incoming: toB, outgoing: toA }, [
+      port2,
+    ]);
   }
 
   private wakeFdOf(worker: number): Fd {

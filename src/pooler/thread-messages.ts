@@ -127,6 +127,9 @@ export type ToWorker =
       readonly worker: number;
       readonly port: MessagePort;
       readonly wakeFd: Fd;
+      /** See PEER_MAIL_BYTES: what it says to this one, and what this one says to it. */
+      readonly incoming: SharedArrayBuffer;
+      readonly outgoing: SharedArrayBuffer;
     }
   /** Another worker has died. Answered with peerForgotten: nothing is posted to it any more. */
   | { readonly type: 'peerDied'; readonly worker: number }

@@ -11,6 +11,7 @@ import { ringMemories } from '../reactor/uring/ring.js';
 import { WorkerFailed } from '../wire/client-facing-error.js';
 import { DataPlane } from './data-plane.js';
 import { Mail, type Mailbox } from './mail.js';
+import { IncomingMail, OutgoingMail } from './peer-mail.js';
 import type { ToPeer } from './peers.js';
 import type { ToControl, ToWorker, WorkerStart } from './thread-messages.js';
 
@@ -70,13 +71,14 @@ function meet(
   plane: DataPlane,
   mail: Mail,
   descriptors: Descriptors,
-  { worker, port: peerPort, wakeFd }: ToWorker & { type: 'peer' },
+  { worker, port: peerPort, wakeFd, incoming, outgoing }: ToWorker & { type: 'peer' },
 ): void {
-  mail.comesFrom(worker, mailboxOf<ToPeer>(peerPort));
+  mail.comesFrom(worker, new IncomingMail(incoming, mailboxOf<ToPeer>(peerPort)));
+  const link = new OutgoingMail(outgoing, peerPort);
   plane.peerCame(worker, {
     post: (toPeer) => {
       if ('detached' in toPeer) descriptors.give(toPeer.detached.fd, worker);
-      peerPort.postMessage(toPeer);
+      link.post(toPeer);
       wake(wakeFd);
     },
   });

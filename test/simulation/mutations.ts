@@ -355,7 +355,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'what a worker had sent before it died is lost',
-    seed: 673,
+    seed: 1324,
     plant: instead(
       Mail,
       'buries',

@@ -2,6 +2,7 @@
  *  plane and from other workers: in order from each of them, and at any time. */
 import { DataPlane } from '../../src/pooler/data-plane.js';
 import { Mail, type Mailbox } from '../../src/pooler/mail.js';
+import { IncomingMail, OutgoingMail, PEER_MAIL_BYTES } from '../../src/pooler/peer-mail.js';
 import type { ToPeer } from '../../src/pooler/peers.js';
 import type { ToControl, ToWorker, WorkerStart } from '../../src/pooler/thread-messages.js';
 import type { End } from './network.js';
@@ -12,16 +13,19 @@ import { Broken, type World } from './world.js';
 const POST_MS = 0.5;
 const LATE_POST_MS = 80;
 
+function postMs({ random, network }: World): number {
+  const mostMs = random.chance(network.latePosts) ? LATE_POST_MS : POST_MS;
+  return (random.below(1000) / 1000) * mostMs;
+}
+
 /** Messages of one sender. Whichever of them arrives, it is the first that was posted. */
 class Post<Message> implements Mailbox<Message> {
   private readonly underway: Message[] = [];
   private readonly arrived: Message[] = [];
 
   send(world: World, message: Message, arrives: () => void): void {
-    const { random, network } = world;
-    const mostMs = random.chance(network.latePosts) ? LATE_POST_MS : POST_MS;
     this.underway.push(structuredClone(message));
-    world.after((random.below(1000) / 1000) * mostMs, () => {
+    world.after(postMs(world), () => {
       this.arrived.push(...this.underway.splice(0, 1));
       arrives();
     });
@@ -74,14 +78,19 @@ export class SimulatedWorker {
 
   /** From now on this one can post to the other. */
   meet(other: SimulatedWorker): void {
+    const { world, reactor } = this;
+    const memory = new SharedArrayBuffer(PEER_MAIL_BYTES);
     const post = new Post<ToPeer>();
-    other.mail.comesFrom(this.index, post);
+    other.mail.comesFrom(this.index, new IncomingMail(memory, post));
     this.posts.push(post);
+    const wakes = (): void => other.reactor.post();
+    const link = new OutgoingMail(memory, { postMessage: (message) => post.send(world, message, wakes) });
     this.plane.peerCame(other.index, {
       post: (message) => {
-        this.world.tell(() => `worker ${this.index} to ${other.index}: ${message.type}`);
-        if ('detached' in message) this.reactor.kernel.give(message.detached.fd, other.reactor);
-        post.send(this.world, message, () => other.reactor.post());
+        world.tell(() => `worker ${this.index} to ${other.index}: ${message.type}`);
+        if ('detached' in message) reactor.kernel.give(message.detached.fd, other.reactor);
+        link.post(message);
+        world.after(postMs(world), wakes);
       },
     });
   }
