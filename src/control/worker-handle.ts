@@ -26,6 +26,7 @@ export class WorkerHandle {
   readonly index: number;
   private readonly worker: Worker;
   private readonly wakeFd: Fd;
+  private readonly posted: Int32Array;
   private readonly requests = new Map<number, (answer: ToControl | null) => void>();
   private lastRequest = 0;
   private hasEnded = false;
@@ -35,6 +36,7 @@ export class WorkerHandle {
   constructor(start: WorkerStart, events: WorkerEvents) {
     this.index = start.index;
     this.wakeFd = start.wakeFd;
+    this.posted = new Int32Array(start.posted);
     this.worker = startThread('pooler/worker-main', {
       workerData: start,
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
@@ -58,6 +60,7 @@ export class WorkerHandle {
 
   post(message: ToWorker, transferred: readonly MessagePort[] = []): void {
     if (this.hasEnded) return;
+    Atomics.add(this.posted, 0, 1);
     this.worker.postMessage(message, transferred);
     wake(this.wakeFd);
   }

@@ -294,6 +294,7 @@ export class Workers implements PoolHolders {
       shared,
       listening: index === ACCEPTING_WORKER && this.isAccepting ? this.listening : null,
       wakeFd: this.wakeFdOf(index),
+      posted: new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT),
       processor: settings.workerCpuAffinityPinning ? processorOf(index) : null,
       statementKey: this.statementKey,
       cancelSigningKey: this.cancelSigningKey,

@@ -2,6 +2,7 @@
  *  V8 writes out and reads in each object, in both heaps. That was a fifth of what it costs to hand a server over. All
  *  arrives in the order in which it was posted. Not for: waking the other one. */
 import { Bug } from '../reactor/words.js';
+import { byteAt } from '../wire/bytes.js';
 import type { ServerRecord } from './hand-over.js';
 import { POOLS_MAX } from './limits.js';
 import type { Mailbox } from './mail.js';
@@ -255,16 +256,17 @@ export class IncomingMail extends Ring implements Mailbox<ToPeer> {
 
   private server(at: number, pool: number): ToPeer {
     const detached = { fd: this.cell(at + Cell.Fd), ssl: this.cell(at + Cell.Ssl) };
-    const keyBegin = (at + Cell.Key) * CELL_BYTES;
-    const keyLength = this.cell(at + Cell.KeyLength);
+    const cancelKey = new Uint8Array(this.cell(at + Cell.KeyLength));
+    for (let i = 0; i < cancelKey.length; i++)
+      cancelKey[i] = byteAt(this.bytes, (at + Cell.Key) * CELL_BYTES + i);
     const prepared = this.cell(at + Cell.Prepared);
     const parameters = this.cell(at + Cell.Parameters);
-    const strings = this.strings(at + Cell.Key + cellsFor(keyLength), this.cell(at + Cell.TextLength));
+    const strings = this.strings(at + Cell.Key + cellsFor(cancelKey.length), this.cell(at + Cell.TextLength));
     const record: ServerRecord = {
       id: this.cell(at + Cell.Id),
       origin: this.origins.at(this.cell(at + Cell.Origin)),
       processId: this.cell(at + Cell.ProcessId),
-      cancelKey: new Uint8Array(this.bytes.subarray(keyBegin, keyBegin + keyLength)),
+      cancelKey,
       createdMs: this.cell(at + Cell.CreatedMs),
       expiresAtS: this.cell(at + Cell.ExpiresAtS),
       idleSince: this.cell(at + Cell.IdleSince),
@@ -282,6 +284,7 @@ export class IncomingMail extends Ring implements Mailbox<ToPeer> {
   }
 
   private strings(cell: number, length: number): string[] {
+    if (length === 0) return [''];
     const begin = cell * CELL_BYTES;
     const text = this.bytes.toString('utf16le', begin, begin + length * BYTES_PER_CHARACTER);
     return text.split(SEPARATOR);

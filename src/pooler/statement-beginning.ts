@@ -13,8 +13,9 @@ let memory: Uint8Array | null = null;
 let memoryView: DataView = new DataView(new ArrayBuffer(0));
 
 export class StatementBeginning {
-  private readonly bytes = new Uint8Array(BEGINNING_MAX);
-  private readonly view = new DataView(this.bytes.buffer);
+  // In this order: asked for an array's buffer V8 makes one first, and a server that changes hands begins anew.
+  private readonly view = new DataView(new ArrayBuffer(BEGINNING_MAX));
+  private readonly bytes = new Uint8Array(this.view.buffer);
   private length = 0;
   private statement: Statement | null = null;
 

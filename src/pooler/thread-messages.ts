@@ -42,6 +42,8 @@ export interface WorkerStart {
   readonly shared: SharedState;
   /** What it is woken by. */
   readonly wakeFd: Fd;
+  /** An Int32: messages that the control plane has posted to it. Wraps around. */
+  readonly posted: SharedArrayBuffer;
   /** The processor that it is bound to, null for any. */
   readonly processor: number | null;
   /** Where clients come in; null for a worker that gets them from another, or is told later. */

@@ -22,6 +22,7 @@ export function startOfWorker(
     shared,
     listening: index === 0 ? LISTENING : null,
     wakeFd: -1 as Fd, // nothing writes to it
+    posted: new SharedArrayBuffer(4),
     processor: null,
     hasPredecessor: false,
     statementKey: Buffer.from('key of the simulation'),
