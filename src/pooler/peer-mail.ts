@@ -102,7 +102,7 @@ class Origins {
   }
 }
 
-class Ring {
+class SharedRing {
   protected readonly words: Int32Array;
   protected readonly cells: Float64Array;
   protected readonly bytes: Buffer;
@@ -120,7 +120,7 @@ class Ring {
 }
 
 /** What one worker says to another. `memory`: PEER_MAIL_BYTES, zeroed; the other one has it as its IncomingMail's. */
-export class OutgoingMail extends Ring implements PeerLink {
+export class OutgoingMail extends SharedRing implements PeerLink {
   private readonly port: { postMessage(message: ToPeer): void };
   private written = 0;
   private posted = 0;
@@ -212,7 +212,7 @@ export class OutgoingMail extends Ring implements PeerLink {
 }
 
 /** … and what the other one hears. */
-export class IncomingMail extends Ring implements Mailbox<ToPeer> {
+export class IncomingMail extends SharedRing implements Mailbox<ToPeer> {
   private readonly port: Mailbox<ToPeer>;
   private read = 0;
   /** Messages that have been taken out of the port. */
