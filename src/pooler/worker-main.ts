@@ -4,7 +4,7 @@ import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { Descriptors } from '../reactor/descriptors.js';
-import { aioContexts, errnoName, mappings, pinThread, wake } from '../reactor/libc.js';
+import { aioContexts, errnoName, mappings, pinThread, trimHeap, wake } from '../reactor/libc.js';
 import { openReactor } from '../reactor/open-reactor.js';
 import type { Reactor } from '../reactor/reactor.js';
 import { ringMemories } from '../reactor/uring/ring.js';
@@ -101,10 +101,12 @@ function mailboxOf<Message>(from: MessagePort): Mailbox<Message> {
   return { take: () => receiveMessageOnPort(from)?.message ?? null };
 }
 
-/** Twice: only from the first collection does V8 know how little is left on each page, and moves it together. */
+/** Twice: only from the first collection does V8 know how little is left on each page, and moves it together. Then what
+ *  OpenSSL had, which is not V8's. */
 function giveMemoryBack(): void {
   collectGarbage();
   collectGarbage();
+  trimHeap();
 }
 
 function isHeapFull(): boolean {

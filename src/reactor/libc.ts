@@ -12,9 +12,18 @@ const libc = koffi.load(null);
 
 type Call = (...args: (number | bigint | string | ArrayBufferView | null)[]) => number;
 const declare = (prototype: string): Call => libc.func(prototype);
+const declareIfThere = (prototype: string): Call | null => {
+  try {
+    return declare(prototype);
+  } catch {
+    return null;
+  }
+};
 // syscall(2) is variadic: one fixed signature per use.
 const syscall = (types: string[]): Call => libc.func('syscall', 'long', ['int64', ...types]);
 
+/** null where the C library has none of it, as musl. */
+const nativeMallocTrim = declareIfThere('int malloc_trim(size_t)');
 const nativeMmap = declare('uintptr_t mmap(uintptr_t, uint64_t, int, int, int, int64_t)');
 const nativeMunmap = declare('int munmap(uintptr_t, uint64_t)');
 const nativeMadvise = declare('int madvise(uintptr_t, uint64_t, int)');
@@ -131,6 +140,11 @@ export function mapMemory(length: number): Mapping {
 /** mmap(2) of a part of a file that the kernel shares with us, as io_uring's rings. Throws SystemError. */
 export function mapShared(fd: Fd, offset: number, length: number): Mapping {
   return mapped(nativeMmap(0, length, PROT_READ_WRITE, MAP_SHARED_POPULATE, fd, offset), length);
+}
+
+/** malloc_trim(3): what free(3) has kept for later goes back to the kernel, in whichever thread it was freed. */
+export function trimHeap(): void {
+  nativeMallocTrim?.(0);
 }
 
 /** A system call that must not fail did fail. */
