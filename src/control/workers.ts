@@ -317,13 +317,12 @@ export class Workers implements PoolHolders {
     const { port1, port2 } = new MessageChannel();
     const toA = new SharedArrayBuffer(PEER_MAIL_BYTES);
     const toB = new SharedArrayBuffer(PEER_MAIL_BYTES);
-    const [wakeA, wakeB] = [this.wakeFdOf(a.index), this.wakeFdOf(b.index)];
-    a.post({ type: 'peer', worker: b.index, port: port1, wakeFd: wakeB, incoming: toA, outgoing: toB }, [
-      port1,
-    ]);
-    b.post({ type: 'peer', worker: a.index, port: port2, wakeFd: wakeA, incoming: toB, outgoing: toA }, [
-      port2,
-    ]);
+    this.introduce(a, { worker: b.index, port: port1, incoming: toA, outgoing: toB });
+    this.introduce(b, { worker: a.index, port: port2, incoming: toB, outgoing: toA });
+  }
+
+  private introduce(to: WorkerHandle, peer: Omit<ToWorker & { type: 'peer' }, 'type' | 'wakeFd'>): void {
+    to.post({ type: 'peer', wakeFd: this.wakeFdOf(peer.worker), ...peer }, [peer.port]);
   }
 
   private wakeFdOf(worker: number): Fd {
