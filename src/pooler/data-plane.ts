@@ -187,7 +187,7 @@ export class DataPlane {
 
   clientBegins(client: ServedClient): void {
     this.clients.set(client.id, client);
-    this.pulse.clientsCome++;
+    this.pulse.exodus.came++;
   }
 
   clientEnded(client: ServedClient, why: string): void {

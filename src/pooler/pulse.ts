@@ -3,22 +3,16 @@
 import { Timer, type TimerTarget } from '../reactor/timers.js';
 import { Counter } from './counters.js';
 import type { DataPlane } from './data-plane.js';
+import { Exodus } from './exodus.js';
 
 const SECOND_MS = 1000;
-/** So many clients at a time leave enough behind to be worth a collection, once no more than a few come in a second: it
- *  also has V8 compile anew what was made for objects of which none was left. */
-const MANY_CLIENTS = 1000;
-const FEW_CLIENTS = 10;
 
 export class Pulse implements TimerTarget {
   /** Called every second. */
   onSecond: () => void = () => undefined;
   /** Many clients have left and few are there: a good moment to give memory back. */
   onManyLeft: () => void = () => undefined;
-  /** In this second. */
-  clientsCome = 0;
-  /** Most that a second has ended with since the last such moment. */
-  private clientsMost = 0;
+  readonly exodus = new Exodus();
   private readonly plane: DataPlane;
   private readonly timer: Timer = new Timer(this);
   private assignmentsBefore = 0;
@@ -55,11 +49,6 @@ export class Pulse implements TimerTarget {
     this.cpuBeforeMs = cpuMs;
     this.countedMs = nowMs;
     plane.balance.everySecond(plane.allClients());
-    const isQuiet = this.clientsCome <= FEW_CLIENTS;
-    this.clientsCome = 0;
-    this.clientsMost = Math.max(this.clientsMost, plane.clientCount);
-    if (!isQuiet || this.clientsMost < MANY_CLIENTS || this.clientsMost < 4 * plane.clientCount) return;
-    this.clientsMost = plane.clientCount;
-    this.onManyLeft();
+    if (this.exodus.isOver(plane.clientCount)) this.onManyLeft();
   }
 }
