@@ -342,33 +342,6 @@ test('a TLS client that does not read a large result takes little memory, and ge
   other.close();
 });
 
-// What they had is OpenSSL's, and so the C library's, which keeps what is freed until it is told to let go of it.
-test('the memory of TLS clients goes back when they have gone', async () => {
-  await withDoorman({ worker_threads: 1, max_connections: 2000 }, async (own) => {
-    (await crowd(own)).leaves(); // a process that has just started gives other memory back as well
-    const second = await crowd(own);
-    const client = await logInOverTls(own.port, TRUSTING);
-    const most = rssOf(own.pid);
-    second.leaves();
-    const deadline = performance.now() + 20_000;
-    while (most - rssOf(own.pid) < second.count * 8_000) {
-      assert.ok(performance.now() < deadline, `only ${most - rssOf(own.pid)} bytes have gone back`);
-      assert.equal(await client.value('select 1'), '1');
-    }
-    client.close();
-  });
-});
-
-/** So many clients that memory is given back when they leave. */
-async function crowd(at: Doorman): Promise<{ count: number; leaves: () => void }> {
-  const clients: WireClient[] = [];
-  while (clients.length < 1200) {
-    const more = Array.from({ length: 50 }, () => logInOverTls(at.port, TRUSTING));
-    clients.push(...(await Promise.all(more)));
-  }
-  return { count: clients.length, leaves: () => clients.map((client) => client.close()) };
-}
-
 test('a TLS client that vanishes in the middle of a message leaves a clean server behind', async () => {
   for (const halfway of [
     parse('s', 'select 1').subarray(0, 9),
