@@ -141,6 +141,17 @@ export class AnswerQueue {
     return true;
   }
 
+  /** A whole batch of so many answers as in `packed`, that of its Sync last. Not behind one that is cut. */
+  pushBatch(packed: number, count: number): void {
+    if (this.length + count > NEAR_MAX)
+      throw new Bug('a batch is pushed where there is no room near the head');
+    this.near |= packed << (this.length * KIND_BITS);
+    this.length += count;
+    this.parsingEarlier = this.parsing.length;
+    this.cyclePlace = this.nextPlace;
+    this.batchPlace = this.cyclePlace;
+  }
+
   pop(): void {
     if (this.length === 0) throw new Bug('an answer that nobody asked for');
     if (isParse(this.head)) {

@@ -3,7 +3,7 @@
  *  in (client-login.ts), the console (admin-session.ts), what servers answer (server-answers.ts). PostgreSQL manual,
  *  "Message Flow". */
 import type { Socket } from '../reactor/reactor.js';
-import { byteAt, int32At, zeroAt } from '../wire/bytes.js';
+import { byteAt, int32At, putInt32, zeroAt } from '../wire/bytes.js';
 import { type ClientFacingError, ProtocolViolation } from '../wire/client-facing-error.js';
 import {
   CLOSE_COMPLETE,
@@ -15,7 +15,14 @@ import {
   READY_FOR_QUERY_IDLE,
   READY_FOR_QUERY_IN_TRANSACTION,
 } from '../wire/ready-made.js';
-import { Frontend, HEADER_LENGTH, STATEMENT_KIND, TAG_LENGTH, TransactionStatus } from '../wire/tags.js';
+import {
+  Frontend,
+  HEADER_LENGTH,
+  LENGTH_LENGTH,
+  STATEMENT_KIND,
+  TAG_LENGTH,
+  TransactionStatus,
+} from '../wire/tags.js';
 import { Owed } from './answer-queue.js';
 import { Step } from './client-stream.js';
 import { ServerDirt } from './command-tag.js';
@@ -23,6 +30,7 @@ import { Counter } from './counters.js';
 import type { DataPlane } from './data-plane.js';
 import type { ClientRecord, TravellingClient } from './hand-over.js';
 import { GATHERED_BEFORE_CHECKOUT_MAX } from './limits.js';
+import type { PlainBatch } from './plain-batch.js';
 import type { Pool } from './pool.js';
 import { Side } from './protocol-trace.js';
 import { ServedClient } from './served-client.js';
@@ -73,37 +81,89 @@ export class ClientSession extends ServedClient {
   }
 
   private receive(bytes: Uint8Array, begin: number, end: number): number {
-    const read = this.isPlainQuery(bytes, begin, end)
-      ? this.plainQuery(bytes, begin, end)
-      : this.readAny(bytes, begin, end);
+    const read = this.isAtEase ? this.readFirst(bytes, begin, end) : this.readAny(bytes, begin, end);
     this.pool.counters.add(Counter.Received, read - begin);
     return read;
   }
 
-  /** Whether this is the commonest thing to come: one Query as a whole, and nothing else is going on. */
-  private isPlainQuery(bytes: Uint8Array, begin: number, end: number): boolean {
-    const bodyAt = begin + HEADER_LENGTH;
-    if (end <= bodyAt || byteAt(bytes, begin) !== Frontend.Query) return false;
-    if (int32At(bytes, begin + TAG_LENGTH) !== end - begin - TAG_LENGTH) return false;
-    if (this.isInside || this.whole !== null || this.isMidBatch || this.beginIsDeferred) return false;
-    if (this.skipsToSync) return false;
+  /** Whether nothing is going on, and nothing stands in the way of what comes next. */
+  private get isAtEase(): boolean {
+    if (this.isInside || this.whole !== null || this.isMidBatch) return false;
+    if (this.beginIsDeferred || this.skipsToSync) return false;
     const { server, plane } = this;
-    if (server === null ? this.checkoutError !== null || plane.isShuttingDown : !server.queue.isEmpty)
-      return false;
-    return specialQueryIn(bytes, bodyAt, end, plane.checkQuery) === SpecialQuery.No;
+    return server === null ? this.checkoutError === null && !plane.isShuttingDown : server.queue.isEmpty;
+  }
+
+  /** Most that comes then is a Query or a batch as a whole: it need not go the general way. */
+  private readFirst(bytes: Uint8Array, begin: number, end: number): number {
+    const bodyAt = begin + HEADER_LENGTH;
+    if (end <= bodyAt) return this.readAny(bytes, begin, end);
+    const bodyEnd = begin + TAG_LENGTH + int32At(bytes, begin + TAG_LENGTH);
+    switch (byteAt(bytes, begin)) {
+      case Frontend.Query:
+        if (bodyEnd !== end) break;
+        if (specialQueryIn(bytes, bodyAt, end, this.plane.checkQuery) !== SpecialQuery.No) break;
+        return this.plainQuery(bytes, begin, end);
+      case Frontend.Parse:
+      case Frontend.Bind:
+        if (bodyEnd < bodyAt || bodyEnd >= end) break;
+        return this.batch(bytes, begin, end);
+      default:
+    }
+    return this.readAny(bytes, begin, end);
   }
 
   private plainQuery(bytes: Uint8Array, begin: number, end: number): number {
-    if (this.server === null && (this.isWaiting || !this.pool.acquire(this))) {
-      this.socket.pause(true);
-      return begin;
-    }
+    if (this.server === null && this.getServer() !== Step.Done) return begin;
     this.waitsForAnswers = false;
     this.queries++;
     this.owes(Owed.Query);
     const { server } = this;
     server?.beginning.keepText(bytes, begin + HEADER_LENGTH, end);
     server?.send(bytes, begin, end);
+    return end;
+  }
+
+  /** The beginning of a batch, at least: its first message is here and needs a server. */
+  private batch(bytes: Uint8Array, begin: number, end: number): number {
+    if (this.server === null && this.getServer() !== Step.Done) return begin;
+    const { server, plane } = this;
+    const { plainBatch } = plane;
+    if (server !== null && plainBatch.read(bytes, begin, end)) {
+      const statement = this.preparedFor(plainBatch, bytes, server);
+      if (statement !== null) return this.runs(statement, plainBatch, bytes, end, server);
+    }
+    return this.readAny(bytes, begin, end);
+  }
+
+  /** The statement that the batch runs, when the server has it and nothing else is to be seen to; else null. */
+  private preparedFor(batch: PlainBatch, bytes: Uint8Array, server: ServerSession): Statement | null {
+    if (server.status === TransactionStatus.Failed || server.queue.skipsToSync) return null;
+    const statement = this.statementNamed(bytes, batch.nameAt, batch.nameEnd);
+    if (statement === null || statement.special !== SpecialQuery.No) return null;
+    if (batch.hasParse) {
+      if (!this.mapsStatements || !this.pool.statements.isCurrent(statement)) return null;
+      if (!statement.hasContent(bytes, batch.contentAt, batch.contentEnd)) return null;
+    }
+    return server.statements.has(statement) ? statement : null;
+  }
+
+  private runs(
+    statement: Statement,
+    batch: PlainBatch,
+    bytes: Uint8Array,
+    end: number,
+    server: ServerSession,
+  ): number {
+    this.waitsForAnswers = false;
+    this.queries++;
+    server.begins();
+    server.statements.run(statement, batch.hasParse ? 2 : 1);
+    server.queue.pushBatch(batch.owed, batch.owedCount);
+    server.beginning.keepStatement(statement);
+    this.sendBind(statement, bytes, batch.bodyAt, batch.nameAt, batch.nameEnd, batch.bodyEnd - batch.bodyAt);
+    server.send(bytes, batch.nameEnd + 1, end);
+    if (server.socket.isCongested) this.socket.pause(false);
     return end;
   }
 
@@ -260,19 +320,31 @@ export class ClientSession extends ServedClient {
     server.statements.prepare(statement);
     server.queue.push(Owed.BindComplete);
     server.beginning.keepStatement(statement);
-    statement.uses++;
-    this.statements?.bound(statement, bytes, bodyAt, portalEnd);
-    // The same message with another name in it: what lies behind the name goes out from where it is.
-    const { name } = statement;
-    const start = this.plane.scratch(HEADER_LENGTH + (portalEnd + 1 - bodyAt) + name.length);
-    framer.writeHeader(start, 0, framer.bodyLength - (nameEnd + 1 - (portalEnd + 1)) + name.length);
-    let to = HEADER_LENGTH;
-    for (let i = bodyAt; i <= portalEnd; i++) start[to++] = byteAt(bytes, i);
-    for (let i = 0; i < name.length; i++) start[to++] = byteAt(name, i);
-    server.send(start, 0, to);
+    this.sendBind(statement, bytes, bodyAt, portalEnd + 1, nameEnd, framer.bodyLength);
     if (bytes === this.whole) server.send(bytes, nameEnd + 1, bodyEnd);
-    else this.runFrom = nameEnd + 1;
+    else this.reading.runFrom = nameEnd + 1;
     return Step.Done;
+  }
+
+  /** The same Bind with another name in it, up to that; what lies behind the name goes out from where it is. */
+  private sendBind(
+    statement: Statement,
+    bytes: Uint8Array,
+    bodyAt: number,
+    nameAt: number,
+    nameEnd: number,
+    bodyLength: number,
+  ): void {
+    const { name } = statement;
+    statement.uses++;
+    this.statements?.bound(statement, bytes, bodyAt, nameAt - 1);
+    const start = this.plane.scratch(HEADER_LENGTH + (nameAt - bodyAt) + name.length);
+    start[0] = Frontend.Bind;
+    putInt32(start, TAG_LENGTH, LENGTH_LENGTH + bodyLength - (nameEnd + 1 - nameAt) + name.length);
+    let to = HEADER_LENGTH;
+    for (let i = bodyAt; i < nameAt; i++) start[to++] = byteAt(bytes, i);
+    for (let i = 0; i < name.length; i++) start[to++] = byteAt(name, i);
+    this.server?.send(start, 0, to);
   }
 
   private onDescribe(bytes: Uint8Array, bodyAt: number, bodyEnd: number): Step {

@@ -9,6 +9,8 @@ import { type Statement, StatementNames } from './statements.js';
 export class ClientStatements {
   private readonly names: StatementNames;
   private readonly changes = new NameChanges();
+  /** Whether there are any since it has its server: most batches change nothing. */
+  private hasChanges = false;
   /** The portal that was bound last to a command that drops statements, and the command. */
   private portal: Uint8Array | null = null;
   private dropping: Statement | null = null;
@@ -39,17 +41,18 @@ export class ClientStatements {
 
   /** Whether it depends on an earlier batch, which is not answered yet, what the name stands for. */
   isInDoubt({ answered, batchPlace }: AnswerQueue, bytes: Uint8Array, begin: number, end: number): boolean {
-    return this.changes.isInDoubt(bytes, begin, end, answered, batchPlace);
+    return this.hasChanges && this.changes.isInDoubt(bytes, begin, end, answered, batchPlace);
   }
 
   /** Whether a message that is not answered yet changes any name. */
   isChanging({ answered }: AnswerQueue): boolean {
-    return this.changes.isAny(answered);
+    return this.hasChanges && this.changes.isAny(answered);
   }
 
   /** The message whose answer will be owed next says what the name stands for: a Parse, or a Close with null. */
   change(queue: AnswerQueue, bytes: Uint8Array, begin: number, end: number, to: Statement | null): void {
     const before = this.names.get(bytes, begin, end);
+    this.hasChanges = true;
     this.changes.add(queue.nextPlace, queue.answered, bytes, begin, end, before);
     if (to === null) this.names.delete(bytes, begin, end);
     else if (to !== before) this.names.set(bytes, begin, end, to);
@@ -77,7 +80,8 @@ export class ClientStatements {
 
   /** Another server: what the last one had not answered does not matter any more. */
   begins(): void {
-    this.changes.clear();
+    if (this.hasChanges) this.changes.clear();
+    this.hasChanges = false;
     this.portal = null;
   }
 

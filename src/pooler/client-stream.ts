@@ -32,6 +32,17 @@ const enum Rest {
   Dropped,
 }
 
+/** Where it is in what it reads. Apart from the session, since a query that comes alone has no use for it. */
+class Reading {
+  /** Within one call of readMessages. */
+  bytes: Uint8Array | null = null;
+  /** Bytes from here on are the server's and not yet sent; within one call of readMessages. */
+  runFrom = 0;
+  rest = Rest.ToServer;
+  /** So much of the message that is being gathered is there. */
+  wholeFilled = 0;
+}
+
 export abstract class ClientStream {
   // What each query touches comes first: with thousands of clients every cache line of a session is a cold one.
   readonly socket: Socket;
@@ -43,12 +54,7 @@ export abstract class ClientStream {
   protected isInside = false;
   /** A message that is to be seen whole: being gathered, or ready and waiting for a server. */
   protected whole: Buffer | null = null;
-  /** Bytes from here on are the server's and not yet sent; within one call of readMessages. */
-  protected runFrom = 0;
-  private rest = Rest.ToServer;
-  private wholeFilled = 0;
-  /** What is being read; within one call of readMessages. */
-  private reading: Uint8Array | null = null;
+  protected readonly reading = new Reading();
 
   protected constructor(plane: DataPlane, pool: Pool, socket: Socket) {
     this.socket = socket;
@@ -69,9 +75,9 @@ export abstract class ClientStream {
   protected readMessages(bytes: Uint8Array, begin: number, end: number): number {
     const { framer } = this;
     this.isInside = true;
-    this.reading = bytes;
+    this.reading.bytes = bytes;
     const readUpTo = this.readFrames(framer, bytes, begin, end);
-    this.reading = null;
+    this.reading.bytes = null;
     this.isInside = framer.isInside;
     return readUpTo;
   }
@@ -83,7 +89,7 @@ export abstract class ClientStream {
       if (step !== Step.Done) return step === Step.Later ? begin : end;
     }
     let at = begin;
-    this.runFrom = begin;
+    this.reading.runFrom = begin;
     while (at < end || framer.hasHeader) {
       if (this.server?.isInCopyIn === true) {
         at = framer.skipRows(bytes, at, end, Frontend.CopyData, Frontend.CopyData);
@@ -114,7 +120,7 @@ export abstract class ClientStream {
 
   /** Part of a message has gone to the server and the rest has not. */
   get isMidMessage(): boolean {
-    return this.isInside && this.framer.remaining > 0 && this.rest === Rest.ToServer;
+    return this.isInside && this.framer.remaining > 0 && this.reading.rest === Rest.ToServer;
   }
 
   /** … a message of more than so many bytes, which is not COPY data. */
@@ -126,21 +132,21 @@ export abstract class ClientStream {
   private messageBegins(bytes: Uint8Array): Step {
     const { framer } = this;
     const isSplit = framer.headerAt === SPLIT;
-    if (isSplit) this.runFrom = framer.bodyAt;
+    if (isSplit) this.reading.runFrom = framer.bodyAt;
     if (framer.remaining > 0 && this.wantsWhole(bytes)) {
       this.flushRun(bytes, isSplit ? framer.bodyAt : framer.headerAt);
       return this.beginGathering(bytes);
     }
-    this.rest = Rest.ToServer;
+    this.reading.rest = Rest.ToServer;
     const step = this.message(bytes, framer.bodyAt, framer.bodyEnd);
     if (step === Step.Later) this.flushRun(bytes, isSplit ? framer.bodyAt : framer.headerAt);
     return step;
   }
 
   private messageGoesOn(bytes: Uint8Array): Step {
-    if (this.rest === Rest.ToServer) return Step.Done; // the run goes on
-    if (this.rest === Rest.Gathered) return this.gather(bytes);
-    this.runFrom = this.framer.bodyEnd;
+    if (this.reading.rest === Rest.ToServer) return Step.Done; // the run goes on
+    if (this.reading.rest === Rest.Gathered) return this.gather(bytes);
+    this.reading.runFrom = this.framer.bodyEnd;
     return Step.Done;
   }
 
@@ -151,24 +157,24 @@ export abstract class ClientStream {
     if (!this.plane.memory.take(framer.bodyLength)) return this.ended(new OutOfMemory());
     this.whole = Buffer.allocUnsafe(HEADER_LENGTH + framer.bodyLength);
     framer.writeHeader(this.whole, 0, framer.bodyLength);
-    this.wholeFilled = HEADER_LENGTH;
-    this.rest = Rest.Gathered;
+    this.reading.wholeFilled = HEADER_LENGTH;
+    this.reading.rest = Rest.Gathered;
     return this.gather(bytes);
   }
 
   private gather(bytes: Uint8Array): Step {
     const { framer, whole } = this;
     if (whole === null) throw new Bug('nothing is being gathered');
-    whole.set(bytes.subarray(framer.bodyAt, framer.bodyEnd), this.wholeFilled);
-    this.wholeFilled += framer.bodyEnd - framer.bodyAt;
-    this.runFrom = framer.bodyEnd;
+    whole.set(bytes.subarray(framer.bodyAt, framer.bodyEnd), this.reading.wholeFilled);
+    this.reading.wholeFilled += framer.bodyEnd - framer.bodyAt;
+    this.reading.runFrom = framer.bodyEnd;
     return framer.remaining > 0 ? Step.Done : this.wholeMessage(whole);
   }
 
   private wholeMessage(whole: Buffer): Step {
-    const { runFrom } = this;
+    const { runFrom } = this.reading;
     const step = this.message(whole, HEADER_LENGTH, whole.length);
-    this.runFrom = runFrom;
+    this.reading.runFrom = runFrom;
     if (step !== Step.Later) this.forgetWhole();
     return step;
   }
@@ -219,7 +225,7 @@ export abstract class ClientStream {
   /** The current message does not go to the server. */
   protected drop(bytes: Uint8Array): Step {
     this.flushBefore(bytes);
-    if (bytes !== this.whole) this.rest = Rest.Dropped;
+    if (bytes !== this.whole) this.reading.rest = Rest.Dropped;
     return Step.Done;
   }
 
@@ -227,7 +233,7 @@ export abstract class ClientStream {
   protected flushBefore(bytes: Uint8Array): void {
     if (bytes === this.whole) return;
     this.flushRunBefore(bytes);
-    this.runFrom = this.framer.bodyEnd;
+    this.reading.runFrom = this.framer.bodyEnd;
   }
 
   /** Sends the run before the current message, which is the beginning of the next. */
@@ -237,8 +243,8 @@ export abstract class ClientStream {
   }
 
   private flushRun(bytes: Uint8Array, to: number): void {
-    if (this.runFrom < to) this.server?.send(bytes, this.runFrom, to);
-    this.runFrom = to;
+    if (this.reading.runFrom < to) this.server?.send(bytes, this.reading.runFrom, to);
+    this.reading.runFrom = to;
   }
 
   // ── the end ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -246,7 +252,8 @@ export abstract class ClientStream {
   /** With the current message; what stands before it goes to the server, which has been told to expect it. */
   protected ended(error: ClientFacingError): Step {
     // Before one that was gathered nothing is left.
-    if (this.reading !== null && this.whole === null) this.flushRun(this.reading, this.framer.headerAt);
+    if (this.reading.bytes !== null && this.whole === null)
+      this.flushRun(this.reading.bytes, this.framer.headerAt);
     this.fail(error);
     return Step.Ended;
   }

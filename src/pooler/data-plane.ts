@@ -28,6 +28,7 @@ import type { LogFields } from './log-fields.js';
 import { MemoryBudget } from './memory-budget.js';
 import { Passage } from './passage.js';
 import { type PeerLink, Peers } from './peers.js';
+import { PlainBatch } from './plain-batch.js';
 import { Pool } from './pool.js';
 import { ProtocolTrace } from './protocol-trace.js';
 import { Pulse } from './pulse.js';
@@ -87,6 +88,8 @@ export class DataPlane {
   private readonly scramRequests = new Map<number, ServerLogin>();
   logins = 0;
   private lastRequest = 0;
+  /** For the batch that is being read: it holds nothing beyond that. */
+  readonly plainBatch = new PlainBatch();
   private scratchBytes = new Uint8Array(SCRATCH_BYTES);
   readonly connections: ConnectionCounts;
 

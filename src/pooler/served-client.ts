@@ -67,6 +67,10 @@ export abstract class ServedClient
   protected statements: ClientStatements | null = null;
   /** Why there is no server for the message that waited for one. */
   protected checkoutError: ClientFacingError | null = null;
+  /** As it was when it logged in. */
+  mode: PoolMode;
+  /** What it takes along from server to server; null when sync_server_parameters is off. */
+  readonly parameters: TrackedParameters | null;
   private isClosed = false;
   errors = 0;
   /** When it was noted last, and what came since the time before. */
@@ -78,12 +82,8 @@ export abstract class ServedClient
   /** As it calls itself; with auth_query many users may share a pool. */
   readonly user: string;
   readonly applicationName: string;
-  /** As it was when it logged in. */
-  mode: PoolMode;
   readonly address: string;
   connectedMs: number;
-  /** What it takes along from server to server; null when sync_server_parameters is off. */
-  readonly parameters: TrackedParameters | null;
 
   constructor(
     plane: DataPlane,

@@ -57,16 +57,22 @@ export class ServerStatements {
   /** Has a statement prepared if it is not, unseen by the client. */
   prepare(statement: Statement): void {
     this.lastUsed = statement;
-    if (this.prepared.has(statement)) return this.countHit();
+    if (this.prepared.has(statement)) return this.countHits(1);
     this.makeRoom();
     this.sendParse(statement, Owed.SwallowedParse);
+  }
+
+  /** A batch has named one that is there so many times, the last time in a Bind. */
+  run(statement: Statement, times: number): void {
+    this.lastUsed = statement;
+    this.countHits(times);
   }
 
   /** A client's own Parse: sent unless the statement is there; if it is not, room was made for it. The client sees the
    *  same either way. */
   parse(statement: Statement, isThere: boolean): void {
     if (!isThere) return this.sendParse(statement, Owed.ParseComplete);
-    this.countHit();
+    this.countHits(1);
     if (this.mayHaveFailed) this.parseUnnamed(statement);
     else this.server.answerLocally(Owed.SyntheticParseComplete);
   }
@@ -121,9 +127,9 @@ export class ServerStatements {
     return message.includes(NAME_PREFIX); // one is missing, or there already: somebody has dropped them unseen
   }
 
-  private countHit(): void {
-    this.hits++;
-    this.server.pool.counters.add(Counter.PreparedHits, 1);
+  private countHits(hits: number): void {
+    this.hits += hits;
+    this.server.pool.counters.add(Counter.PreparedHits, hits);
   }
 
   private sendParse(statement: Statement, owed: Owed.ParseComplete | Owed.SwallowedParse): void {

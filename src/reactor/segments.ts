@@ -5,11 +5,15 @@ import { wordAt } from './words.js';
 
 export const NONE = -1;
 
+/** A segment is where its words stand in the one array: its fields share a cache line, which is a cold one where many
+ *  clients wait. */
+const LENGTH_AT = 1;
+const NEXT_AT = 2;
+const WORDS = 4;
+
 export class Segments {
   private readonly buffers: Buffers;
-  private begins = new Int32Array(1024);
-  private lengths = new Int32Array(1024);
-  private nexts = new Int32Array(1024);
+  private words = new Int32Array(1024 * WORDS);
   private free = NONE;
   private fresh = 0;
   /** Segments that are in some list. */
@@ -20,71 +24,72 @@ export class Segments {
   }
 
   beginOf(segment: number): number {
-    return wordAt(this.begins, segment);
+    return wordAt(this.words, segment);
   }
 
   lengthOf(segment: number): number {
-    return wordAt(this.lengths, segment);
+    return wordAt(this.words, segment + LENGTH_AT);
   }
 
   nextOf(segment: number): number {
-    return wordAt(this.nexts, segment);
+    return wordAt(this.words, segment + NEXT_AT);
   }
 
   /** A new segment that follows `previous` (NONE: begins a list). Takes one reference to its buffer. */
   append(previous: number, begin: number, length: number): number {
-    let segment = this.free;
-    if (segment !== NONE) this.free = wordAt(this.nexts, segment);
-    else {
-      if (this.fresh === this.begins.length) this.grow();
-      segment = this.fresh++;
-    }
-    this.inUse++;
-    this.begins[segment] = begin;
-    this.lengths[segment] = length;
-    this.nexts[segment] = NONE;
-    if (previous !== NONE) this.nexts[previous] = segment;
+    const segment = this.take();
+    const { words } = this;
+    words[segment] = begin;
+    words[segment + LENGTH_AT] = length;
+    words[segment + NEXT_AT] = NONE;
+    if (previous !== NONE) words[previous + NEXT_AT] = segment;
     this.buffers.hold(this.buffers.at(begin));
     return segment;
   }
 
   /** Has one list follow another's last segment. */
   join(tail: number, head: number): void {
-    this.nexts[tail] = head;
+    this.words[tail + NEXT_AT] = head;
   }
 
   /** Makes a segment longer at its end; the bytes behind it are in the same buffer. */
   extend(segment: number, length: number): void {
-    this.lengths[segment] = this.lengthOf(segment) + length;
+    this.words[segment + LENGTH_AT] = this.lengthOf(segment) + length;
   }
 
   /** Takes bytes away from a segment's beginning; fewer than it has. */
   advance(segment: number, length: number): void {
-    this.begins[segment] = this.beginOf(segment) + length;
-    this.lengths[segment] = this.lengthOf(segment) - length;
+    this.words[segment] = this.beginOf(segment) + length;
+    this.words[segment + LENGTH_AT] = this.lengthOf(segment) - length;
   }
 
   /** Gives a list's first segment back, its reference too, and returns the next. */
   drop(segment: number): number {
     const next = this.nextOf(segment);
     const buffer = this.buffers.at(this.beginOf(segment));
-    this.nexts[segment] = this.free;
+    this.words[segment + NEXT_AT] = this.free;
     this.free = segment;
     this.inUse--;
     this.buffers.release(buffer);
     return next;
   }
 
-  private grow(): void {
-    const size = this.begins.length * 2;
-    this.begins = grown(this.begins, size);
-    this.lengths = grown(this.lengths, size);
-    this.nexts = grown(this.nexts, size);
+  private take(): number {
+    this.inUse++;
+    const segment = this.free;
+    if (segment === NONE) return this.takeFresh();
+    this.free = this.nextOf(segment);
+    return segment;
   }
-}
 
-function grown(words: Int32Array, size: number): Int32Array<ArrayBuffer> {
-  const larger = new Int32Array(size);
-  larger.set(words);
-  return larger;
+  private takeFresh(): number {
+    if (this.fresh === this.words.length) {
+      const larger = new Int32Array(this.words.length * 2);
+      larger.set(this.words);
+      this.words = larger;
+    }
+    const segment = this.fresh;
+    this.fresh += WORDS;
+    return segment;
+  }
 }

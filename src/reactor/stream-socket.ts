@@ -26,16 +26,28 @@ const BUFFERS_PLENTY = 256;
 const BUFFERS_TO_WAIT = 64;
 /** A paused socket keeps this many bytes before it stops reading. */
 const HELD_MAX = 2 * SMALL_BYTES;
-const NOT_ENDED = -1;
 
-/** How far a connection has ended in each direction, when its receiver outlives the peer's end. Bits. */
-const enum Ends {
+/** What is the case with a socket. Bits of one number, since with thousands of sockets every cache line of one is a cold
+ *  one. */
+const enum Flag {
+  Paused = 1 << 0,
+  /** While paused: the peer's end is told at once, and not only after what was kept. */
+  SeesEnd = 1 << 1,
+  FlushQueued = 1 << 2,
+  ReplayQueued = 1 << 3,
+  Congested = 1 << 4,
+  OutOfMemory = 1 << 5,
+  SendBroken = 1 << 6,
+  Detaching = 1 << 7,
+  /** The end has come, but kept bytes are to be delivered first. */
+  EndKept = 1 << 8,
+  // How far it has ended in each direction, when its receiver outlives the peer's end:
   /** The peer sends nothing more, and the receiver has been told. */
-  Peer = 1,
+  PeerEnded = 1 << 9,
   /** The receiver sends nothing more … */
-  Wanted = 2,
+  EndWanted = 1 << 10,
   /** … and the peer has been told. */
-  Told = 4,
+  EndTold = 1 << 11,
 }
 /** How long closeAfterSend waits for the peer: to take more of the bytes, then to close. */
 const LINGER_MS = 2000;
@@ -103,36 +115,34 @@ export const nobody: Receiver = {
   onClosed: () => undefined,
 };
 
+/** What is known of a connection's end, or of its way out of this reactor. */
+class Parting {
+  /** Of the end that is kept. */
+  endErrno = 0;
+  /** Why sending is broken: the kernel tells only once. */
+  sendErrno = 0;
+  lingerTimer: Timer | null = null;
+  leaver: Leaver | null = null;
+}
+
 export abstract class StreamSocket implements Socket, TimerTarget {
   // What each message touches comes first: with thousands of sockets every cache line of one is a cold one.
   receiver: Receiver;
   protected state: SocketState;
-  protected isPaused = false;
+  private flags = 0;
+  protected readonly host: SocketHost;
   /** Received, and not yet delivered. */
   private heldHead = NONE;
+  private heldTail = NONE;
+  private heldBytes = 0;
   unsent = 0;
   /** Segments still to send; the first ones may be in flight. */
   protected sendHead = NONE;
   protected sendTail = NONE;
   /** The last segment in flight must not grow: its length is in the kernel's hands. */
   protected lastInFlight = NONE;
-  private isFlushQueued = false;
-  isCongested = false;
-  private isOutOfMemory = false;
-  private isSendBroken = false;
-  private isReplayQueued = false;
-  protected readonly host: SocketHost;
-  private heldTail = NONE;
-  private heldBytes = 0;
-  /** While paused: whether the peer's end is told at once, or only after what was kept. */
-  protected seesEnd = false;
-  /** The end has come, but kept bytes are to be delivered first: its errno, else NOT_ENDED. */
-  private endErrno = NOT_ENDED;
-  /** Why sending is broken: the kernel tells only once. */
-  private sendErrno = 0;
-  private ends = 0;
-  private lingerTimer: Timer | null = null;
-  private leaver: Leaver | null = null;
+  /** Made when the connection begins to end, or to leave. */
+  private parting: Parting | null = null;
 
   constructor(host: SocketHost, state: SocketState, receiver: Receiver) {
     this.host = host;
@@ -154,6 +164,31 @@ export abstract class StreamSocket implements Socket, TimerTarget {
   protected abstract release(): void;
   abstract peerAddress(): PeerAddress;
 
+  private has(flag: Flag): boolean {
+    return (this.flags & flag) !== 0;
+  }
+
+  private set(flag: Flag): void {
+    this.flags |= flag;
+  }
+
+  private clear(flag: Flag): void {
+    this.flags &= ~flag;
+  }
+
+  protected get isPaused(): boolean {
+    return this.has(Flag.Paused);
+  }
+
+  /** While paused: whether the peer's end is told at once, or only after what was kept. */
+  protected get seesEnd(): boolean {
+    return this.has(Flag.SeesEnd);
+  }
+
+  get isCongested(): boolean {
+    return this.has(Flag.Congested);
+  }
+
   get isTls(): boolean {
     return false;
   }
@@ -167,10 +202,10 @@ export abstract class StreamSocket implements Socket, TimerTarget {
   }
 
   send(bytes: Uint8Array, begin: number, end: number): void {
-    if (this.state > SocketState.Open || this.isSendBroken || begin >= end) return;
+    if (this.state > SocketState.Open || this.has(Flag.SendBroken) || begin >= end) return;
     const length = end - begin;
     this.unsent += length;
-    if (this.unsent >= this.host.sendHighWater) this.isCongested = true;
+    if (this.unsent >= this.host.sendHighWater) this.set(Flag.Congested);
     if (bytes === this.host.buffers.memory) this.appendReceived(bytes, begin, end);
     else this.appendCopy(bytes, begin, end);
     this.wantFlush();
@@ -184,13 +219,12 @@ export abstract class StreamSocket implements Socket, TimerTarget {
   }
 
   pause(seesEnd: boolean): void {
-    this.isPaused = true;
-    this.seesEnd = seesEnd;
+    this.flags = (this.flags & ~Flag.SeesEnd) | Flag.Paused | (seesEnd ? Flag.SeesEnd : 0);
   }
 
   resume(): void {
     if (!this.isPaused) return;
-    this.isPaused = false;
+    this.clear(Flag.Paused);
     this.wantReplay();
   }
 
@@ -198,10 +232,9 @@ export abstract class StreamSocket implements Socket, TimerTarget {
     if (this.state === SocketState.Closing) return;
     this.state = SocketState.Closing;
     this.receiver = nobody;
-    this.leaver = null;
+    this.clear(Flag.Detaching);
     this.dropHeld();
-    if (this.lingerTimer !== null) this.host.clearTimer(this.lingerTimer);
-    this.lingerTimer = null;
+    if (this.parting !== null) this.stopParting(this.parting);
     this.release();
   }
 
@@ -210,18 +243,17 @@ export abstract class StreamSocket implements Socket, TimerTarget {
     if (this.state === SocketState.Connecting) return this.close();
     this.state = SocketState.Draining;
     this.receiver = nobody;
-    this.leaver = null;
-    this.isPaused = false;
+    this.clear(Flag.Paused | Flag.Detaching);
     this.dropHeld();
     if (!this.hasPeerEnded) this.startReceiving(); // the peer's end is to be seen
-    this.lingerTimer = new Timer(this);
-    this.host.setTimer(this.lingerTimer, LINGER_MS);
+    this.parts().lingerTimer = new Timer(this);
+    this.linger();
     this.wantFlush(); // not now: of what was sent in this round it may be unknown yet whether the kernel took it
   }
 
   endSending(): void {
     if (this.state !== SocketState.Open || this.endsSending) return;
-    this.ends |= Ends.Wanted;
+    this.set(Flag.EndWanted);
     this.wantFlush(); // not now, as above
   }
 
@@ -230,19 +262,20 @@ export abstract class StreamSocket implements Socket, TimerTarget {
   }
 
   detach(leaver: Leaver): void {
-    this.leaver = leaver;
+    this.parts().leaver = leaver;
+    this.set(Flag.Detaching);
     this.stopReceiving();
     this.host.queueLeave(this);
   }
 
   stay(): void {
     if (!this.isDetaching) return;
-    this.leaver = null;
+    this.clear(Flag.Detaching);
     if (this.wantsBytes) this.startReceiving();
   }
 
   get isDetaching(): boolean {
-    return this.leaver !== null;
+    return this.has(Flag.Detaching);
   }
 
   /** Whether nothing of it waits for its peer or its receiver any more. */
@@ -255,11 +288,11 @@ export abstract class StreamSocket implements Socket, TimerTarget {
 
   /** It has left. */
   protected left(detached: DetachedSocket): void {
-    const { leaver } = this;
-    this.leaver = null;
+    const { parting } = this;
+    this.clear(Flag.Detaching);
     this.state = SocketState.Closing;
     this.receiver = nobody;
-    leaver?.onDetached(detached);
+    parting?.leaver?.onDetached(detached);
   }
 
   unread(bytes: Uint8Array, begin: number, end: number): void {
@@ -298,8 +331,8 @@ export abstract class StreamSocket implements Socket, TimerTarget {
 
   /** The reactor's end of round: sends what was queued unless something is on its way. */
   flush(): void {
-    this.isFlushQueued = false;
-    if (this.isOutOfMemory) return this.sendFailed(Errno.ENOBUFS);
+    this.clear(Flag.FlushQueued);
+    if (this.has(Flag.OutOfMemory)) return this.sendFailed(Errno.ENOBUFS);
     if (this.lastInFlight !== NONE) return;
     if (this.unsent === 0) {
       if (this.state === SocketState.Draining) this.lingerNow();
@@ -311,7 +344,7 @@ export abstract class StreamSocket implements Socket, TimerTarget {
 
   /** Delivers what was kept while paused. */
   replay(): void {
-    this.isReplayQueued = false;
+    this.clear(Flag.ReplayQueued);
     const { segments } = this.host;
     if (this.heldHead === NONE && !this.isPaused && this.state === SocketState.Open) {
       this.receiver.onBytes(this.host.buffers.memory, 0, 0);
@@ -333,7 +366,7 @@ export abstract class StreamSocket implements Socket, TimerTarget {
     if (this.heldHead !== NONE) return;
     this.heldTail = NONE;
     if (this.isPaused || this.state !== SocketState.Open) return;
-    if (this.endErrno !== NOT_ENDED) this.ended(this.endErrno);
+    if (this.has(Flag.EndKept)) this.ended(this.parts().endErrno);
     else if (this.wantsBytes) this.startReceiving();
   }
 
@@ -350,7 +383,7 @@ export abstract class StreamSocket implements Socket, TimerTarget {
 
   /** Whether more should be read for now. */
   protected get wantsBytes(): boolean {
-    if (this.endErrno !== NOT_ENDED || this.isDetaching) return false;
+    if (this.has(Flag.EndKept | Flag.Detaching)) return false;
     if (this.state === SocketState.Open) return !this.isPaused || this.heldBytes < HELD_MAX;
     return this.state === SocketState.Draining || this.state === SocketState.Lingering;
   }
@@ -371,11 +404,11 @@ export abstract class StreamSocket implements Socket, TimerTarget {
       this.sendHead = segments.drop(this.sendHead);
     }
     if (this.sendHead === NONE) this.sendTail = NONE;
-    if (bytes > 0 && this.lingerTimer !== null) this.host.setTimer(this.lingerTimer, LINGER_MS);
+    if (bytes > 0 && this.parting !== null) this.linger();
     if (this.unsent > 0) this.wantFlush();
     else if (this.state === SocketState.Draining) this.lingerNow();
     if (this.isCongested && this.unsent <= SEND_LOW_WATER) {
-      this.isCongested = false;
+      this.clear(Flag.Congested);
       this.receiver.onWritable();
     }
     if (this.unsent === 0 && this.endsSending) this.endNow();
@@ -393,29 +426,28 @@ export abstract class StreamSocket implements Socket, TimerTarget {
   protected ended(errno: number): void {
     if (this.state === SocketState.Closing) return;
     if (errno === 0 && this.state === SocketState.Draining) {
-      this.endErrno = errno; // it may still read: the rest is sent
-      this.seesEnd = false;
+      this.keepEnd(errno); // it may still read: the rest is sent
+      this.clear(Flag.SeesEnd);
       this.stopReceiving();
       return;
     }
     const isOutlived = errno === 0 && this.outlivesEnd;
     if (this.heldHead !== NONE && (isOutlived || !(this.isPaused && this.seesEnd))) {
-      this.endErrno = errno;
-      return;
+      return this.keepEnd(errno);
     }
     if (isOutlived) return this.peerEnded();
     const { receiver } = this;
     // With SO_LINGER 0 closing would answer a peer that has ended properly with a reset.
     if (errno === 0 && this.state === SocketState.Open) this.shutSending();
     this.close();
-    receiver.onClosed(errno === 0 ? this.sendErrno : errno);
+    receiver.onClosed(errno === 0 ? (this.parting?.sendErrno ?? 0) : errno);
   }
 
   /** Nothing more can be sent. What the peer has sent before is still read: the end shows there. */
   protected sendFailed(errno: number): void {
     this.lastInFlight = NONE;
-    this.isSendBroken = true;
-    this.sendErrno = errno;
+    this.set(Flag.SendBroken);
+    this.parts().sendErrno = errno;
     this.dropUnsent();
     if (this.state !== SocketState.Open || this.hasPeerEnded || errno === Errno.ENOBUFS) this.ended(errno);
   }
@@ -428,31 +460,53 @@ export abstract class StreamSocket implements Socket, TimerTarget {
     this.unsent = 0;
   }
 
+  private parts(): Parting {
+    this.parting ??= new Parting();
+    return this.parting;
+  }
+
+  private keepEnd(errno: number): void {
+    this.set(Flag.EndKept);
+    this.parts().endErrno = errno;
+  }
+
+  /** The peer has so long from now on. */
+  private linger(): void {
+    const timer = this.parting?.lingerTimer ?? null;
+    if (timer !== null) this.host.setTimer(timer, LINGER_MS);
+  }
+
+  private stopParting(parting: Parting): void {
+    if (parting.lingerTimer !== null) this.host.clearTimer(parting.lingerTimer);
+    parting.lingerTimer = null;
+    parting.leaver = null;
+  }
+
   private lingerNow(): void {
     this.state = SocketState.Lingering;
     this.shutSending();
-    if (this.endErrno !== NOT_ENDED) this.close(); // the peer has ended before
+    if (this.has(Flag.EndKept)) this.close(); // the peer has ended before
   }
 
   /** The peer's end has come, and the receiver knows. */
   protected get hasPeerEnded(): boolean {
-    return (this.ends & Ends.Peer) !== 0;
+    return this.has(Flag.PeerEnded);
   }
 
   /** The receiver has ended its side; the peer may not know yet. */
   protected get endsSending(): boolean {
-    return (this.ends & Ends.Wanted) !== 0;
+    return this.has(Flag.EndWanted);
   }
 
   /** Whether the connection goes on when the peer ends. */
   private get outlivesEnd(): boolean {
-    return this.receiver.onEnd !== undefined && this.state === SocketState.Open && !this.isSendBroken;
+    return this.receiver.onEnd !== undefined && this.state === SocketState.Open && !this.has(Flag.SendBroken);
   }
 
   private peerEnded(): void {
     if (this.hasPeerEnded) return; // a resume comes here again
-    this.ends |= Ends.Peer;
-    this.endErrno = 0;
+    this.set(Flag.PeerEnded);
+    this.keepEnd(0);
     this.watchFailure();
     this.receiver.onEnd?.();
     this.closeIfBothEnded();
@@ -460,28 +514,28 @@ export abstract class StreamSocket implements Socket, TimerTarget {
 
   /** All is sent, and the receiver wants no more. */
   private endNow(): void {
-    if (this.state !== SocketState.Open || (this.ends & Ends.Told) !== 0) return;
-    this.ends |= Ends.Told;
+    if (this.state !== SocketState.Open || this.has(Flag.EndTold)) return;
+    this.set(Flag.EndTold);
     this.shutSending();
     this.closeIfBothEnded();
   }
 
   private closeIfBothEnded(): void {
-    if ((this.ends & Ends.Told) === 0 || !this.hasPeerEnded || this.state !== SocketState.Open) return;
+    if (!this.has(Flag.EndTold) || !this.hasPeerEnded || this.state !== SocketState.Open) return;
     const { receiver } = this;
     this.close();
     receiver.onClosed(0);
   }
 
   protected wantFlush(): void {
-    if (this.isFlushQueued || this.lastInFlight !== NONE) return;
-    this.isFlushQueued = true;
+    if (this.has(Flag.FlushQueued) || this.lastInFlight !== NONE) return;
+    this.set(Flag.FlushQueued);
     this.host.queueFlush(this);
   }
 
   private wantReplay(): void {
-    if (this.isReplayQueued) return;
-    this.isReplayQueued = true;
+    if (this.has(Flag.ReplayQueued)) return;
+    this.set(Flag.ReplayQueued);
     this.host.queueReplay(this);
   }
 
@@ -513,7 +567,7 @@ export abstract class StreamSocket implements Socket, TimerTarget {
   /** The peer cannot be told all of it: the connection ends at the end of the round. */
   protected runOutOfMemory(lost: number): void {
     this.unsent -= lost;
-    this.isOutOfMemory = true;
+    this.set(Flag.OutOfMemory);
   }
 
   /** Joins bytes to the last segment when they follow it in the same buffer. */

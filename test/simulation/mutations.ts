@@ -2,6 +2,7 @@
  *  nothing. Each takes the place of a method for a while. */
 import { Pools } from '../../src/control/pools.js';
 import { AnswerQueue } from '../../src/pooler/answer-queue.js';
+import { ClientSession } from '../../src/pooler/client-session.js';
 import { ClientStatements } from '../../src/pooler/client-statements.js';
 import { ClientStream } from '../../src/pooler/client-stream.js';
 import { Counters, Gauge } from '../../src/pooler/counters.js';
@@ -11,6 +12,7 @@ import { Mail } from '../../src/pooler/mail.js';
 import { MemoryBudget } from '../../src/pooler/memory-budget.js';
 import { NameChanges } from '../../src/pooler/name-changes.js';
 import { NoWait } from '../../src/pooler/no-wait.js';
+import type { PlainBatch } from '../../src/pooler/plain-batch.js';
 import { Pool } from '../../src/pooler/pool.js';
 import { PoolGreeting } from '../../src/pooler/pool-greeting.js';
 import { PoolGrowth } from '../../src/pooler/pool-growth.js';
@@ -22,6 +24,7 @@ import type { ServerLogin } from '../../src/pooler/server-login.js';
 import { ServerSession } from '../../src/pooler/server-session.js';
 import { ServerStatements } from '../../src/pooler/server-statements.js';
 import { SharedPool } from '../../src/pooler/shared-pool.js';
+import { Statement } from '../../src/pooler/statements.js';
 import { TrackedParameters } from '../../src/pooler/tracked-parameters.js';
 import { NO_WORKER } from '../../src/pooler/worker-board.js';
 import type { Socket } from '../../src/reactor/reactor.js';
@@ -118,6 +121,21 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a statement counts as prepared though its Parse was skipped',
     plant: instead(ServerStatements, 'delete', nothing),
+  },
+  {
+    name: 'a batch that is plain runs a statement that its server does not have',
+    plant: instead(
+      ClientSession,
+      'preparedFor',
+      () =>
+        function (this: ClientSession, { nameAt, nameEnd }: PlainBatch, bytes: Uint8Array) {
+          return Reflect.get(this, 'statementNamed').call(this, bytes, nameAt, nameEnd);
+        },
+    ),
+  },
+  {
+    name: 'the text of a Parse is not compared with what it is taken for',
+    plant: instead(Statement, 'hasContent', () => () => true),
   },
   {
     name: 'a name stands for what a skipped Parse said',
@@ -469,7 +487,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'a login does not look again when another worker could not open a server',
-    seed: 39,
+    seed: 2276,
     plant: instead(PoolGrowth, 'hopeForParameters', nothing),
   },
   {

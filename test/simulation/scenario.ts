@@ -63,6 +63,8 @@ const NO_TROUBLE: Trouble = {
 const SPREAD = 0x9e3779b1;
 /** … once more, for what was added later: the rest of a story does not depend on it. */
 const MORE = 0x2545f491;
+/** … and again. */
+const YET_MORE = 0x6c078965;
 const NAMES = [
   { database: 'mydb', user: 'alice' },
   { database: 'mydb', user: 'bob' },
@@ -77,6 +79,7 @@ export async function scenarioOf(seed: number): Promise<Scenario> {
   const more = new Random(Math.imul(seed, SPREAD) ^ MORE);
   const seldom = (most: number, often: number): number =>
     more.chance(often) ? (most * more.below(1000)) / 1000 : 0;
+  const yetMore = new Random(Math.imul(seed, SPREAD) ^ YET_MORE);
   // Nothing happens that a client may be told of: every error is wrong.
   const isFair = random.chance(0.3);
   const isSession = random.chance(0.15);
@@ -188,6 +191,7 @@ export async function scenarioOf(seed: number): Promise<Scenario> {
       breaks: isFair ? 0 : rate(0.03),
       badLogins: rate(0.2),
       staysShort: seldom(0.5, 0.2),
+      repeats: yetMore.chance(0.4) ? yetMore.below(1000) / 1000 : 0,
       large: rate(0.02),
       sleeps: random.pick([0, 0, 0.5]),
       thinks: random.pick([1, 5, 30]),

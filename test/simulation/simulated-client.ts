@@ -73,6 +73,8 @@ export interface ClientManners {
   readonly sleeps: number;
   /** … or says goodbye. */
   readonly staysShort: number;
+  /** … or runs a statement as drivers do, whole, and the same ones again and again. */
+  readonly repeats: number;
   /** How long it thinks before it says something, mostly. Milliseconds. */
   readonly thinks: number;
   /** Session mode: what it has set stays. */
@@ -326,6 +328,7 @@ export class SimulatedClient implements EndUser {
     const { status } = this.expectation;
     if (status !== 'I' && (this.isLeaving || random.chance(0.4)))
       return [this.query(random.pick(['commit', 'rollback', 'COMMIT']))];
+    if (this.manners.repeats > 0 && random.chance(this.manners.repeats)) return this.plainBatches();
     if (random.chance(this.manners.large)) return [this.large()];
     if (random.chance(this.manners.sleeps)) return [this.sleep()];
     switch (random.below(17)) {
@@ -428,6 +431,23 @@ export class SimulatedClient implements EndUser {
       parts.push(execute());
     }
     return [...parts, sync()];
+  }
+
+  private plainBatches(): Buffer[] {
+    const { random } = this.world;
+    return Array.from({ length: random.chance(0.7) ? 1 : random.between(2, 3) }, () => {
+      const name = random.pick(['', '', 's1', 's2']);
+      const text = random.chance(0.9) ? 'select $1::text' : 'select repeat($1::text, 3)';
+      const isParsed = name === '' || random.chance(0.3);
+      return [
+        ...(isParsed && name !== '' ? [closeStatement(name)] : []),
+        ...(isParsed ? [parse(name, text)] : []),
+        bind('', name, [this.stamp()]),
+        ...(random.chance(0.6) ? [describePortal('')] : []),
+        execute(),
+        sync(),
+      ];
+    }).flat();
   }
 
   private portalInParts(): Buffer[] {

@@ -24,7 +24,7 @@ import type { EpollReactor } from './epoll-reactor.js';
 const RECEIVES_PER_TURN = 4;
 
 export class EpollSocket extends KernelSocket {
-  private readonly reactor: EpollReactor;
+  declare protected readonly host: EpollReactor;
   readonly slot: number;
   readonly generation: number;
   /** The events that the kernel watches for. */
@@ -53,7 +53,6 @@ export class EpollSocket extends KernelSocket {
     receiver: Receiver,
   ) {
     super(reactor, fd, state, receiver);
-    this.reactor = reactor;
     this.slot = slot;
     this.generation = generation;
   }
@@ -62,7 +61,7 @@ export class EpollSocket extends KernelSocket {
   connect(address: Uint8Array): void {
     const result = connect(this.fd, address);
     if (result === 0 || result === -Errno.EINPROGRESS) this.watch(EPOLLOUT);
-    else this.reactor.failLater(this, -result);
+    else this.host.failLater(this, -result);
   }
 
   startReceiving(): void {
@@ -86,7 +85,7 @@ export class EpollSocket extends KernelSocket {
   protected startSending(): void {
     if (this.isBlocked) return;
     const { segments, buffers } = this.host;
-    const batch = this.reactor.sendOf(this);
+    const batch = this.host.sendOf(this);
     const first = this.sendHead;
     if (first === NONE) return; // it was closed over what became of the others' sends
     if (first !== this.sendTail) return this.sendGathered(batch);
@@ -96,8 +95,7 @@ export class EpollSocket extends KernelSocket {
   }
 
   private sendGathered(batch: Batch): void {
-    const { segments, buffers } = this.host;
-    const { gather } = this.reactor;
+    const { segments, buffers, gather } = this.host;
     gather.begin();
     this.asked = 0;
     let segment = this.sendHead;
@@ -130,14 +128,14 @@ export class EpollSocket extends KernelSocket {
 
   protected giveUpPlace(): void {
     this.watch(0);
-    this.reactor.forget(this);
+    this.host.forget(this);
   }
 
   protected release(): void {
     if (this.hasLeft || this.lastInFlight !== NONE) return;
     this.hasLeft = true;
     this.dropUnsent();
-    this.reactor.closeSocket(this);
+    this.host.closeSocket(this);
   }
 
   /** The connect could not even begin. */
@@ -174,7 +172,7 @@ export class EpollSocket extends KernelSocket {
   takeIn(events: number): boolean {
     if (events !== EPOLLIN || !this.isReceiving || !this.wantsBytes || !this.takeBuffer()) return false;
     const { buffers } = this.host;
-    this.reactor.receives.receive(this.fd, buffers.address + buffers.beginOf(this.taken), this.room);
+    this.host.receives.receive(this.fd, buffers.address + buffers.beginOf(this.taken), this.room);
     return true;
   }
 
@@ -229,11 +227,11 @@ export class EpollSocket extends KernelSocket {
   }
 
   private pauseForMore(): void {
-    if (this.isPausing || !this.wantsBytes || !this.reactor.canPause) return;
+    if (this.isPausing || !this.wantsBytes || !this.host.canPause) return;
     this.isPausing = true;
     this.isReceiving = false;
     this.watch(this.interest & ~(EPOLLIN | EPOLLRDHUP));
-    this.reactor.largePause.begin(this, this.reactor.nowMs);
+    this.host.largePause.begin(this, this.host.nowMs);
   }
 
   receiveAfterPause(): void {
@@ -262,7 +260,7 @@ export class EpollSocket extends KernelSocket {
   private watch(interest: number): void {
     if (interest === this.interest) return;
     const operation = interest === 0 ? EPOLL_CTL_DEL : this.interest === 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
-    this.reactor.watch(this, operation, interest);
+    this.host.watch(this, operation, interest);
     this.interest = interest;
   }
 }

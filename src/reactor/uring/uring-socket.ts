@@ -50,26 +50,28 @@ const RECEIVES_TO_CHANGE = 4;
 /** A receive into a large buffer that brings less than this would have done with small ones. */
 const LARGE_WORTHWHILE = 2 * SMALL_BYTES;
 
-const enum Receiving {
-  No,
-  Armed,
-  /** The kernel was asked to stop; its last completion is to come. */
-  Stopping,
+/** Operations of a socket that are still to be completed. Bits. */
+const enum Underway {
+  Receive = 1 << 0,
+  /** The kernel was asked to stop the receive; its last completion is to come. */
+  StopReceiving = 1 << 1,
+  Send = 1 << 2,
+  Connect = 1 << 3,
+  /** It watches for the peer's end. */
+  End = 1 << 4,
 }
 
 export class UringSocket extends KernelSocket {
-  private readonly reactor: UringReactor;
+  declare protected readonly host: UringReactor;
   readonly slot: number;
   readonly generation: number;
-  private receiving = Receiving.No;
+  /** Bits of Underway. */
+  private underway = 0;
   private group: Group = SMALL_GROUP;
   /** Receives in a row that speak for the other kind of buffer. */
   private otherWay = 0;
-  private isSending = false;
   /** The last send at once did not find room: the next send waits for it. */
   private wasFull = false;
-  private isConnecting = false;
-  private isWatchingEnd = false;
   private hasLeft = false;
   /** Holds the address while the kernel may read it. */
   private addressBuffer = NO_BUFFER;
@@ -83,7 +85,6 @@ export class UringSocket extends KernelSocket {
     receiver: Receiver,
   ) {
     super(reactor, fd, state, receiver);
-    this.reactor = reactor;
     this.slot = slot;
     this.generation = generation;
   }
@@ -95,24 +96,24 @@ export class UringSocket extends KernelSocket {
     if (this.addressBuffer === NO_BUFFER) return false;
     const begin = buffers.beginOf(this.addressBuffer);
     buffers.memory.set(address, begin);
-    this.isConnecting = true;
+    this.underway |= Underway.Connect;
     const at = this.queue(Op.Connect, Kind.Connect);
-    this.reactor.ring.putMemory(at, buffers.address + begin, 0);
-    this.reactor.ring.putOffset(at, address.length);
+    this.host.ring.putMemory(at, buffers.address + begin, 0);
+    this.host.ring.putOffset(at, address.length);
     return true;
   }
 
   startReceiving(): void {
-    if (this.receiving !== Receiving.No || this.state === SocketState.Closing) return;
+    if ((this.underway & Underway.Receive) !== 0 || this.state === SocketState.Closing) return;
     if (this.otherWay >= RECEIVES_TO_CHANGE) {
       this.group = this.group === SMALL_GROUP ? LARGE_GROUP : SMALL_GROUP;
       this.otherWay = 0;
     }
-    if (!this.reactor.lent.ensure(this.group)) return this.reactor.waitForBuffers(this, this.group);
-    this.receiving = Receiving.Armed;
-    const { ring } = this.reactor;
+    if (!this.host.lent.ensure(this.group)) return this.host.waitForBuffers(this, this.group);
+    this.underway |= Underway.Receive;
+    const { ring } = this.host;
     const at = this.queue(Op.Recv, Kind.Recv);
-    const isMultishot = this.group === SMALL_GROUP && this.reactor.receivesMultishot;
+    const isMultishot = this.group === SMALL_GROUP && this.host.receivesMultishot;
     ring.putFlags(at, IOSQE_BUFFER_SELECT, isMultishot ? IORING_RECV_MULTISHOT : 0);
     ring.putGroup(at, this.group);
   }
@@ -120,37 +121,37 @@ export class UringSocket extends KernelSocket {
   protected stopReceiving(): void {
     if (this.isDetaching) this.unwatchEnd();
     else if (this.seesEnd) this.watchEnd();
-    if (this.receiving !== Receiving.Armed) return;
-    this.receiving = Receiving.Stopping;
+    if ((this.underway & (Underway.Receive | Underway.StopReceiving)) !== Underway.Receive) return;
+    this.underway |= Underway.StopReceiving;
     const at = this.queue(Op.AsyncCancel, Kind.Ignored);
-    this.reactor.ring.putTarget(at, this.slot, Kind.Recv | (this.generation << GENERATION_SHIFT));
+    this.host.ring.putTarget(at, this.slot, Kind.Recv | (this.generation << GENERATION_SHIFT));
   }
 
   /** Without a receive the peer's end would go unnoticed. */
   private watchEnd(): void {
-    if (this.isWatchingEnd) return;
-    this.isWatchingEnd = true;
+    if ((this.underway & Underway.End) !== 0) return;
+    this.underway |= Underway.End;
     const at = this.queue(Op.PollAdd, Kind.End);
-    this.reactor.ring.putOperationFlags(at, POLLRDHUP);
+    this.host.ring.putOperationFlags(at, POLLRDHUP);
   }
 
   private unwatchEnd(): void {
-    if (!this.isWatchingEnd) return;
+    if ((this.underway & Underway.End) === 0) return;
     const at = this.queue(Op.AsyncCancel, Kind.Ignored);
-    this.reactor.ring.putTarget(at, this.slot, Kind.End | (this.generation << GENERATION_SHIFT));
+    this.host.ring.putTarget(at, this.slot, Kind.End | (this.generation << GENERATION_SHIFT));
   }
 
   /** A poll without events still tells of errors, and of a connection that is no more; of the peer's end as well, for
    *  which it would come back at once if it were not one that tells of changes. */
   protected watchFailure(): void {
-    if (this.isWatchingEnd) return;
-    this.isWatchingEnd = true;
+    if ((this.underway & Underway.End) !== 0) return;
+    this.underway |= Underway.End;
     const at = this.queue(Op.PollAdd, Kind.End);
-    this.reactor.ring.putMemory(at, 0, IORING_POLL_ADD_MULTI);
+    this.host.ring.putMemory(at, 0, IORING_POLL_ADD_MULTI);
   }
 
   private sawEnd(result: number, flags: number): void {
-    this.isWatchingEnd = (flags & IORING_CQE_F_MORE) !== 0;
+    if ((flags & IORING_CQE_F_MORE) === 0) this.underway &= ~Underway.End;
     if (result < 0 || this.state === SocketState.Closing) return;
     if (!this.hasPeerEnded) {
       if (this.isPaused && this.seesEnd) this.ended(socketError(this.fd));
@@ -163,20 +164,20 @@ export class UringSocket extends KernelSocket {
     // completion.
     const maySendAtOnce = this.state === SocketState.Open && !this.wasFull && !this.isCongested;
     if (maySendAtOnce && !this.endsSending && this.unsent <= SENT_AT_ONCE_MAX) return this.sendAtOnce();
-    this.isSending = true;
-    const { ring } = this.reactor;
+    this.underway |= Underway.Send;
+    const { ring } = this.host;
     const at = this.beginSend(Kind.Send);
     ring.putOperationFlags(at, MSG_NOSIGNAL | MSG_WAITALL);
   }
 
   /** The whole queue in one send that does not wait. */
   private sendAtOnce(): void {
-    const { ring } = this.reactor;
+    const { ring } = this.host;
     const at = this.beginSend(Kind.SendAtOnce);
     ring.putFlags(at, IOSQE_CQE_SKIP_SUCCESS, 0);
     ring.putOperationFlags(at, MSG_NOSIGNAL | MSG_WAITALL | MSG_DONTWAIT);
     if (this.lastInFlight !== this.sendTail) return this.sendTheRestLater(at);
-    this.reactor.sendsAtOnce.add(this, this.sendHead, this.sendTail, this.unsent);
+    this.host.sendsAtOnce.add(this, this.sendHead, this.sendTail, this.unsent);
     this.sendHead = NONE;
     this.sendTail = NONE;
     this.lastInFlight = NONE;
@@ -185,8 +186,8 @@ export class UringSocket extends KernelSocket {
 
   /** The queue has too many segments for one message: an ordinary send after all. */
   private sendTheRestLater(at: number): void {
-    this.isSending = true;
-    this.reactor.ring.retarget(
+    this.underway |= Underway.Send;
+    this.host.ring.retarget(
       at,
       Kind.Send | (this.generation << GENERATION_SHIFT),
       MSG_NOSIGNAL | MSG_WAITALL,
@@ -207,15 +208,14 @@ export class UringSocket extends KernelSocket {
 
   /** Begins a send of the queue, or of its beginning up to lastInFlight. */
   private beginSend(kind: Kind): number {
-    const { segments, buffers } = this.host;
-    const { ring } = this.reactor;
+    const { segments, buffers, ring } = this.host;
     if (this.sendHead === this.sendTail) {
       this.lastInFlight = this.sendTail;
       const at = this.queue(Op.Send, kind);
       ring.putMemory(at, buffers.address + segments.beginOf(this.sendHead), segments.lengthOf(this.sendHead));
       return at;
     }
-    const { gather } = this.reactor;
+    const { gather } = this.host;
     let segment = this.sendHead;
     if (gather.isFull) ring.submit(); // the kernel has then read what was gathered before
     gather.begin();
@@ -233,7 +233,7 @@ export class UringSocket extends KernelSocket {
   }
 
   protected release(): void {
-    if (!this.leaveIfIdle()) this.reactor.cancelAll(this);
+    if (!this.leaveIfIdle()) this.host.cancelAll(this);
   }
 
   /** A completion of this socket has come. */
@@ -246,17 +246,17 @@ export class UringSocket extends KernelSocket {
   }
 
   protected get isQuiet(): boolean {
-    return !this.isInKernel && this.reactor.isSubmitted;
+    return !this.isInKernel && this.host.isSubmitted;
   }
 
   protected giveUpPlace(): void {
     this.hasLeft = true;
-    this.reactor.forget(this);
+    this.host.forget(this);
   }
 
   /** Whether an operation of it is still to be completed. */
   private get isInKernel(): boolean {
-    return this.receiving !== Receiving.No || this.isSending || this.isConnecting || this.isWatchingEnd;
+    return this.underway !== 0;
   }
 
   /** Closes the descriptor when nothing is in the kernel's hands; false when something still is. */
@@ -265,20 +265,20 @@ export class UringSocket extends KernelSocket {
     if (this.hasLeft) return true;
     this.hasLeft = true;
     this.dropUnsent();
-    this.reactor.closeSocket(this);
+    this.host.closeSocket(this);
     return true;
   }
 
   private queue(op: Op, kind: Kind): number {
-    return this.reactor.ring.begin(op, this.fd, this.slot, kind | (this.generation << GENERATION_SHIFT));
+    return this.host.ring.begin(op, this.fd, this.slot, kind | (this.generation << GENERATION_SHIFT));
   }
 
   private received(result: number, flags: number): void {
     const goesOn = (flags & IORING_CQE_F_MORE) !== 0;
     const { group } = this;
-    if (!goesOn) this.receiving = Receiving.No;
+    if (!goesOn) this.underway &= ~(Underway.Receive | Underway.StopReceiving);
     if ((flags & IORING_CQE_F_BUFFER) !== 0) {
-      const buffer = this.reactor.lent.received(group, flags >>> IORING_CQE_BUFFER_SHIFT);
+      const buffer = this.host.lent.received(group, flags >>> IORING_CQE_BUFFER_SHIFT);
       try {
         if (result > 0) this.deliver(this.host.buffers.beginOf(buffer), result);
       } finally {
@@ -290,9 +290,9 @@ export class UringSocket extends KernelSocket {
     else if (result === 0) return this.ended(0);
     else if (result !== -Errno.ENOBUFS && result !== -Errno.ECANCELED) return this.ended(-result);
     if (goesOn || !this.wantsBytes) return;
-    if (result === -Errno.ENOBUFS) return this.reactor.waitForBuffers(this, group);
+    if (result === -Errno.ENOBUFS) return this.host.waitForBuffers(this, group);
     if (group !== LARGE_GROUP || result <= 0 || result >= LARGE_BYTES / 2) this.startReceiving();
-    else this.reactor.largePause.begin(this, this.reactor.nowMs);
+    else this.host.largePause.begin(this, this.host.nowMs);
   }
 
   receiveAfterPause(): void {
@@ -310,7 +310,7 @@ export class UringSocket extends KernelSocket {
   }
 
   private wasSent(result: number): void {
-    this.isSending = false;
+    this.underway &= ~Underway.Send;
     this.lastInFlight = NONE;
     if (this.state === SocketState.Closing) return;
     this.wasFull = false;
@@ -320,7 +320,7 @@ export class UringSocket extends KernelSocket {
   }
 
   private wasConnected(result: number): void {
-    this.isConnecting = false;
+    this.underway &= ~Underway.Connect;
     this.host.buffers.release(this.addressBuffer);
     if (this.state === SocketState.Closing) return;
     if (result < 0) return this.ended(-result);

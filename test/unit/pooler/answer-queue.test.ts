@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { AnswerQueue, Owed } from '../../../src/pooler/answer-queue.js';
+import { AnswerQueue, KIND_BITS, Owed } from '../../../src/pooler/answer-queue.js';
 import { ANSWERS_OWED_MAX } from '../../../src/pooler/limits.js';
 import { Statement } from '../../../src/pooler/statements.js';
 
@@ -111,4 +111,37 @@ test('ends of COPY that the server did not want are dropped', () => {
   for (const kind of [Owed.CopyEnd, Owed.CopyEnd, Owed.Sync]) queue.push(kind);
   queue.dropCopyEnds();
   assert.equal(queue.head, Owed.Sync);
+});
+
+test('a batch pushed at once is as if its answers had been pushed one by one', () => {
+  const batch = [Owed.SyntheticParseComplete, Owed.BindComplete, Owed.ExecuteResult, Owed.Sync];
+  const packed = batch.reduceRight((rest, kind) => (rest << KIND_BITS) | kind, 0);
+  const about = (queue: AnswerQueue): unknown[] => [
+    queue.length,
+    queue.packed,
+    queue.nextPlace,
+    queue.batchPlace,
+    queue.isBetweenBatches,
+    queue.owesCycle,
+    queue.isInDoubt(statement('select 1')),
+  ];
+  const earlier = fc.array(fc.constantFrom(Owed.SwallowedQuery, Owed.Sync, Owed.ParseComplete), {
+    maxLength: 3,
+  });
+  fc.assert(
+    fc.property(earlier, fc.nat(3), (kindsBefore, answered) => {
+      const [atOnce, oneByOne] = [new AnswerQueue(), new AnswerQueue()];
+      for (const queue of [atOnce, oneByOne]) {
+        for (const kind of kindsBefore)
+          queue.pushFor(kind, kind === Owed.ParseComplete ? statement('select 1') : null);
+        for (let i = 0; i < Math.min(answered, kindsBefore.length); i++) queue.pop();
+      }
+      atOnce.pushBatch(packed, batch.length);
+      for (const kind of batch) oneByOne.push(kind);
+      assert.deepEqual(about(atOnce), about(oneByOne));
+    }),
+  );
+  const full = new AnswerQueue();
+  for (let i = 0; i < 4; i++) full.push(Owed.BindComplete);
+  assert.throws(() => full.pushBatch(packed, batch.length), { name: 'Bug' });
 });
