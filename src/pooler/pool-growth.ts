@@ -11,7 +11,7 @@ import {
 import { CREATE_PAUSE_MS, FAST_RETRY_MS } from './limits.js';
 import type { Pool } from './pool.js';
 import { ServerSession } from './server-session.js';
-import { msSince } from './ticks.js';
+import { msSince, ticksAt } from './ticks.js';
 
 /** A server's lifetime differs from the setting by up to this share, so that those opened together do not all close
  *  together. */
@@ -23,15 +23,19 @@ export class PoolGrowth implements TimerTarget {
   private readonly pool: Pool;
   /** Below so many servers a new one is opened as soon as somebody waits. */
   private warmSize = 0;
-  /** Above it, whoever waits hopes for so long. */
+  /** Above it, one is opened when servers have been short for so long. */
   private cooldownMs = 0;
+  /** Whether somebody had to wait, and no server was idle since … */
+  private isShort = false;
+  /** … and when that was. Ticks. */
+  private shortSince = 0;
   private isFilling = false;
   private readonly pauseTimer: Timer = new Timer(this);
   /** Fires at once when a server could not even begin to be opened … */
   private readonly failTimer: Timer = new Timer(this);
   /** … for this reason. */
   private whyNotOpened: ClientFacingError | null = null;
-  /** Fires when the first of those that hope for a server to come back has hoped for long enough. */
+  /** Fires when servers may have been short for long enough. */
   private readonly growTimer: Timer = new Timer(this);
 
   constructor(pool: Pool) {
@@ -119,29 +123,34 @@ export class PoolGrowth implements TimerTarget {
     return !isShutDown && !isPaused && !this.pauseTimer.isSet && !this.failTimer.isSet;
   }
 
+  /** A client has to wait. */
+  shortageBegins(): void {
+    if (this.isShort) return;
+    this.isShort = true;
+    this.shortSince = ticksAt(this.pool.plane.reactor.nowMs);
+  }
+
+  /** A server has come back, and nobody waits for it here. */
+  shortageEnds(): void {
+    this.isShort = false;
+  }
+
   /** Whether somebody waits for whom no server is on its way, and a new one should be opened. */
   private get isServerWanted(): boolean {
     const { waiters, shared, greeting } = this.pool;
     const wanted = this.coming + (greeting.isAwaited ? 0 : 1);
-    if (shared.size < this.warmSize || this.cooldownMs === 0) return waiters.length >= wanted;
-    return this.areImpatient(wanted);
+    if (waiters.length < wanted) return false;
+    return shared.size < this.warmSize || wanted === 0 || this.hasBeenShort();
   }
 
-  /** Whether so many have hoped for a server to come back for long enough; if not, they are looked at when the time of
-   *  the next one has come. */
-  private areImpatient(count: number): boolean {
+  /** Whether it is more than a moment's shortage; if not, that is looked at again. How long each client waits says
+   *  little: many that ask for little wait for a short time each, and without an end all together. */
+  private hasBeenShort(): boolean {
     const { reactor } = this.pool.plane;
-    let each = this.pool.waiters.first;
-    for (let found = 0; found < count; found++) {
-      if (each === null) return false;
-      const left = this.cooldownMs - msSince(each.waitingSince, reactor.nowMs);
-      if (left > 0) {
-        if (!this.growTimer.isSet) reactor.setTimer(this.growTimer, left);
-        return false;
-      }
-      each = each.nextWaiter;
-    }
-    return true;
+    const left = this.cooldownMs - msSince(this.shortSince, reactor.nowMs);
+    if (left <= 0) return true;
+    if (!this.growTimer.isSet) reactor.setTimer(this.growTimer, left);
+    return false;
   }
 
   /** Opens a server whose place has been reserved. */

@@ -243,6 +243,7 @@ export class Pool implements TimerTarget, Serials {
     const { reactor, settings } = this.plane;
     client.waitingSince = ticksAt(reactor.nowMs);
     this.waiters.push(client);
+    this.growth.shortageBegins();
     this.waitersChanged(1);
     if (settings.queryWaitTimeoutMs === 0) this.noWait.begin();
     else if (!this.waitTimer.isSet) reactor.setTimer(this.waitTimer, settings.queryWaitTimeoutMs);
@@ -260,13 +261,18 @@ export class Pool implements TimerTarget, Serials {
   offer(server: ServerSession): void {
     if (this.closeUnwanted(server)) return;
     const { first } = this.waiters;
-    if (first === null) return this.sharing.keep(server);
+    if (first === null) return this.keep(server);
     if (this.sharing.handOver(server, first)) return;
     this.leave(first);
     this.countWait(first);
     server.link(first);
     this.counters.add(Counter.Assignments, 1);
     first.serverCame(server);
+  }
+
+  private keep(server: ServerSession): void {
+    this.growth.shortageEnds();
+    this.sharing.keep(server);
   }
 
   /** A server that was asked has answered that it is alive. */

@@ -54,6 +54,23 @@ describe('who waits for a server hopes for one to come back before another is op
     });
   });
 
+  test('… and when none has been free for that long, however short each client waits', {
+    timeout: 60_000,
+  }, async () => {
+    const cooldown = { scaling_cooldown_sleep: '100ms' };
+    await withPool({ ...own, pool: { ...own.pool, ...cooldown } }, async (scene) => {
+      const clients = await Promise.all(Array.from({ length: 12 }, () => scene.login()));
+      let hasGrown = false;
+      const work = clients.map(async (client) => {
+        while (!hasGrown) assert.equal(await client.value('select 1'), '1');
+      });
+      while ((await scene.count('sv_idle')) + (await scene.count('sv_active')) < 10);
+      hasGrown = true;
+      await Promise.all(work);
+      for (const each of clients) each.close();
+    });
+  });
+
   test('at once with a scaling_cooldown_sleep of 0, in general or of the pool', async () => {
     const general = { scaling_cooldown_sleep: LONG, query_wait_timeout: LONG };
     await withPool({ general, pool: { ...own.pool, scaling_cooldown_sleep: 0 } }, async (scene) => {

@@ -25,6 +25,8 @@ const GREETED_SOON_MS = 1_000;
 const LATE_MAX_MS = 200;
 /** Whoever waits for so long gets a server that idles in another worker. */
 const NEEDS_MAX_MS = 1_000;
+/** A worker reads its clock before it does what it then does. */
+const CLOCKS_DIFFER_MS = 1;
 /** Where small messages are put together. */
 const OUTBOX_BUFFERS = 1;
 /** What comes every second, and for each pool what may come when nobody waits any more. */
@@ -54,6 +56,9 @@ export class Invariants {
   private readonly large = new WeakMap<ServerSession, { relayed: number; since: number }>();
   /** Since when there has been no server to come for somebody who is not to wait for others' servers. */
   private readonly inVainSince = new WeakMap<Pool, number>();
+  /** Servers that have been seen, and when a pool had an idle one here last. */
+  private readonly seen = new WeakSet<ServerSession>();
+  private readonly idleAt = new WeakMap<Pool, number>();
   /** Logins that wait for what servers say of themselves. */
   private readonly logins = new WeakMap<ClientLogin, number>();
   /** Pools that a worker had when it was looked at last. */
@@ -84,6 +89,24 @@ export class Invariants {
     const known = this.pools.get(plane);
     if (known?.size !== count) this.checkClosedPools(plane, reactor, known ?? new Set());
     if (plane.memory.takenKb < 0) throw new Broken('more memory was given back than taken');
+  }
+
+  /** Beyond its warm part a pool opens a server when none has been idle for scaling_cooldown_sleep. */
+  private checkPace(pool: Pool): void {
+    const { settings, idle, shared, greeting } = pool;
+    let opened = 0;
+    for (const each of pool.servers) {
+      if (each.state === ServerState.Login && !this.seen.has(each)) opened++;
+      this.seen.add(each);
+    }
+    const { nowMs } = this.world;
+    const idleFor = nowMs - (this.idleAt.get(pool) ?? Number.NEGATIVE_INFINITY);
+    if (idle.length > 0) this.idleAt.set(pool, nowMs);
+    const { poolSize, minPoolSize, scalingWarmPoolRatio, scalingCooldownSleepMs } = settings;
+    const warmSize = Math.max(1, Math.floor((poolSize * scalingWarmPoolRatio) / 100));
+    if (opened === 0 || minPoolSize > 0 || greeting.isAwaited || shared.size - opened < warmSize) return;
+    if (idleFor < scalingCooldownSleepMs - CLOCKS_DIFFER_MS)
+      throw new Broken(`${pool.name} opens a server ${idleFor} ms after it had one to spare`);
   }
 
   /** A pool that is closed is kept by nothing. */
@@ -129,6 +152,7 @@ export class Invariants {
     if (pool.greeting.isAwaited) this.checkLogins(plane, pool);
     this.checkShared(plane, pool);
     this.checkWaits(plane, pool);
+    this.checkPace(pool);
     const { counters } = pool;
     this.checkGauge(Gauge.Clients, counters.now(Gauge.Clients), clients);
     this.checkGauge(Gauge.ClientsWaiting, counters.now(Gauge.ClientsWaiting), waiting);

@@ -486,6 +486,14 @@ export const MUTATIONS: readonly Mutation[] = [
     ),
   },
   {
+    name: 'servers are short for ever once they have been',
+    plant: instead(PoolGrowth, 'shortageEnds', nothing),
+  },
+  {
+    name: 'servers are opened for a moment’s shortage',
+    plant: instead(PoolGrowth, 'hasBeenShort', () => () => true),
+  },
+  {
     name: 'a login does not look again when another worker could not open a server',
     seed: 2276,
     plant: instead(PoolGrowth, 'hopeForParameters', nothing),

@@ -218,7 +218,7 @@ export const general = z.strictObject({
     reload: 'at once',
   }),
   scaling_cooldown_sleep: duration({ max: 60_000 }).default(10).register(docs, {
-    en: 'Pause before a new server connection is opened beyond the warm part of a pool. 0: none.',
+    en: 'Beyond the warm part of a pool a new server connection is opened when for so long none has been free. 0: at once.',
     reload: 'at once',
   }),
   max_memory_usage: size({ min: 1 }).default(268_435_456).register(docs, {
