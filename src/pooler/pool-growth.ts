@@ -25,7 +25,7 @@ export class PoolGrowth implements TimerTarget {
   private warmSize = 0;
   /** Above it, one is opened when servers have been short for so long. */
   private cooldownMs = 0;
-  /** Whether somebody had to wait, and no server was idle since … */
+  /** Whether somebody had to wait, and no server has been free for the next since … */
   private isShort = false;
   /** … and when that was. Ticks. */
   private shortSince = 0;
@@ -130,7 +130,7 @@ export class PoolGrowth implements TimerTarget {
     this.shortSince = ticksAt(this.pool.plane.reactor.nowMs);
   }
 
-  /** A server has come back, and nobody waits for it here. */
+  /** A server has come back, and nobody waits for it here; or whoever waited does so no more. */
   shortageEnds(): void {
     this.isShort = false;
   }

@@ -254,7 +254,9 @@ export class Pool implements TimerTarget, Serials {
 
   /** The client does not want a server any more. */
   leave(client: ServedClient): void {
-    if (client.isWaiting) this.takeOut(client);
+    if (!client.isWaiting) return;
+    this.takeOut(client);
+    if (this.waiters.isEmpty) this.growth.shortageEnds();
   }
 
   /** A clean server is there: for the client that has waited longest, here or elsewhere, or for later. */
@@ -263,7 +265,7 @@ export class Pool implements TimerTarget, Serials {
     const { first } = this.waiters;
     if (first === null) return this.keep(server);
     if (this.sharing.handOver(server, first)) return;
-    this.leave(first);
+    this.takeOut(first);
     this.countWait(first);
     server.link(first);
     this.counters.add(Counter.Assignments, 1);
@@ -421,7 +423,7 @@ export class Pool implements TimerTarget, Serials {
   /** The client has waited in vain. */
   refuse(client: ServedClient | null): void {
     if (client === null) return;
-    this.takeOut(client);
+    this.leave(client);
     this.countWait(client);
     client.noServer(new PoolExhausted());
   }

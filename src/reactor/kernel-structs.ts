@@ -59,9 +59,7 @@ export const EPOLLOUT = 0x4;
 export const EPOLLERR = 0x8;
 export const EPOLLHUP = 0x10;
 export const EPOLLRDHUP = 0x2000;
-/** poll(2); the same bit. */
-/** In a poll's len: it goes on, and tells of changes rather than of states. */
-export const IORING_POLL_ADD_MULTI = 1;
+/** poll(2); the same bits. */
 export const POLLERR = 0x8;
 export const POLLHUP = 0x10;
 export const POLLRDHUP = 0x2000;
@@ -152,6 +150,8 @@ export const enum Op {
 
 export const IOSQE_BUFFER_SELECT = 1 << 5;
 export const IOSQE_CQE_SKIP_SUCCESS = 1 << 6;
+/** In a poll's len: it goes on, and tells of changes rather than of states. */
+export const IORING_POLL_ADD_MULTI = 1 << 0;
 export const IORING_ACCEPT_MULTISHOT = 1 << 0;
 export const IORING_RECV_MULTISHOT = 1 << 1;
 export const IORING_ASYNC_CANCEL_ALL = 1 << 0;
