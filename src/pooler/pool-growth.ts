@@ -123,7 +123,7 @@ export class PoolGrowth implements TimerTarget {
     return !isShutDown && !isPaused && !this.pauseTimer.isSet && !this.failTimer.isSet;
   }
 
-  /** A client has to wait. */
+  /** A client has to wait, and no server is idle. */
   shortageBegins(): void {
     if (this.isShort) return;
     this.isShort = true;
@@ -143,10 +143,11 @@ export class PoolGrowth implements TimerTarget {
     return shared.size < this.warmSize || wanted === 0 || this.hasBeenShort();
   }
 
-  /** Whether it is more than a moment's shortage; if not, that is looked at again. How long each client waits says
+  /** Whether it is more than a moment's shortage; if not, that is looked at again, even if it only begins now. How long each client waits says
    *  little: many that ask for little wait for a short time each, and without an end all together. */
   private hasBeenShort(): boolean {
     const { reactor } = this.pool.plane;
+    this.shortageBegins();
     const left = this.cooldownMs - msSince(this.shortSince, reactor.nowMs);
     if (left <= 0) return true;
     if (!this.growTimer.isSet) reactor.setTimer(this.growTimer, left);

@@ -243,7 +243,7 @@ export class Pool implements TimerTarget, Serials {
     const { reactor, settings } = this.plane;
     client.waitingSince = ticksAt(reactor.nowMs);
     this.waiters.push(client);
-    this.growth.shortageBegins();
+    if (this.idle.length === 0) this.growth.shortageBegins(); // it may wait for one that is asked whether it is alive
     this.waitersChanged(1);
     if (settings.queryWaitTimeoutMs === 0) this.noWait.begin();
     else if (!this.waitTimer.isSet) reactor.setTimer(this.waitTimer, settings.queryWaitTimeoutMs);

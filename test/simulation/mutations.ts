@@ -373,7 +373,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'what a worker had sent before it died is lost',
-    seed: 1324,
+    seed: 6153,
     plant: instead(
       Mail,
       'buries',
