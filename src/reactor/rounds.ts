@@ -4,6 +4,7 @@
  *
  *  No session runs inside another's call: what one causes for another is queued for later in the round. */
 import { Buffers } from './buffers.js';
+import { Outbox } from './outbox.js';
 import {
   type Acceptor,
   type DetachedSocket,
@@ -13,7 +14,7 @@ import {
   type Socket,
 } from './reactor.js';
 import { Segments } from './segments.js';
-import { Outbox, type SocketHost, type StreamSocket } from './stream-socket.js';
+import { type SocketHost, type StreamSocket } from './stream-socket.js';
 import { type Timer, TimerHeap } from './timers.js';
 import { TlsEngine } from './tls-engine.js';
 import { TlsSocket } from './tls-socket.js';

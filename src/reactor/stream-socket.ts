@@ -4,8 +4,9 @@
  *      send ──▶ [ segment ▸ segment ▸ segment ] ──▶ one operation in flight ──▶ kernel
  *      kernel ──▶ onBytes, or, while paused, [ segment ▸ segment ] until HELD_MAX, then reading stops
  */
-import { type Buffers, LOOP_MAX, NO_BUFFER, SMALL_BYTES } from './buffers.js';
+import { type Buffers, LOOP_MAX, SMALL_BYTES } from './buffers.js';
 import { Errno } from './libc.js';
+import { COPY_MAX, type Outbox } from './outbox.js';
 import {
   type DetachedSocket,
   type Leaver,
@@ -18,9 +19,7 @@ import { NONE, type Segments } from './segments.js';
 import { Timer, type TimerTarget } from './timers.js';
 import { Bug } from './words.js';
 
-/** Received bytes up to this many are copied together rather than keeping their whole buffer … */
-const COPY_MAX = 1024;
-/** … unless no more buffers than this are in use. */
+/** Up to COPY_MAX bytes are copied unless no more buffers than this are in use. */
 const BUFFERS_PLENTY = 256;
 /** … or no more than this, for those that wait: it may be for long. */
 const BUFFERS_TO_WAIT = 64;
@@ -79,32 +78,6 @@ export interface SocketHost {
   queueReplay(socket: StreamSocket): void;
   /** Has `leaveIfQuiet` called each round until it has left or stays. */
   queueLeave(socket: StreamSocket): void;
-}
-
-/** Where bytes are copied to that have no buffer of their own: a small buffer is filled by whoever comes next. */
-export class Outbox {
-  private readonly buffers: Buffers;
-  private buffer = NO_BUFFER;
-  private end = 0;
-  /** Where the next byte goes. */
-  at = 0;
-
-  constructor(buffers: Buffers) {
-    this.buffers = buffers;
-  }
-
-  /** Room at `at`, at least one byte of the length asked for; 0 when there is no memory left. */
-  room(length: number): number {
-    if (this.at === this.end || (length <= COPY_MAX && this.end - this.at < length)) this.next();
-    return Math.min(length, this.end - this.at);
-  }
-
-  private next(): void {
-    if (this.buffer !== NO_BUFFER) this.buffers.release(this.buffer);
-    this.buffer = this.buffers.takeSmall();
-    this.at = this.buffer === NO_BUFFER ? 0 : this.buffers.beginOf(this.buffer);
-    this.end = this.buffer === NO_BUFFER ? 0 : this.at + SMALL_BYTES;
-  }
 }
 
 /** Receives for sockets that have no receiver yet, or no longer. */
